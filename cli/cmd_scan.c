@@ -11,7 +11,7 @@
 
 typedef struct scan_settings {
     cli_words   cases, probes, definitions;
-    const char *out, *manifest, *shard;
+    const char *out, *manifest, *write_manifest, *shard;
     cli_ints    steps;
     bool        force, retry_failed, list;
     cli_model_settings model;
@@ -26,7 +26,10 @@ static const cli_option options[] = {
     {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "where the shards go; merge reads it"},
     {"shard", 0, CLI_TEXT, FIELD(shard), "I/N", "do only every N-th checkpoint, from the I-th (default: the place in a Slurm array)"},
     {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps", .again = true},
-    {"manifest", 0, CLI_FILE, FIELD(manifest), "FILE", "JSONL of path, step, tokens, label instead of the folder's names (one run only)"},
+    {"manifest", 0, CLI_FILE, FIELD(manifest), "FILE",
+     "JSONL of path, revision, step, tokens, label instead of the folder's names (one run only)"},
+    {"write-manifest", 0, CLI_STREAM, FIELD(write_manifest), "FILE",
+     "write the manifest that it would use, and score nothing (one run only)", .makes = NS_KINDS(NS_KIND_MANIFEST)},
     {"force", 0, CLI_FLAG, FIELD(force), NULL, "score again what is done"},
     {"retry-failed", 0, CLI_FLAG, FIELD(retry_failed), NULL, "try again the checkpoints that failed before"},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "print the checkpoints in order, and score nothing"},
@@ -113,6 +116,19 @@ static void count_left_out(const cli *app, const runs *r)
         if (n)
             cli_note(app, "%s: %lld left out of %lld (scan --list says why)", r->list[i].name, (long long)n, (long long)(s->n + n));
     }
+}
+
+/* The order, as a table or a manifest, and nothing else. */
+static int show_order(cli *app, const scan_settings *s, const runs *r)
+{
+    int rc = NS_OK;
+    if (s->write_manifest && r->n > 1)
+        return ns_fail(&app->err, NS_E_ARG, "--write-manifest writes the checkpoints of one run, and there are %lld", (long long)r->n);
+    if (s->write_manifest)
+        rc = ns_series_write_manifest(&r->list[0].series, s->write_manifest, &app->err);
+    if (rc == NS_OK && s->write_manifest)
+        count_left_out(app, r);
+    return rc != NS_OK || !s->list ? rc : list_runs(app, r);
 }
 
 /* I/N, or the place in a Slurm array of consecutive tasks. */
@@ -244,8 +260,9 @@ static bool lists_alone(const scan_settings *s)
 {
     scan_settings alone;
     memset(&alone, 0, sizeof alone);
-    alone.list = true;
+    alone.list = s->list;
     alone.manifest = s->manifest;
+    alone.write_manifest = s->write_manifest;
     return memcmp(s, &alone, sizeof alone) == 0;
 }
 
@@ -259,13 +276,15 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     cli_probing probing = {0};
     first_remarks remarks = {.app = app};
     app->resumes = true;
-    if (s->list && !lists_alone(s))
-        return ns_fail(&app->err, NS_E_ARG, "--list prints the order and scores nothing: beside it goes --manifest alone");
-    int rc = s->out || s->list ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
+    const bool shows = s->list || s->write_manifest;
+    if (shows && !lists_alone(s))
+        return ns_fail(&app->err, NS_E_ARG, "%s the order and scores nothing: beside it go --manifest and %s alone",
+                       s->list ? "--list prints" : "--write-manifest writes", s->list ? "--write-manifest" : "--list");
+    int rc = s->out || shows ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
     if (rc == NS_OK)
         rc = open_runs(app, &r, args, n_args, s->manifest);
-    if (rc == NS_OK && s->list) {
-        rc = list_runs(app, &r);
+    if (rc == NS_OK && shows) {
+        rc = show_order(app, s, &r);
         close_runs(&r);
         return rc;
     }
@@ -305,7 +324,9 @@ const cli_command cli_cmd_scan = {
                    "{\"name\": \"w4\", \"tokens_per_step\": 65536, \"coords\": {\"window\": 4, \"seed\": 0}}; other keys are not read, and "
                    "said. --list prints the "
                    "order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
-                   "branches that were trained beside each other. A --manifest overrides names and order.\n\n"
+                   "branches that were trained beside each other. Files of weights (step1000.pt, epoch=0-step=1000.ckpt, a GGUF) are "
+                   "checkpoints as folders are, and so is what lies in RUN_DIR/checkpoints. A --manifest overrides names and order; "
+                   "--write-manifest writes the one to begin with.\n\n"
                    "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the "
                    "checkpoint in hand, and a second call does what is missing: a shard is done when it opens and was asked for the same "
                    "probes, cases and checkpoint. A folder keeps one set of cases and probes, one description (--arch, --names, "

@@ -106,6 +106,21 @@ int ns_scan_index_check(const ns_scan_params *p, const ns_scan_run *run, ns_erro
     return rc;
 }
 
+/* [{"name": ..., "why": ...}, ...]: of the scan that wrote it last. */
+static bool add_left_out(cJSON *root, const ns_series *series)
+{
+    cJSON *const list = cJSON_AddArrayToObject(root, "left_out");
+    bool good = list;
+    for (int64_t i = 0; good && i < series->n_left_out; i++) {
+        cJSON *const item = cJSON_CreateObject();
+        good = item && cJSON_AddStringToObject(item, "name", series->left_out[i].name) &&
+               cJSON_AddStringToObject(item, "why", series->left_out[i].why);
+        if (!item || !cJSON_AddItemToArray(list, item))
+            cJSON_Delete(item);
+    }
+    return good;
+}
+
 static char *print_index(const ns_scan_index *x, const ns_scan_run *run)
 {
     cJSON *const root = cJSON_CreateObject(), *const list = cJSON_CreateArray();
@@ -120,7 +135,7 @@ static char *print_index(const ns_scan_index *x, const ns_scan_run *run)
             cJSON_Delete(item);
     }
     if (root && list && cJSON_AddItemToObject(root, "checkpoints", list)) {
-        char *const text = good ? ns_json_print(root, true) : NULL;
+        char *const text = good && add_left_out(root, &run->series) ? ns_json_print(root, true) : NULL;
         cJSON_Delete(root);
         return text;
     }

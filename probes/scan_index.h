@@ -1,4 +1,5 @@
-/* scan_index.h - OUT/index/RUN.json: where a run lies, which checkpoints it was found to have, and which of them were to be scored.
+/* scan_index.h - OUT/index/RUN.json: where a run lies, which checkpoints it was found to have, which of them were to be scored, and what
+ * was found and left out, with the reason.
  * Internal. Every task of an array writes it, with the same content; a later scan of more steps adds to it. */
 #ifndef NS_SCAN_INDEX_H
 #define NS_SCAN_INDEX_H

@@ -149,30 +149,6 @@ static void identify(ns_checkpoint *ck)
     ns_sha256_end(&sha, ck->identity);
 }
 
-/* *out = DIR/name if it is there, NULL if not. */
-static int beside(char **out, const char *dir, const char *name, ns_error *err)
-{
-    *out = ns_path_join(dir, name);
-    if (!*out)
-        return ns_oom(err, dir);
-    if (!ns_path_exists(*out)) {
-        free(*out);
-        *out = NULL;
-    }
-    return NS_OK;
-}
-
-/* What the weights' file does not say itself. Training steps often share the tokenizer of the folder above them. */
-static int find_companions(ns_checkpoint *ck, ns_error *err)
-{
-    int rc = ck->config ? NS_OK : beside(&ck->config, ck->dir, "config.json", err);
-    if (rc == NS_OK && !ck->tokenizer)
-        rc = beside(&ck->tokenizer, ck->dir, "tokenizer.json", err);
-    if (rc == NS_OK && !ck->tokenizer)
-        rc = beside(&ck->tokenizer, ck->dir, "../tokenizer.json", err);
-    return rc;
-}
-
 static int no_reader(const char *name, ns_error *err)
 {
     char list[256] = "";
@@ -206,11 +182,13 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
     if (rc != NS_OK)
         return rc;
     ns_checkpoint *const ck = ns_alloc_array(1, sizeof *ck);
+    if (ck)
+        ck->step = -1;
     rc = ck ? open_files(ck, &at, reader, err) : ns_oom(err, path);
     if (rc == NS_OK) {
         ck->dir = at.dir;
         at.dir = NULL;
-        rc = find_companions(ck, err);
+        rc = ns_checkpoint_companions(ck, err);
     }
     if (rc == NS_OK && at.note) {
         rc = ns_checkpoint_add_note(ck, err, "%s", at.note);
@@ -312,6 +290,11 @@ const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *ck)
 const char *ns_checkpoint_identity(const ns_checkpoint *ck)
 {
     return ck->identity;
+}
+
+int64_t ns_checkpoint_step(const ns_checkpoint *ck)
+{
+    return ck->step;
 }
 
 const char *ns_checkpoint_note(const ns_checkpoint *ck, int64_t i)

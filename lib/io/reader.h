@@ -32,6 +32,7 @@ struct ns_checkpoint {
     int64_t         n_files;
     ns_tensor      *tensors;
     int64_t         n_tensors, capacity;
+    int64_t         step;         /* of the training, as the file itself says; -1: it does not */
     char          **notes;        /* what was taken, left out or renamed, a line each */
     int64_t         n_notes, notes_capacity;
     char            identity[65];
@@ -61,6 +62,7 @@ typedef struct ns_reader {
 const ns_reader *ns_reader_at(int i);                   /* in the order in which a folder is searched for them; NULL behind the last */
 const ns_reader *ns_reader_named(const char *name);
 const ns_reader *ns_reader_of_name(const char *file);   /* by its globs; NULL where none fits */
+bool ns_reader_gives(const char *file);                 /* transformers gives a file or an index of shards that name */
 bool ns_reader_takes(const ns_reader *, const char *file);
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */
 int ns_reader_for(const ns_reader **out, const ns_lead *, const char *path, ns_error *);
@@ -83,6 +85,9 @@ bool ns_is_row_major(const ns_view *);                          /* dimensions of
 int ns_gather(const ns_tensor *, int64_t first, int64_t n, void *out, ns_error *);
 /* Names without what wrappers of modules put before them (torch.compile, FSDP, DDP, Lightning); a note says so. */
 int ns_checkpoint_plain_names(ns_checkpoint *, bool *changed, ns_error *);
+
+/* Of a checkpoint whose tensors are known: where its config.json and its tokenizer are, unless its files say that themselves. */
+int ns_checkpoint_companions(ns_checkpoint *, ns_error *);
 
 /* Where the tensors are. index is NULL for a single file; files are paths in byte order of their names. */
 typedef struct ns_location {

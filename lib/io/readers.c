@@ -68,6 +68,14 @@ bool ns_reader_takes(const ns_reader *reader, const char *file)
     return false;
 }
 
+bool ns_reader_gives(const char *file)
+{
+    bool gives = false;
+    for (int i = 0; readers[i]; i++)
+        gives |= (readers[i]->whole && !strcmp(readers[i]->whole, file)) || (readers[i]->index && !strcmp(readers[i]->index, file));
+    return gives;
+}
+
 const ns_reader *ns_reader_of_name(const char *file)
 {
     for (int i = 0; readers[i]; i++) {

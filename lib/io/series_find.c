@@ -1,12 +1,20 @@
-/* series_find.c - what lies in a run's folder or a Hugging Face cache: each is a checkpoint of the series, or is left out with a reason. */
-#include "io/reader.h"
+/* series_find.c - what lies in a run's folder: each is a checkpoint of the series, or is left out with a reason. A checkpoint is a folder,
+ * a file of weights, or the run's folder itself; those in RUN/checkpoints are the run's too. */
 #include "io/series.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STATE = 64 << 20, STATE_DEPTH = 16, MAX_COMMIT = 256, REF_DEPTH = 4 };
+enum { MAX_STATE = 64 << 20, STATE_DEPTH = 16 };
+
+bool ns_series_is_nest(const char *name)
+{
+    static const char *const names[] = {"checkpoints", "checkpoint", "ckpts", "ckpt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
 
 /* What cannot be listed holds none; NS_E_MEMORY alone is an error. */
 static int holds_weights(const char *folder, bool *found, ns_error *err)
@@ -23,24 +31,49 @@ static int holds_weights(const char *folder, bool *found, ns_error *err)
     return NS_OK;
 }
 
-/* The step by the trainer's own account. What cannot be read gives none; NS_E_MEMORY alone is an error. */
-static int step_inside(const char *folder, ns_series_item *item, bool *found, ns_error *err)
+/* The step that trainer_state.json says; -1: none, or it cannot be read. NS_E_MEMORY alone is an error. */
+static int state_step(const char *folder, int64_t *step, ns_error *err)
 {
     char *const path = ns_path_join(folder, "trainer_state.json");
     cJSON *state = NULL;
-    int64_t step = -1;
-    int rc = !path ? ns_oom(err, folder) : ns_path_exists(path) ? ns_json_read(&state, path, MAX_STATE, STATE_DEPTH, err) : NS_OK;
-    if (rc == NS_OK && state && ns_json_i64(state, "global_step", -1, &step, path, NULL) < 0)
-        step = -1;
-    *found = step >= 0;
-    if (*found)
-        *item = (ns_series_item){.step = step, .tokens = -1};
+    *step = -1;
+    const int rc = !path ? ns_oom(err, folder) : ns_path_exists(path) ? ns_json_read(&state, path, MAX_STATE, STATE_DEPTH, err) : NS_OK;
+    if (rc == NS_OK && state && ns_json_i64(state, "global_step", -1, step, path, NULL) < 0)
+        *step = -1;
     cJSON_Delete(state);
     free(path);
     return rc == NS_E_MEMORY ? rc : NS_OK;
 }
 
-static const char not_understood[] = "no step in its name: give it one in a --manifest (JSONL lines {\"path\": ..., \"step\": N})";
+/* The step that a trainer's file of weights says. */
+static int weights_step(const char *path, int64_t *step, ns_error *err)
+{
+    ns_checkpoint *ck = NULL;
+    const int rc = ns_checkpoint_open(&ck, path, NULL, err);
+    *step = rc == NS_OK ? ns_checkpoint_step(ck) : -1;
+    ns_checkpoint_free(ck);
+    return rc == NS_E_MEMORY ? rc : NS_OK;
+}
+
+int ns_series_step_inside(const char *path, ns_series_item *item, bool *found, ns_error *err)
+{
+    int64_t step = -1;
+    int rc = ns_path_is_dir(path) ? state_step(path, &step, err) : NS_OK;
+    if (rc == NS_OK && step < 0)
+        rc = weights_step(path, &step, err);
+    *found |= step >= 0;
+    if (step >= 0)
+        *item = (ns_series_item){.step = step, .tokens = -1, .inside = true};
+    return rc;
+}
+
+/* A checkpoint whose name was parsed (known), or that may know its step itself. */
+static int add(ns_series *s, const char *path, const char *label, bool known, ns_series_item *item, ns_error *err)
+{
+    const int rc = known && !item->final ? NS_OK : ns_series_step_inside(path, item, &known, err);
+    return rc != NS_OK ? rc : known ? ns_series_append(s, path, NULL, label, item, err)
+                                    : ns_series_leave(s, label, false, err, NS_SERIES_NO_STEP);
+}
 
 /* ---- folders ---- */
 
@@ -60,142 +93,158 @@ static int leave_folder(ns_series *s, const char *path, const char *name, bool k
     return ns_series_leave(s, name, !known && !other_form, err, "%s", other_form || known ? reason : "no weights in it");
 }
 
-static int add_folder(ns_series *s, const char *folder, const char *name, ns_error *err)
+static int add_entries(ns_series *, const char *folder, const char *under, ns_error *);
+
+/* By a file that transformers names so. */
+static bool is_checkpoint(const char *folder)
+{
+    ns_location at;
+    const bool located = ns_locate(&at, folder, NULL, NULL) == NS_OK;
+    const bool is = located && ns_reader_gives(ns_path_base(at.index_path ? at.index_path : at.files[0]));
+    if (located)
+        ns_location_free(&at);
+    return is;
+}
+
+/* RUN/checkpoints; one without a word of checkpoints is like any other folder. */
+static int add_nest(ns_series *s, const char *path, const char *name, ns_error *err)
+{
+    const int64_t before = s->n + s->n_left_out;
+    const int rc = add_entries(s, path, name, err);
+    return rc != NS_OK || s->n + s->n_left_out > before ? rc : leave_folder(s, path, name, false, err);
+}
+
+static int add_folder(ns_series *s, const char *path, const char *name, const char *label, bool top, ns_error *err)
 {
     ns_series_item item = {0};
-    char *const path = ns_path_join(folder, name);
-    int rc = path ? NS_OK : ns_oom(err, folder);
-    if (rc == NS_OK && name[0] != '.' && ns_path_is_dir(path)) {
-        const bool known = ns_series_parse(name, &item);
-        bool weights, step = known;
-        rc = holds_weights(path, &weights, err);
-        if (rc == NS_OK && weights && !known)
-            rc = step_inside(path, &item, &step, err);
-        if (rc == NS_OK && !weights)
-            rc = leave_folder(s, path, name, known, err);
-        else if (rc == NS_OK && step)
-            rc = ns_series_append(s, path, NULL, name, &item, err);
-        else if (rc == NS_OK)
-            rc = ns_series_leave(s, name, false, err, "%s", not_understood);
+    bool weights;
+    const bool known = ns_series_parse(name, &item);
+    if (top && ns_series_is_nest(name) && !is_checkpoint(path))
+        return add_nest(s, path, name, err);
+    const int rc = holds_weights(path, &weights, err);
+    return rc != NS_OK ? rc : weights ? add(s, path, label, known, &item, err) : leave_folder(s, path, label, known, err);
+}
+
+/* ---- files ---- */
+
+/* epoch=0-step=1000.ckpt, step1000-00001-of-00002.gguf: the name without what says the format and the part. */
+static char *stem_of(const char *name)
+{
+    char *const stem = ns_strdup(name), *const dot = stem ? strrchr(stem, '.') : NULL;
+    if (dot)
+        *dot = '\0';
+    char *const part = stem && ns_parts_of(name) ? stem + strlen(stem) - strlen("-00001-of-00002") : NULL;
+    if (part)
+        *part = '\0';
+    return stem;
+}
+
+/* The files that are the folder's own checkpoint: model.safetensors, those of an index. A single file of another name is not, since it may
+ * be one of a series. */
+typedef struct self { char **files; int64_t n; const char *name; } self;
+
+/* Of a model in parts the first stands for all; one of several shards is none by itself. */
+static int add_file(ns_series *s, const char *path, const char *name, const char *label, const self *own, ns_error *err)
+{
+    ns_series_item item = {0};
+    char *const stem = stem_of(name), *const first = ns_parts_of(name) ? ns_part_name(name, 1) : NULL;
+    int rc = !stem || (ns_parts_of(name) && !first) ? ns_oom(err, path) : NS_OK;
+    const bool known = rc == NS_OK && ns_series_parse(stem, &item);
+    if (rc == NS_OK && own->n && !known)
+        rc = ns_series_leave(s, label, true, err, "beside %s, which is the folder's own checkpoint", own->name);
+    else if (rc == NS_OK && !ns_parts_of(name) && ns_glob("*-of-*", stem))
+        rc = ns_series_leave(s, label, false, err, "one of several shards, and their index is not there");
+    else if (rc == NS_OK && (!first || strcmp(first, name) == 0))
+        rc = add(s, path, label, known, &item, err);
+    free(stem);
+    free(first);
+    return rc;
+}
+
+/* ---- all that is in a folder ---- */
+
+static bool is_own(const self *own, const char *name)
+{
+    bool found = false;
+    for (int64_t i = 0; i < own->n; i++)
+        found |= strcmp(ns_path_base(own->files[i]), name) == 0;
+    return found;
+}
+
+static int add_entry(ns_series *s, const char *folder, const char *under, const char *name, const self *own, ns_error *err)
+{
+    char *const path = ns_path_join(folder, name), *const label = *under ? ns_path_join(under, name) : ns_strdup(name);
+    int rc = path && label ? NS_OK : ns_oom(err, folder);
+    if (rc == NS_OK && name[0] != '.') {
+        if (ns_path_is_dir(path))
+            rc = add_folder(s, path, name, label, !*under, err);
+        else if (ns_is_weights(name) && !is_own(own, name))
+            rc = add_file(s, path, name, label, own, err);
     }
+    free(label);
     free(path);
     return rc;
 }
 
-static int add_folders(ns_series *s, const char *folder, ns_error *err)
+/* The folder is a checkpoint by a file that transformers names so: the last of those below it, unless it knows its step. */
+static int add_self(ns_series *s, const char *folder, const char *under, ns_error *err)
 {
-    char **names;
-    int64_t n;
-    int rc = ns_folder_list(&names, &n, folder, err);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++)
-        rc = add_folder(s, folder, names[i], err);
-    ns_free_strings(names, n);
-    return rc;
+    ns_series_item item = {.tokens = -1, .final = true};
+    const char *const name = *under ? under : ns_path_base(folder);
+    bool known = true;
+    int rc = ns_series_step_inside(folder, &item, &known, err);
+    return rc != NS_OK ? rc : ns_series_append(s, folder, NULL, name, &item, err);
 }
 
-/* ---- revisions ---- */
-
-typedef struct cache {
-    ns_series  *series;
-    const char *path;
-    char      **commits;       /* of the revisions, each as refs/ says it */
-    int64_t     n, capacity;
-} cache;
-
-/* refs/NAME holds a commit; its snapshot is the folder of that name. */
-static int read_commit(cache *c, const char *revision, const char **out, ns_error *err)
+static int add_entries(ns_series *s, const char *folder, const char *under, ns_error *err)
 {
-    char *const ref = ns_printf_alloc("%s/refs/%s", c->path, revision), *text = NULL;
-    int rc = ref ? ns_file_read(ref, MAX_COMMIT, &text, NULL, err) : ns_oom(err, c->path);
-    if (rc == NS_OK && !ns_grow(&c->commits, &c->capacity, c->n + 1, sizeof *c->commits))
-        rc = ns_oom(err, c->path);
-    free(ref);
-    if (rc != NS_OK) {
-        free(text);
-        return rc;
-    }
-    text[strcspn(text, " \t\r\n")] = 0;
-    *out = c->commits[c->n++] = text;
-    return NS_OK;
-}
-
-static int add_revision(cache *c, const char *revision, ns_error *err)
-{
-    ns_series_item item = {0};
-    const char *commit = "";
-    int rc = read_commit(c, revision, &commit, err);
-    char *const snapshot = ns_printf_alloc("%s/snapshots/%s", c->path, commit);
-    if (rc == NS_OK && !snapshot)
-        rc = ns_oom(err, c->path);
-    bool step = rc == NS_OK && ns_series_parse(ns_path_base(revision), &item);
-    if (rc == NS_OK && !step && ns_path_is_dir(snapshot))
-        rc = step_inside(snapshot, &item, &step, err);
-    if (rc == NS_OK && ns_starts(revision, "pr/"))
-        rc = ns_series_leave(c->series, revision, false, err, "a pull request: name it with --revision");
-    else if (rc == NS_OK && (!ns_plain_name(commit) || !ns_path_is_dir(snapshot)))
-        rc = ns_series_leave(c->series, revision, false, err, "its snapshot %.80s is not in the cache (download it again)", commit);
-    else if (rc == NS_OK && step)
-        rc = ns_series_append(c->series, c->path, revision, revision, &item, err);
-    else if (rc == NS_OK)
-        rc = ns_series_leave(c->series, revision, false, err, "%s", not_understood);
-    free(snapshot);
-    return rc;
-}
-
-/* refs/step1000, refs/main, refs/hf_ckpt/20B ... A revision's name may hold '/'. */
-static int add_revisions(cache *c, const char *under, int depth, ns_error *err)
-{
-    char **names = NULL, *const refs = ns_printf_alloc("%s/refs%s%s", c->path, *under ? "/" : "", under);
+    ns_location at = {0};
+    char **names = NULL;
     int64_t n = 0;
-    int rc = refs ? ns_folder_list(&names, &n, refs, err) : ns_oom(err, c->path);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
-        char *const revision = ns_printf_alloc("%s%s%s", under, *under ? "/" : "", names[i]), *const path = ns_path_join(refs, names[i]);
-        if (!revision || !path)
-            rc = ns_oom(err, c->path);
-        else if (ns_path_is_dir(path))
-            rc = depth < REF_DEPTH ? add_revisions(c, revision, depth + 1, err) : NS_OK;
+    const int located = ns_locate(&at, folder, NULL, NULL);
+    int rc = located == NS_E_MEMORY ? ns_oom(err, folder) : ns_folder_list(&names, &n, folder, err);
+    const char *const taken = located == NS_OK ? ns_path_base(at.index_path ? at.index_path : at.files[0]) : "";
+    const bool is_self = ns_reader_gives(taken);
+    const self own = {is_self ? at.files : NULL, is_self ? at.n_files : 0, taken};
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        rc = add_entry(s, folder, under, names[i], &own, err);
+    if (rc == NS_OK && is_self && s->n)
+        rc = add_self(s, folder, under, err);
+    ns_free_strings(names, n);
+    if (located == NS_OK)
+        ns_location_free(&at);
+    return rc;
+}
+
+/* A file that is the checkpoint was not left out. */
+static void take_back(ns_series *s, const ns_location *at)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n_left_out; i++) {
+        if (is_own(&(self){at->files, at->n_files, NULL}, s->left_out[i].name))
+            ns_series_left_free(&s->left_out[i]);
         else
-            rc = add_revision(c, revision, err);
-        free(revision);
-        free(path);
+            s->left_out[n++] = s->left_out[i];
     }
-    ns_free_strings(names, n);
-    free(refs);
-    return rc;
+    s->n_left_out = n;
 }
 
-static bool named(const cache *c, const char *commit)
+/* Nothing below it has a step: the folder may be a checkpoint itself. */
+static int alone(ns_series *s, const char *folder, ns_error *err)
 {
-    for (int64_t i = 0; i < c->n; i++)
-        if (strcmp(c->commits[i], commit) == 0)
-            return true;
-    return false;
-}
-
-/* Snapshots that were downloaded by their commit have no name. */
-static int leave_nameless(const cache *c, ns_error *err)
-{
-    char **names = NULL, *const folder = ns_path_join(c->path, "snapshots");
-    int64_t n = 0;
-    int rc = folder ? NS_OK : ns_oom(err, c->path);
-    if (rc == NS_OK && ns_path_is_dir(folder))
-        rc = ns_folder_list(&names, &n, folder, err);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++)
-        if (!named(c, names[i]) && names[i][0] != '.')
-            rc = ns_series_leave(c->series, names[i], false, err, "a snapshot that no revision names: name its folder in a --manifest");
-    ns_free_strings(names, n);
-    free(folder);
-    return rc;
-}
-
-static int add_cache(ns_series *s, const char *path, bool refs, ns_error *err)
-{
-    cache c = {.series = s, .path = path};
-    int rc = refs ? add_revisions(&c, "", 0, err) : NS_OK;
-    if (rc == NS_OK)
-        rc = leave_nameless(&c, err);
-    ns_free_strings(c.commits, c.n);
-    return rc;
+    ns_series_item item = {.tokens = -1};
+    ns_location at;
+    bool weights;
+    const int rc = holds_weights(folder, &weights, err);
+    if (rc != NS_OK || !weights)
+        return rc;
+    if (ns_locate(&at, folder, NULL, NULL) == NS_OK) {
+        take_back(s, &at);
+        ns_location_free(&at);
+    }
+    (void)ns_series_parse(ns_path_base(folder), &item);
+    item.final = false;
+    return ns_series_append(s, folder, NULL, ns_path_base(folder), &item, err);
 }
 
 int ns_series_find(ns_series *out, const char *folder, ns_error *err)
@@ -209,16 +258,9 @@ int ns_series_find(ns_series *out, const char *folder, ns_error *err)
     int rc = refs && snapshots ? NS_OK : ns_oom(err, folder);
     const bool has_refs = rc == NS_OK && ns_path_is_dir(refs);
     if (rc == NS_OK)
-        rc = has_refs || ns_path_is_dir(snapshots) ? add_cache(out, folder, has_refs, err) : add_folders(out, folder, err);
-    bool weights = false;
+        rc = has_refs || ns_path_is_dir(snapshots) ? ns_series_add_cache(out, folder, has_refs, err) : add_entries(out, folder, "", err);
     if (rc == NS_OK && out->n == 0)
-        rc = holds_weights(folder, &weights, err);
-    if (rc == NS_OK && weights) {
-        ns_series_item item = {.tokens = -1};
-        (void)ns_series_parse(ns_path_base(folder), &item);
-        item.final = false;
-        rc = ns_series_append(out, folder, NULL, ns_path_base(folder), &item, err);
-    }
+        rc = alone(out, folder, err);
     if (rc == NS_OK)
         rc = ns_series_settle(out, folder, err);
     if (rc != NS_OK)

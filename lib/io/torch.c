@@ -327,6 +327,8 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
                            "again)");
     else if (rc == NS_OK)
         rc = is_zip(lead, n) ? read_zip(&t) : read_legacy(&t);
+    if (rc == NS_OK && ck->step < 0)
+        ck->step = ns_torch_step(&t);
     if (rc == NS_OK && !ck->config)
         rc = ns_torch_config(&t);
     if (rc == NS_OK)

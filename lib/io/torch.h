@@ -42,6 +42,7 @@ int  ns_torch_fail(const ns_torch *, int code, const char *fmt, ...) NS_PRINTF(3
 int  ns_torch_take(ns_torch *);
 /* What the file itself says of the model: sets the checkpoint's config, or leaves it. */
 int  ns_torch_config(ns_torch *);
+int64_t ns_torch_step(const ns_torch *);        /* of the training; -1: it does not say */
 bool ns_torch_is_tensor(const ns_pickle *, ns_ref);
 /* name: checked, and as long-lived as the file. */
 int  ns_torch_tensor(ns_torch *, const char *name, ns_ref, ns_tensor *out);

@@ -1,4 +1,5 @@
-/* torch_config.c - the model that a nanoGPT checkpoint says it is: its model_args, as the text of a config.json.
+/* torch_config.c - what a trainer's file says beside the weights: its step; and the model that a nanoGPT checkpoint says it is: its
+ * model_args, as the text of a config.json.
  *
  * Its layers are GPT-2's, but its matrices are [out, in], its GELU is the exact one, and biases are all there or none. */
 #include "io/torch.h"
@@ -8,6 +9,17 @@ static bool number_of(const ns_pickle *p, ns_ref dict, const char *key, int64_t 
     const ns_pickle_node *const node = ns_pickle_at(p, ns_pickle_get(p, dict, key));
     *out = node->integer;
     return node->kind == NS_PICKLE_INT && *out > 0;
+}
+
+int64_t ns_torch_step(const ns_torch *t)
+{
+    static const char *const keys[] = {"iter_num", "global_step", "iteration", "step"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const ns_pickle_node *const node = ns_pickle_at(&t->pickle, ns_pickle_get(&t->pickle, t->pickle.root, keys[i]));
+        if (node->kind == NS_PICKLE_INT && node->integer >= 0)
+            return node->integer;
+    }
+    return -1;
 }
 
 int ns_torch_config(ns_torch *t)

@@ -245,9 +245,11 @@ run scan $places --retry-failed
 [ "$(study places)" = "$want" ] || fail "a checkpoint that is whole again gives another study"
 
 mkdir -p empty twice/step10 twice/checkpoint-10
-cp b/step5/* twice/step10 && cp b/step5/* twice/checkpoint-10
+cp b/step5/* twice/step10 && cp b/step10/* twice/checkpoint-10
 expect 66 'empty: is an empty folder, not a folder of checkpoints' scan empty --cases cases.jsonl -o x
 expect 65 "'checkpoint-10' and 'step10' are both step 10" scan twice --cases cases.jsonl -o x
+cp b/step5/* twice/checkpoint-10 && run scan twice --list
+grep -Eq 'twice +step10 +the same weights as checkpoint-10' out || fail "a copy is no second checkpoint: $(cat out)"
 expect 2 'shard 3/2: give I/N' scan a --cases cases.jsonl -o x --shard 3/2
 expect 2 'no such probe or score' scan a --cases cases.jsonl -o x --probe retrieval_fnd
 expect 2 'output|-o FOLDER is missing' scan a --cases cases.jsonl
@@ -267,6 +269,26 @@ run scan odd --list --json
 grep -q '"n_left_out":[[:space:]]*3' out || fail "JSON does not count what was left out: $(cat out)"
 run scan odd --cases cases.jsonl --probe previous_token -o oddly
 grep -q 'odd: 2 left out of 3 (scan --list says why)' err || fail "a scan does not count what it leaves out: $(cat err)"
+grep -q '"name":[[:space:]]*"best"' oddly/index/odd.json &&
+    grep -q '"why":[[:space:]]*"the same weights as checkpoint-5"' oddly/index/odd.json ||
+    fail "the index does not say what was left out: $(cat oddly/index/odd.json)"
+run scan odd --write-manifest odd/m.jsonl
+grep -q 'odd: 2 left out of 3' err || fail "writing a manifest does not count what it leaves out: $(cat err)"
+[ "$(cat odd/m.jsonl)" = '{"path":"checkpoint-5","step":5,"label":"checkpoint-5"}' ] || fail "the manifest: $(cat odd/m.jsonl)"
+echo '{"path":"best","step":6,"label":"best"}' >>odd/m.jsonl
+run scan odd --manifest odd/m.jsonl --cases cases.jsonl --probe previous_token -o manifested --json
+grep -q '"scored":[[:space:]]*2' out || fail "a manifest with one more: $(cat out)"
+expect 2 'writes the checkpoints of one run, and there are 2' scan a b --write-manifest m.jsonl
+expect 2 '--write-manifest writes the order' scan a --write-manifest m.jsonl --cases cases.jsonl
+# files of weights in RUN/checkpoints are scored with the config beside the folder
+mkdir -p filed/checkpoints && cp b/step5/config.json filed
+cp b/step5/model.safetensors filed/checkpoints/step5.safetensors && cp b/step10/model.safetensors filed/checkpoints/step10.safetensors
+run scan filed --cases cases.jsonl --probe previous_token -o filed.scan --json
+grep -q '"scored":[[:space:]]*2' out || fail "files as checkpoints: $(cat out err)"
+run scan b --cases cases.jsonl --probe previous_token -o folded.scan --steps 5,10
+[ "$("$NEEDLESCOPE" verify --content filed.scan/shards/filed/step000010.h5 | grep case_previous_token)" = \
+    "$("$NEEDLESCOPE" verify --content folded.scan/shards/b/step000010.h5 | grep case_previous_token)" ] ||
+    fail "a file and its folder give other scores"
 cache=models--org--name
 mkdir -p $cache/refs $cache/blobs
 for step in 5 10; do

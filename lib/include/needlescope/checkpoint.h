@@ -44,10 +44,13 @@ NS_API const char *ns_checkpoint_config_path(const ns_checkpoint *);
 /* The text of its config.json, or what the file of weights says as such a text: malloc'd, NUL-terminated. NS_E_MISSING: there is none;
  * NS_E_UNSUPPORTED: the file's own words are not understood. n may be NULL. */
 NS_API NS_MUST_CHECK int ns_checkpoint_config(const ns_checkpoint *, char **text, size_t *n, ns_error *);
-/* Its tokenizer.json (or the parent folder's), or the file of weights that has its own (GGUF): what ns_tokenizer_open takes; or NULL. */
+/* Its tokenizer.json (or that of the folder above, of the cache's main revision, of the repository that its name begins with; a note says
+ * so), or the file of weights that has its own (GGUF): what ns_tokenizer_open takes; or NULL. */
 NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);
 /* 64 hex digits over every file's header bytes, size and mtime: cheap, changes when the checkpoint does. No paths in it. */
 NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
+/* The training step by the account of a trainer's own file (nanoGPT's iter_num, Lightning's global_step); -1: it does not say. */
+NS_API int64_t ns_checkpoint_step(const ns_checkpoint *);
 
 /* What was taken of the files, renamed or left out: one line each, NULL behind the last. */
 NS_API const char *ns_checkpoint_note(const ns_checkpoint *, int64_t i);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <needlescope/checkpoint.h>
 
+#include "core/core.h"
+
 static void put_one(const char *path, const char *tensor)
 {
     char json[200];
@@ -54,6 +56,53 @@ static void folder_with_companions(void **state)
     expect(in_scratch("run/step10"), "main", NS_E_ARG, "not a Hugging Face cache");
     expect(in_scratch("run/step10/model.safetensors"), "main", NS_E_ARG, "this is a file");
     expect(in_scratch("run"), NULL, NS_E_UNSUPPORTED, "a folder of training checkpoints ('step10')");
+}
+
+static void expect_tokenizer(const char *cache, const char *revision, const char *want)
+{
+    ns_checkpoint *const ck = opened(in_scratch(cache), revision);
+    const char *const path = ns_checkpoint_tokenizer_path(ck), *const note = ns_checkpoint_note(ck, 0);
+    assert_true(want ? path && strstr(path, want) : !path);
+    assert_true(want ? note && strstr(note, "has no tokenizer: ") : !note);
+    ns_checkpoint_free(ck);
+}
+
+/* Steps without a tokenizer: that of main, that of the repository whose checkpoints they are, that of the run around `checkpoints`. */
+static void tokenizers_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"models--o--M-3B-checkpoints", "models--o--M-3B-checkpoints/refs",
+        "models--o--M-3B-checkpoints/snapshots", "models--o--M-3B-checkpoints/snapshots/s1", "models--o--M-3B-checkpoints/snapshots/m1",
+        "models--o--M-3B", "models--o--M-3B/refs", "models--o--M-3B/snapshots", "models--o--M-3B/snapshots/m2",
+        "models--o--M", "models--o--M/refs", "models--o--M/snapshots", "models--o--M/snapshots/m3",
+        "around", "around/checkpoints", "around/checkpoints/step1"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        put_folder(folders[i]);
+    put_one("models--o--M-3B-checkpoints/snapshots/s1/model.safetensors", "w");
+    put_text("models--o--M-3B-checkpoints/refs/step1", "s1");
+    expect_tokenizer("models--o--M-3B-checkpoints", "step1", NULL);
+    put_text("models--o--M/refs/main", "m3");
+    put_text("models--o--M/snapshots/m3/tokenizer.json", "{}");
+    expect_tokenizer("models--o--M-3B-checkpoints", "step1", "models--o--M/snapshots/m3/tokenizer.json");
+    put_text("models--o--M-3B/refs/main", "../m2");
+    put_text("models--o--M-3B/snapshots/m2/tokenizer.json", "{}");
+    expect_tokenizer("models--o--M-3B-checkpoints", "step1", "models--o--M/snapshots/m3/tokenizer.json");
+    put_text("models--o--M-3B/refs/main", "m2\n");
+    expect_tokenizer("models--o--M-3B-checkpoints", "step1", "models--o--M-3B/snapshots/m2/tokenizer.json");
+    put_text("models--o--M-3B-checkpoints/refs/main", "m1");
+    put_text("models--o--M-3B-checkpoints/snapshots/m1/tokenizer.json", "{}");
+    expect_tokenizer("models--o--M-3B-checkpoints", "step1", "models--o--M-3B-checkpoints/snapshots/m1/tokenizer.json");
+    put_text("around/tokenizer.json", "{}");
+    put_text("around/config.json", "{}");
+    put_one("around/checkpoints/step1/model.safetensors", "w");
+    put_one("around/checkpoints/step2.safetensors", "w");
+    ns_checkpoint *const folder = opened(in_scratch("around/checkpoints/step1"), NULL);
+    assert_true(ns_ends(ns_checkpoint_tokenizer_path(folder), "/around/checkpoints/step1/../../tokenizer.json"));
+    ns_checkpoint_free(folder);
+    ns_checkpoint *const file = opened(in_scratch("around/checkpoints/step2.safetensors"), NULL);
+    assert_true(ns_ends(ns_checkpoint_tokenizer_path(file), "/around/checkpoints/../tokenizer.json"));
+    assert_true(ns_ends(ns_checkpoint_config_path(file), "/around/checkpoints/../config.json"));
+    ns_checkpoint_free(file);
 }
 
 /* The identity follows header, size and mtime; it does not know the path. */
@@ -309,8 +358,9 @@ static void parameters_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folder_with_companions), cmocka_unit_test(identity_follows_the_file), cmocka_unit_test(sharded),
-        cmocka_unit_test(hugging_face_cache),     cmocka_unit_test(folders_known_by_sight),    cmocka_unit_test(files_known_by_their_bytes),
+        cmocka_unit_test(folder_with_companions), cmocka_unit_test(tokenizers_elsewhere),
+        cmocka_unit_test(identity_follows_the_file), cmocka_unit_test(sharded), cmocka_unit_test(hugging_face_cache),
+        cmocka_unit_test(folders_known_by_sight), cmocka_unit_test(files_known_by_their_bytes),
         cmocka_unit_test(packed_weights_are_refused), cmocka_unit_test(parameters_are_checked),
     };
     return cmocka_run_group_tests_name("folders", tests, scratch_make, scratch_remove);

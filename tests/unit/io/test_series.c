@@ -4,6 +4,8 @@
 
 #include <needlescope/series.h>
 
+static const char *corpus;     /* of what torch.save wrote */
+
 static void names(void **state)
 {
     (void)state;
@@ -181,6 +183,146 @@ static void branches(void **state)
                                        {"stage2-ingredient3-step5-tokens1B", "a run of its own"}, {NULL, NULL}});
 }
 
+/* ---- files, RUN/checkpoints, the folder itself ---- */
+
+/* Two tensors of 64 and 4 numbers, whose bytes begin with `first`. */
+static void put_weights(const char *path, uint8_t first, bool head)
+{
+    char json[300];
+    const int n = snprintf(json, sizeof json, "{\"a\":{\"dtype\":\"F32\",\"shape\":[8,8],\"data_offsets\":[0,256]},"
+                           "\"%s\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[256,272]}}", head ? "lm_head.weight" : "b");
+    put_safetensors(path, json, (size_t)n, -1, 272);
+    FILE *const f = fopen(in_scratch(path), "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 8 + n, SEEK_SET), 0);
+    assert_int_equal(fputc(first, f), first);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void copy_corpus(const char *name, const char *to)
+{
+    static char bytes[1 << 20];
+    char from[5000];
+    snprintf(from, sizeof from, "%s/%s", corpus, name);
+    FILE *const f = fopen(from, "rb");
+    assert_non_null(f);
+    const size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    put_file(to, bytes, n);
+}
+
+static void files(void **state)
+{
+    (void)state;
+    put_folder("files");
+    put_weights("files/step300.safetensors", 3, false);
+    put_weights("files/epoch=0-step=100.ckpt", 1, false);
+    put_weights("files/step300.bin", 3, false);
+    put_weights("files/best.pt", 9, false);
+    put_text("files/step400-00001-of-00002.gguf", "");
+    put_text("files/step400-00002-of-00002.gguf", "");
+    put_text("files/model-00001-of-00002.safetensors", "");
+    put_text("files/optimizer.pt", "");
+    put_text("files/notes.txt", "");
+    copy_corpus("zip-2.1-trainer", "files/last.ckpt");             /* iter_num 7 in it */
+    copy_corpus("zip-nanogpt", "files/ckpt.pt");                   /* 5 */
+    assert_int_equal(symlink("epoch=0-step=100.ckpt", in_scratch("files/latest.ckpt")), 0);
+    expect_order("files", (const char *const[]){"ckpt.pt", "last.ckpt", "epoch=0-step=100.ckpt", "step300.safetensors",
+                                                "step400-00001-of-00002.gguf", NULL});
+    expect_left("files", (const left[]){{"best.pt", "--manifest"}, {"latest.ckpt", "the same weights as epoch=0-step=100.ckpt"},
+                                        {"model-00001-of-00002.safetensors", "their index is not there"},
+                                        {"step300.bin", "the same name in another format than step300.safetensors"}, {NULL, NULL}});
+    ns_series s;
+    assert_int_equal(ns_series_find(&s, in_scratch("files"), NULL), NS_OK);
+    assert_int_equal(s.list[0].step, 5);
+    assert_int_equal(s.list[1].step, 7);
+    assert_true(s.list[1].inside && !s.list[1].final);
+    ns_series_clear(&s);
+    put_folder("one");                                             /* a single file without a step is the folder's checkpoint */
+    put_weights("one/model-Q4.pt", 1, false);
+    expect_order("one", (const char *const[]){"one", NULL});
+    expect_left("one", (const left[]){{NULL, NULL}});
+}
+
+static void nested(void **state)
+{
+    (void)state;
+    put_folder("nested");
+    put_folder("nested/checkpoints");
+    put_folder("nested/checkpoints/step10");
+    put_folder("nested/w8");
+    put_folder("nested/w8/checkpoint-5");
+    put_text("nested/config.json", "{}");
+    put_text("nested/tokenizer.json", "{}");
+    put_text("nested/checkpoints/config.json", "{}");
+    put_weights("nested/checkpoints/step10/model.safetensors", 1, false);
+    put_weights("nested/checkpoints/step20.safetensors", 2, false);
+    put_weights("nested/w8/checkpoint-5/model.safetensors", 4, false);
+    expect_order("nested", (const char *const[]){"checkpoints/step10", "checkpoints/step20.safetensors", NULL});
+    expect_left("nested", (const left[]){{"w8", "a folder of training checkpoints ('checkpoint-5')"}, {NULL, NULL}});
+    put_weights("nested/model.safetensors", 3, false);             /* the run's folder itself: its last */
+    put_text("nested/pytorch_model.bin", "");
+    expect_order("nested", (const char *const[]){"checkpoints/step10", "checkpoints/step20.safetensors", "nested", NULL});
+    put_text("nested/trainer_state.json", "{\"global_step\": 15}");
+    expect_order("nested", (const char *const[]){"checkpoints/step10", "nested", "checkpoints/step20.safetensors", NULL});
+    put_text("nested/trainer_state.json", "{\"global_step\": 20}");
+    expect_order("nested", (const char *const[]){"checkpoints/step10", "checkpoints/step20.safetensors", NULL});
+    expect_left("nested", (const left[]){{"nested", "by its own account it is of the step of checkpoints/step20.safetensors"},
+                                         {"pytorch_model.bin", "beside model.safetensors"},
+                                         {"w8", "a folder of training checkpoints"}, {NULL, NULL}});
+}
+
+/* The same tensors in other files, and with a head that is the embedding; one number is enough to be another. */
+static void same_tensors(void **state)
+{
+    (void)state;
+    put_folder("same");
+    put_weights("same/step10.safetensors", 1, false);
+    put_weights("same/step20.safetensors", 2, true);
+    put_weights("same/main.safetensors", 2, true);
+    put_weights("same/final.safetensors", 3, true);
+    put_weights("same/checkpoint-10.safetensors", 1, false);
+    expect_order("same", (const char *const[]){"checkpoint-10.safetensors", "step20.safetensors", "final.safetensors", NULL});
+    expect_left("same", (const left[]){{"main.safetensors", "the same weights as step20.safetensors"},
+                                       {"step10.safetensors", "the same weights as checkpoint-10.safetensors"}, {NULL, NULL}});
+    put_weights("same/step10.safetensors", 5, false);
+    expect_failure("same", NS_E_FORMAT, "are both step 10");
+}
+
+/* What is written and read again is the same list. */
+static void manifest(void **state)
+{
+    (void)state;
+    put_folder("written");
+    put_folder("written/run");
+    put_folder("written/run/stage1-step5-tokens1B");
+    put_folder("written/elsewhere");
+    put_weights("written/run/stage1-step5-tokens1B/model.safetensors", 1, false);
+    put_weights("written/run/stage2-step5-tokens1B.safetensors", 2, false);
+    for (int i = 0; i < 3; i++) {
+        static const char *const places[] = {"written/m.jsonl", "written/run/m.jsonl", "written/elsewhere/m.jsonl"};
+        ns_series s, again;
+        assert_int_equal(ns_series_find(&s, in_scratch("written/run"), NULL), NS_OK);
+        assert_int_equal(ns_series_write_manifest(&s, in_scratch(places[i]), NULL), NS_OK);
+        assert_int_equal(ns_series_manifest(&again, in_scratch(places[i]), NULL), NS_OK);
+        assert_int_equal(again.n, 2);
+        for (int64_t k = 0; k < s.n; k++) {
+            assert_string_equal(again.list[k].label, s.list[k].label);
+            assert_true(again.list[k].step == s.list[k].step && again.list[k].tokens == s.list[k].tokens);
+            char a[5000], b[5000];
+            assert_non_null(realpath(again.list[k].path, a));
+            assert_non_null(realpath(s.list[k].path, b));
+            assert_string_equal(a, b);
+        }
+        assert_int_equal(again.list[1].step, 11);                  /* stage 2 goes on behind stage 1 */
+        assert_int_equal(again.list[1].tokens, 2000000000);
+        ns_series_clear(&s);
+        ns_series_clear(&again);
+    }
+    ns_series s = {0};
+    assert_int_equal(ns_series_write_manifest(&s, in_scratch("nowhere/m.jsonl"), NULL), NS_E_CREATE);
+}
+
 /* ---- a Hugging Face cache ---- */
 
 static void put_revision(const char *cache, const char *revision, const char *commit)
@@ -219,15 +361,27 @@ static void revisions(void **state)
                                                {"pr/1", "pull request"},
                                                {"step8", "is not in the cache"}, {"step9", "its snapshot gone is not in the cache"},
                                                {"tag", "no step in its name"}, {NULL, NULL}});
+    ns_series s, again;                                            /* a manifest keeps the revisions apart */
+    assert_int_equal(ns_series_find(&s, in_scratch("models--o--n"), NULL), NS_OK);
+    assert_int_equal(ns_series_write_manifest(&s, in_scratch("cache.jsonl"), NULL), NS_OK);
+    assert_int_equal(ns_series_manifest(&again, in_scratch("cache.jsonl"), NULL), NS_OK);
+    assert_int_equal(again.n, 3);
+    assert_string_equal(again.list[1].revision, "hf/step2000");
+    assert_string_equal(again.list[1].label, "hf/step2000");
+    ns_series_clear(&s);
+    ns_series_clear(&again);
     put_folder("models--o--m");
     put_folder("models--o--m/snapshots");
     put_checkpoint("models--o--m/snapshots/abc", "1");
     expect_failure("models--o--m", NS_E_MISSING, "'abc': a snapshot that no revision names");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    corpus = argc > 1 ? argv[1] : ".";
     const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out),
-                                       cmocka_unit_test(branches), cmocka_unit_test(revisions)};
+                                       cmocka_unit_test(branches), cmocka_unit_test(files),
+                                       cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(manifest),
+                                       cmocka_unit_test(revisions)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -1,0 +1,114 @@
+/* companions.c - what lies beside weights and says how they are read: config.json, and tokenizer.json, which training steps often share
+ * with the folder above them, with the main revision of their cache, or with the repository whose checkpoints they are. */
+#include "io/series.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_COMMIT = 256 };
+
+/* *out = DIR/name if it is there; an *out that is set stays. */
+static int beside(char **out, const char *dir, const char *name, ns_error *err)
+{
+    char *const path = *out ? NULL : ns_path_join(dir, name);
+    if (*out)
+        return NS_OK;
+    if (!path)
+        return ns_oom(err, dir);
+    if (ns_path_exists(path))
+        *out = path;
+    else
+        free(path);
+    return NS_OK;
+}
+
+/* *found = CACHE/snapshots/COMMIT/tokenizer.json, COMMIT being what refs/main says. */
+static int in_main(char **found, const char *cache, ns_error *err)
+{
+    char *const ref = ns_path_join(cache, "refs/main"), *commit = NULL, *snapshot = NULL;
+    int rc = ref ? NS_OK : ns_oom(err, cache);
+    if (rc == NS_OK && ns_path_exists(ref) && ns_file_read(ref, MAX_COMMIT, &commit, NULL, NULL) == NS_OK) {
+        commit[strcspn(commit, " \t\r\n")] = '\0';
+        snapshot = ns_plain_name(commit) ? ns_printf_alloc("%s/snapshots/%s", cache, commit) : NULL;
+        rc = !ns_plain_name(commit) ? NS_OK : snapshot ? beside(found, snapshot, "tokenizer.json", err) : ns_oom(err, cache);
+    }
+    free(snapshot);
+    free(commit);
+    free(ref);
+    return rc;
+}
+
+/* models--ORG--NAME-checkpoints -> models--ORG--NAME, beside it: the longest of the names that this one begins with. */
+static int in_parent(char **found, const char *cache, ns_error *err)
+{
+    static const char kind[] = "models--";
+    char *const name = ns_strdup(cache);
+    int rc = name ? NS_OK : ns_oom(err, cache);
+    char *const base = name ? (char *)(uintptr_t)ns_path_base(name) : NULL;
+    char *const model = base && ns_starts(base, kind) ? strstr(base + strlen(kind), "--") : NULL;
+    for (size_t n = model ? strlen(model) : 0; n > 3 && rc == NS_OK && !*found; n--)
+        if (model[n - 1] == '-' || model[n - 1] == '_') {
+            model[n - 1] = '\0';
+            rc = in_main(found, name, err);
+        }
+    free(name);
+    return rc;
+}
+
+/* CACHE/snapshots/COMMIT -> CACHE, malloc'd; NULL: no such folder, or no memory. */
+static char *cache_of(const char *dir)
+{
+    char *const whole = realpath(dir, NULL);
+    char *const commit = whole ? strrchr(whole, '/') : NULL;
+    if (commit)
+        *commit = '\0';
+    if (commit && ns_ends(whole, "/snapshots")) {
+        whole[strlen(whole) - strlen("/snapshots")] = '\0';
+        return whole;
+    }
+    free(whole);
+    return NULL;
+}
+
+static int of_another(ns_checkpoint *ck, const char *cache, ns_error *err)
+{
+    int rc = in_main(&ck->tokenizer, cache, err);
+    if (rc == NS_OK && !ck->tokenizer)
+        rc = in_parent(&ck->tokenizer, cache, err);
+    if (rc == NS_OK && ck->tokenizer)
+        rc = ns_checkpoint_add_note(ck, err, "%s: has no tokenizer: %s is taken", ck->dir, ck->tokenizer);
+    return rc;
+}
+
+/* Is the folder, or the one above it, RUN/checkpoints? */
+static bool in_checkpoints(const char *dir, bool above)
+{
+    char *const whole = realpath(dir, NULL), *const last = whole && above ? strrchr(whole, '/') : NULL;
+    if (last)
+        *last = '\0';
+    const bool is = whole && ns_series_is_nest(ns_path_base(whole));
+    free(whole);
+    return is;
+}
+
+/* RUN/config.json of RUN/checkpoints/step1000.pt. */
+static int config_above(ns_checkpoint *ck, ns_error *err)
+{
+    return ck->config || !in_checkpoints(ck->dir, false) ? NS_OK : beside(&ck->config, ck->dir, "../config.json", err);
+}
+
+int ns_checkpoint_companions(ns_checkpoint *ck, ns_error *err)
+{
+    int rc = beside(&ck->config, ck->dir, "config.json", err);
+    rc = rc != NS_OK ? rc : config_above(ck, err);
+    rc = rc != NS_OK ? rc : beside(&ck->tokenizer, ck->dir, "tokenizer.json", err);
+    rc = rc != NS_OK ? rc : beside(&ck->tokenizer, ck->dir, "../tokenizer.json", err);
+    if (rc != NS_OK || ck->tokenizer)
+        return rc;
+    if (in_checkpoints(ck->dir, true))
+        return beside(&ck->tokenizer, ck->dir, "../../tokenizer.json", err);
+    char *const cache = cache_of(ck->dir);
+    rc = cache ? of_another(ck, cache, err) : NS_OK;
+    free(cache);
+    return rc;
+}

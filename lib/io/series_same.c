@@ -1,0 +1,183 @@
+/* series_same.c - names of a series that are one checkpoint: the same files behind them (links, revisions), the same name in another
+ * format, a step that a trainer's file says itself, or, where two claim a step or one has none, the same tensors. */
+#include "io/series.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLE = 32, NEAREST = 8 };
+
+/* ---- by their files ---- */
+
+/* The real paths of its weight files, one a line: links and revisions share them. NULL where there are none; the scan will say why. */
+static int files_of(const ns_series_item *item, char **out, ns_error *err)
+{
+    ns_location at;
+    const int found = ns_locate(&at, item->path, item->revision, NULL);
+    *out = NULL;
+    if (found)
+        return found == NS_E_MEMORY ? ns_oom(err, item->path) : NS_OK;
+    char *all = ns_strdup("");
+    for (int64_t i = 0; i < at.n_files && all; i++) {
+        char real[PATH_MAX], *const longer = ns_printf_alloc("%s%s\n", all, realpath(at.files[i], real) ? real : at.files[i]);
+        free(all);
+        all = longer;
+    }
+    ns_location_free(&at);
+    *out = all;
+    return all ? NS_OK : ns_oom(err, item->path);
+}
+
+static int64_t twin_of(char *const *files, int64_t i)
+{
+    for (int64_t k = 0; k < i && files[i]; k++)
+        if (files[k] && strcmp(files[k], files[i]) == 0)
+            return k;
+    return -1;
+}
+
+/* ---- by their tensors ---- */
+
+/* Not in every format of one model: buffers that a model computes again, and the head that is the embedding. */
+static bool is_optional(const char *name)
+{
+    static const char *const globs[] = {"*.attention.bias", "*.attn.bias", "*.masked_bias", "*.rotary_emb.inv_freq", "lm_head.weight"};
+    for (size_t i = 0; i < sizeof globs / sizeof *globs; i++)
+        if (ns_glob(globs[i], name))
+            return true;
+    return false;
+}
+
+static bool same_shape(const ns_view *a, const ns_view *b)
+{
+    return a->rank == b->rank && memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+}
+
+static bool same_numbers(const ns_tensor *a, const ns_tensor *b, int64_t first, int64_t n)
+{
+    float x[SAMPLE], y[SAMPLE];
+    return ns_tensor_read_f32(a, first, n, x, NULL) == NS_OK && ns_tensor_read_f32(b, first, n, y, NULL) == NS_OK &&
+           memcmp(x, y, (size_t)n * sizeof *x) == 0;
+}
+
+/* The numbers at its begin, middle and end. */
+static bool same_tensor(const ns_tensor *a, const ns_tensor *b)
+{
+    int64_t all = 1;
+    for (int i = 0; i < a->view.rank; i++)
+        all *= a->view.shape[i];
+    const int64_t n = all < SAMPLE ? all : SAMPLE;
+    return same_shape(&a->view, &b->view) &&
+           (n == 0 || (same_numbers(a, b, 0, n) && same_numbers(a, b, (all - n) / 2, n) && same_numbers(a, b, all - n, n)));
+}
+
+/* Every tensor of the one is in the other, and the same there. */
+static bool within(const ns_checkpoint *a, const ns_checkpoint *b)
+{
+    bool same = true;
+    for (int64_t i = 0; i < ns_checkpoint_count(a) && same; i++) {
+        const ns_tensor *const t = ns_checkpoint_tensor(a, i), *const other = ns_checkpoint_find(b, t->name);
+        same = other ? same_tensor(t, other) : is_optional(t->name);
+    }
+    return same;
+}
+
+static int open_item(ns_checkpoint **out, const ns_series_item *item)
+{
+    return ns_checkpoint_open(out, item->path, &(ns_checkpoint_params){.size = sizeof(ns_checkpoint_params), .revision = item->revision},
+                              NULL);
+}
+
+/* What cannot be opened is the same as nothing: its scan says why. */
+static bool same_tensors(const ns_series_item *x, const ns_series_item *y)
+{
+    ns_checkpoint *a = NULL, *b = NULL;
+    const bool same = open_item(&a, x) == NS_OK && open_item(&b, y) == NS_OK && within(a, b) && within(b, a);
+    ns_checkpoint_free(a);
+    ns_checkpoint_free(b);
+    return same;
+}
+
+/* ---- why one is not a checkpoint of its own ---- */
+
+static bool same_step(const ns_series_item *a, const ns_series_item *b)
+{
+    return !a->final && !b->final && a->stage == b->stage && a->branch == b->branch && a->step == b->step;
+}
+
+static bool same_stem(const ns_series_item *a, const ns_series_item *b)
+{
+    const char *const x = strrchr(a->path, '.'), *const y = strrchr(b->path, '.');
+    return x && y && !strchr(x, '/') && !strchr(y, '/') && x - a->path == y - b->path &&
+           strncmp(a->path, b->path, (size_t)(x - a->path)) == 0;
+}
+
+/* A branch that is not its stage's first. */
+static const ns_series_item *branch_before(const ns_series *s, int64_t i)
+{
+    const ns_series_item *const item = &s->list[i];
+    for (int64_t k = 0; k < i && item->branch; k++)
+        if (s->list[k].branch && s->list[k].stage == item->stage && s->list[k].branch != item->branch)
+            return &s->list[k];
+    return NULL;
+}
+
+/* main and the like are, as a rule, the last of the numbered ones once more. */
+static const ns_series_item *final_twin(const ns_series *s, int64_t i)
+{
+    for (int64_t k = i - 1, tried = 0; s->list[i].final && k >= 0 && tried < NEAREST; k--, tried++)
+        if (same_tensors(&s->list[i], &s->list[k]))
+            return &s->list[k];
+    return NULL;
+}
+
+static int leave_as(ns_series *s, int64_t i, bool *gone, ns_error *err, const char *why, const char *of)
+{
+    *gone = true;
+    return ns_series_leave(s, s->list[i].label, false, err, why, of);
+}
+
+static int judge(ns_series *s, char *const *files, int64_t i, bool *gone, ns_error *err)
+{
+    static const char same[] = "the same weights as %s";
+    const int64_t twin = twin_of(files, i);
+    const ns_series_item *const item = &s->list[i], *const first = branch_before(s, i), *const before = i ? item - 1 : NULL;
+    if (twin >= 0)
+        return leave_as(s, i, gone, err, same, s->list[twin].label);
+    if (first)
+        return leave_as(s, i, gone, err, "trained beside %s, not after it: a run of its own, to be named with --manifest", first->label);
+    if (before && same_step(item, before)) {
+        if (same_stem(item, before))
+            return leave_as(s, i, gone, err, "the same name in another format than %s", before->label);
+        if (same_tensors(item, before))
+            return leave_as(s, i, gone, err, same, before->label);
+        return item->inside ? leave_as(s, i, gone, err, "by its own account it is of the step of %s", before->label) : NS_OK;
+    }
+    const ns_series_item *const last = final_twin(s, i);
+    return last ? leave_as(s, i, gone, err, same, last->label) : NS_OK;
+}
+
+int ns_series_drop_same(ns_series *s, ns_error *err)
+{
+    char **const files = ns_alloc_array((size_t)s->n + 1, sizeof *files);
+    bool *const gone = ns_alloc_array((size_t)s->n + 1, sizeof *gone);
+    int rc = files && gone ? NS_OK : ns_oom(err, "the series");
+    for (int64_t i = 0; i < s->n && rc == NS_OK; i++)
+        rc = files_of(&s->list[i], &files[i], err);
+    for (int64_t i = 0; i < s->n && rc == NS_OK; i++)
+        rc = judge(s, files, i, &gone[i], err);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < s->n && rc == NS_OK; i++) {
+        if (gone[i])
+            ns_series_item_free(&s->list[i]);
+        else
+            s->list[kept++] = s->list[i];
+    }
+    for (int64_t i = 0; files && i < s->n; i++)
+        free(files[i]);
+    s->n = rc == NS_OK ? kept : s->n;
+    free(files);
+    free(gone);
+    return rc;
+}
