@@ -155,6 +155,34 @@ char *ns_base64(const void *bytes, size_t n)
     return text;
 }
 
+static int digit_value(char c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62
+         : c == '/' ? 63 : -1;
+}
+
+uint8_t *ns_base64_decode(const char *text, size_t *n)
+{
+    size_t length = strlen(text);
+    const bool whole = length % 4 == 0;
+    for (int pad = 0; whole && pad < 2 && length && text[length - 1] == '='; pad++)
+        length--;
+    uint8_t *const data = ns_alloc_array(length / 4 * 3 + 3, 1), *to = data;
+    uint32_t bits = 0;
+    for (size_t i = 0; data && i < length; i++) {
+        const int value = digit_value(text[i]);
+        if (value < 0 || !whole) {
+            free(data);
+            return NULL;
+        }
+        bits = bits << 6 | (uint32_t)value;
+        if (i % 4)
+            *to++ = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+    }
+    *n = data ? (size_t)(to - data) : 0;
+    return data;
+}
+
 void ns_csv_field(FILE *f, const char *text)
 {
     const bool quoted = strpbrk(text, ",\"\r\n") || (*text && (*text == ' ' || text[strlen(text) - 1] == ' '));

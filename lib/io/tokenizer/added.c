@@ -43,14 +43,14 @@ static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id,
 
 /* `tokenizers` gives an added token the id its text has in the vocabulary, or else the next free one, and only warns where the file
  * says otherwise. A model trained with the ids of the file would then be fed other tokens: an error here. */
-static int check_id(const ns_tok_bpe *bpe, int64_t next, const ns_tok_added_token *token, const char *path, ns_error *err)
+static int check_id(const ns_tok_model *model, int64_t next, const ns_tok_added_token *token, const char *path, ns_error *err)
 {
-    const int32_t known = ns_tok_vocab_find(&bpe->vocab, token->content, token->n);
+    const int32_t known = ns_tok_vocab_find(&model->vocab, token->content, token->n);
     const int64_t expected = known >= 0 ? known : next;
     if (token->id != expected)
         return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %d, where its place in the list gives %lld", path,
                        token->content, token->id, (long long)expected);
-    const char *const other = ns_tok_vocab_text(&bpe->vocab, token->id);
+    const char *const other = ns_tok_vocab_text(&model->vocab, token->id);
     if (known < 0 && other)
         return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' and the entry '%.100s' share the id %d",
                        path, token->content, other, token->id);
@@ -72,9 +72,9 @@ static ns_tok_added_token *same_text(const ns_tok_added *added, const char *cont
 }
 
 /* The next free id: after the vocabulary's count, or after the highest id added beyond it. */
-static int64_t next_id(const ns_tok_bpe *bpe, int64_t highest)
+static int64_t next_id(const ns_tok_model *model, int64_t highest)
 {
-    return highest >= bpe->vocab.count ? highest + 1 : bpe->vocab.count;
+    return highest >= model->vocab.count ? highest + 1 : model->vocab.count;
 }
 
 static int name_token(ns_tok_added *added, const ns_tok_added_token *token, int64_t *highest, const char *path, ns_error *err)
@@ -96,7 +96,7 @@ static int drop_last(ns_tok_added *added)
     return NS_OK;
 }
 
-static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
+static int add_token(ns_tok_added *added, const ns_tok_model *model, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
 {
     ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
     int rc = read_token(token, json, true, path, err);
@@ -109,13 +109,13 @@ static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highes
                            path, token->content);
         return drop_last(added);
     }
-    rc = check_id(bpe, next_id(bpe, *highest), token, path, err);
+    rc = check_id(model, next_id(model, *highest), token, path, err);
     return rc != NS_OK ? rc : name_token(added, token, highest, path, err);
 }
 
 /* One that a neighbour names: it has the id of its text, or the next free one. A known one keeps its id, and its flags unless the
  * neighbour's replace them. */
-static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, bool *changed, const char *path,
+static int join_token(ns_tok_added *added, const ns_tok_model *model, int64_t *highest, const cJSON *json, bool *changed, const char *path,
                       ns_error *err)
 {
     ns_tok_added_token *const token = &added->item[added->n++];
@@ -123,8 +123,8 @@ static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highe
     if (rc != NS_OK)
         return rc;
     if (ns_tok_vocab_find(&added->names, token->content, token->n) < 0) {
-        const int32_t known = ns_tok_vocab_find(&bpe->vocab, token->content, token->n);
-        token->id = known >= 0 ? known : (int32_t)next_id(bpe, *highest);
+        const int32_t known = ns_tok_vocab_find(&model->vocab, token->content, token->n);
+        token->id = known >= 0 ? known : (int32_t)next_id(model, *highest);
         *changed = true;
         return name_token(added, token, highest, path, err);
     }
@@ -150,21 +150,21 @@ static int64_t length_of(const cJSON *list)
     return n;
 }
 
-int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more, const ns_tok_bpe *bpe, bool *changed, const char *path,
+int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more, const ns_tok_model *model, bool *changed, const char *path,
                       ns_error *err)
 {
     if (list && !cJSON_IsNull(list) && !cJSON_IsArray(list))
         return ns_fail(err, NS_E_FORMAT, "%s: 'added_tokens' is not a list", path);
     const int64_t count = length_of(list) + length_of(more);
-    const int64_t top = (bpe->vocab.ids > bpe->vocab.count ? bpe->vocab.ids : bpe->vocab.count) + count;
+    const int64_t top = (model->vocab.ids > model->vocab.count ? model->vocab.ids : model->vocab.count) + count;
     added->item = ns_alloc_array((size_t)count, sizeof *added->item);
     added->special = ns_alloc_array((size_t)top, sizeof *added->special);
     int rc = added->item && added->special ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
     int64_t highest = -1;
     for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next)
-        rc = add_token(added, bpe, &highest, item, path, err);
+        rc = add_token(added, model, &highest, item, path, err);
     for (const cJSON *item = more ? more->child : NULL; item && rc == NS_OK; item = item->next)
-        rc = join_token(added, bpe, &highest, item, changed, path, err);
+        rc = join_token(added, model, &highest, item, changed, path, err);
     return rc;
 }
 

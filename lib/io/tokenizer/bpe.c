@@ -1,12 +1,10 @@
 /* bpe.c - byte pair encoding: characters become symbols, then the pair of neighbours with the lowest rank (the leftmost among equals)
  * is merged until no pair is in the table. A heap holds candidate pairs by (rank, position); entries that a merge has made stale
- * are recognised when they come up. n log n, also for a text that no pre-tokenizer cut. Words are kept for the rest of the call. */
+ * are recognised when they come up. n log n, also for a text that no pre-tokenizer cut. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/tokenizer/tok.h"
-
-enum { CACHE = 1 << 14, CACHED_WORD = 64, CACHED_SYMBOLS = 1 << 22, FEW = 64 };
 
 static const ns_tok_merge *find_merge(const ns_tok_merges *merges, int32_t left, int32_t right)
 {
@@ -61,9 +59,20 @@ static bool candidate(const ns_tok_work *w, int32_t position, ns_tok_pair *out)
     const ns_tok_symbol *const s = &w->symbols[position];
     if (s->next < 0)
         return false;
-    const ns_tok_merge *const merge = find_merge(&w->tok->bpe.merges, s->id, w->symbols[s->next].id);
+    const ns_tok_merge *const merge = find_merge(&w->tok->model.merges, s->id, w->symbols[s->next].id);
     *out = (ns_tok_pair){(uint64_t)(uint32_t)merge->rank << 32 | (uint32_t)position, merge->id};
     return merge->rank >= 0;
+}
+
+/* What is left of the symbols. */
+static int put_symbols(ns_tok_work *w)
+{
+    int64_t at = 0;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < w->symbols_n && rc == NS_OK; at += w->symbols[i++].n)
+        if (w->symbols[i].n > 0)
+            rc = ns_tok_cut_put(w, w->symbols[i].id, at, at + w->symbols[i].n);
+    return rc;
 }
 
 /* Every merge takes one symbol away and adds at most two pairs, so the heap never holds more than 2 n. */
@@ -97,12 +106,7 @@ static int merge_all(ns_tok_work *w)
         if (candidate(w, position, &pair))
             heap_push(w, pair);
     }
-    int64_t kept = 0;
-    for (int32_t i = 0; i < n; i++)
-        if (w->symbols[i].n > 0)
-            w->symbols[kept++] = w->symbols[i];
-    w->symbols_n = kept;
-    return NS_OK;
+    return put_symbols(w);
 }
 
 /* ---- characters to symbols ---- */
@@ -119,71 +123,62 @@ static int add_symbol(ns_tok_work *w, int32_t id, uint32_t n)
 }
 
 /* The character as the vocabulary writes it inside or at the end of a word: its id and its bytes, in buffer where it is decorated. */
-static int32_t char_id(const ns_tok_bpe *bpe, const char **s, size_t *n, bool first, bool last, char *buffer)
+static int32_t char_id(const ns_tok_model *model, const char **s, size_t *n, bool first, bool last, char *buffer)
 {
     uint32_t code;
-    if (!bpe->prefix && !bpe->suffix) {
+    if (!model->prefix && !model->suffix) {
         ns_tok_next(*s, &code);
-        return code < TOK_DIRECT ? bpe->direct[code] : ns_tok_vocab_find(&bpe->vocab, *s, *n);
+        return code < TOK_DIRECT ? model->direct[code] : ns_tok_vocab_find(&model->vocab, *s, *n);
     }
-    const char *const prefix = !first && bpe->prefix ? bpe->prefix : "", *const suffix = last && bpe->suffix ? bpe->suffix : "";
+    const char *const prefix = !first && model->prefix ? model->prefix : "", *const suffix = last && model->suffix ? model->suffix : "";
     const size_t before = strlen(prefix), after = strlen(suffix);
     memcpy(buffer, prefix, before);
     memcpy(buffer + before, *s, *n);
     memcpy(buffer + before + *n, suffix, after);
     *s = buffer;
     *n += before + after;
-    return ns_tok_vocab_find(&bpe->vocab, *s, *n);
-}
-
-static bool bytes_known(const ns_tok_bpe *bpe, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (bpe->byte_id[(uint8_t)s[i]] < 0)
-            return false;
-    return true;
+    return ns_tok_vocab_find(&model->vocab, *s, *n);
 }
 
 /* Unknown characters wait in *unknown, so that fuse_unk can join them. Bytes of a fallback overtake a waiting unknown, as they do in
  * `tokenizers`. */
 static int add_char(ns_tok_work *w, const char *s, int size, bool first, bool last, uint32_t *unknown, char *buffer)
 {
-    const ns_tok_bpe *const bpe = &w->tok->bpe;
+    const ns_tok_model *const model = &w->tok->model;
     size_t n = (size_t)size;
-    const int32_t id = char_id(bpe, &s, &n, first, last, buffer);
+    const int32_t id = char_id(model, &s, &n, first, last, buffer);
     int rc = NS_OK;
     if (id >= 0) {
         if (*unknown)
-            rc = add_symbol(w, bpe->unk, *unknown);
+            rc = add_symbol(w, model->unk, *unknown);
         *unknown = 0;
         return rc != NS_OK ? rc : add_symbol(w, id, (uint32_t)size);
     }
-    if (bpe->byte_fallback && bytes_known(bpe, s, n)) {
+    if (model->byte_fallback && ns_tok_bytes_known(model, s, n)) {
         for (size_t i = 0; i < n && rc == NS_OK; i++)
-            rc = add_symbol(w, bpe->byte_id[(uint8_t)s[i]], 1);
+            rc = add_symbol(w, model->byte_id[(uint8_t)s[i]], 1);
         return rc;
     }
-    if (bpe->unk_missing)
-        return ns_fail(w->err, NS_E_FORMAT, "%s: the text has '%.*s', which only unk_token could encode, and that is not in the vocabulary",
-                       w->tok->path, size, s);
-    if (bpe->unk < 0)   /* without an unknown token the character leaves no trace */
+    if (model->unk_missing)
+        return ns_tok_no_unknown(w, s, size);
+    if (model->unk < 0)   /* without an unknown token the character leaves no trace */
         return NS_OK;
-    if (*unknown && !bpe->fuse_unk) {
-        rc = add_symbol(w, bpe->unk, *unknown);
+    if (*unknown && !model->fuse_unk) {
+        rc = add_symbol(w, model->unk, *unknown);
         *unknown = 0;
     }
     *unknown += (uint32_t)size;
     return rc;
 }
 
-static int encode_word(ns_tok_work *w, const char *s, int64_t n)
+static int encode(ns_tok_work *w, const char *s, int64_t n)
 {
-    const ns_tok_bpe *const bpe = &w->tok->bpe;
+    const ns_tok_model *const model = &w->tok->model;
     w->symbols_n = 0;
-    if (bpe->ignore_merges) {
-        const int32_t id = ns_tok_vocab_find(&bpe->vocab, s, (size_t)n);
+    if (model->ignore_merges) {
+        const int32_t id = ns_tok_vocab_find(&model->vocab, s, (size_t)n);
         if (id >= 0)
-            return add_symbol(w, id, (uint32_t)n);
+            return ns_tok_cut_put(w, id, 0, n);
     }
     char buffer[2 * TOK_AFFIX + 4];
     uint32_t unknown = 0;
@@ -195,93 +190,8 @@ static int encode_word(ns_tok_work *w, const char *s, int64_t n)
         at += size;
     }
     if (rc == NS_OK && unknown)
-        rc = add_symbol(w, bpe->unk, unknown);
+        rc = add_symbol(w, model->unk, unknown);
     return rc != NS_OK ? rc : merge_all(w);
 }
 
-/* ---- words and tokens ---- */
-
-static int add_tokens(ns_tok_work *w, ns_tok_piece piece, const ns_tok_symbol *symbols, int64_t count)
-{
-    if (!ns_grow(&w->tokens, &w->tokens_capacity, w->n + count, sizeof *w->tokens))
-        return ns_oom(w->err, "the tokens of a text");
-    const ns_tok_span *const from = w->text.from + piece.begin;
-    const int64_t n = (int64_t)piece.end - piece.begin;
-    int64_t at = 0;
-    for (int64_t i = 0; i < count; i++) {
-        /* Affixes that fell back to bytes can claim more bytes than the word has. */
-        const int64_t begin = at < n ? at : n - 1, end = at + symbols[i].n < n ? at + symbols[i].n : n;
-        w->tokens[w->n++] = (ns_tok_token){symbols[i].id, -1, -1, from[begin].begin, from[end - 1].end};
-        at += symbols[i].n;
-    }
-    return NS_OK;
-}
-
-static uint64_t hash_word(const char *s, int64_t n)
-{
-    uint64_t h = (uint64_t)n;
-    for (int64_t i = 0; i < n; i++)
-        h = (h ^ (uint8_t)s[i]) * 0x100000001B3u;
-    return h ^ h >> 29;
-}
-
-static void remember(ns_tok_work *w, ns_tok_cached *slot, ns_tok_cached word)
-{
-    const int64_t need = w->cached_n + w->symbols_n;
-    if (w->symbols_n == 0 || need > CACHED_SYMBOLS || !ns_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
-        return;   /* only slower, and a word that nothing is known of is no work */
-    memcpy(w->cached + w->cached_n, w->symbols, (size_t)w->symbols_n * sizeof *w->cached);
-    word.first = (uint32_t)w->cached_n;
-    word.count = (uint32_t)w->symbols_n;
-    w->cached_n += w->symbols_n;
-    *slot = word;
-}
-
-static int encode_piece(ns_tok_work *w, ns_tok_piece piece)
-{
-    const char *const s = w->text.s + piece.begin;
-    const int64_t n = (int64_t)piece.end - piece.begin;
-    if (!w->cache || n > CACHED_WORD) {
-        const int rc = encode_word(w, s, n);
-        return rc != NS_OK ? rc : add_tokens(w, piece, w->symbols, w->symbols_n);
-    }
-    const uint64_t hash = hash_word(s, n);
-    ns_tok_cached *const slot = &w->cache[hash & (uint64_t)(w->cache_n - 1)];
-    if (slot->n == n && slot->hash == hash && memcmp(w->text.s + slot->begin, s, (size_t)n) == 0)
-        return add_tokens(w, piece, w->cached + slot->first, slot->count);
-    const int rc = encode_word(w, s, n);
-    if (rc != NS_OK)
-        return rc;
-    remember(w, slot, (ns_tok_cached){.hash = hash, .begin = piece.begin, .n = (uint32_t)n});
-    return add_tokens(w, piece, w->symbols, w->symbols_n);
-}
-
-static int add_added(ns_tok_work *w, ns_tok_piece piece)
-{
-    if (!ns_grow(&w->tokens, &w->tokens_capacity, w->n + 1, sizeof *w->tokens))
-        return ns_oom(w->err, "the tokens of a text");
-    const char *const s = w->text.s + piece.begin;
-    const int64_t n = (int64_t)piece.end - piece.begin;
-    ns_tok_token *const token = &w->tokens[w->n++];
-    *token = (ns_tok_token){.id = piece.id, .begin = w->text.from[piece.begin].begin, .end = w->text.from[piece.end - 1].end};
-    ns_tok_count_white(s, n, &token->lead, &token->trail);
-    return NS_OK;
-}
-
-/* Two slots a piece: a short text does not clear what a long one needs. Without the cache it is only slower. */
-static void make_cache(ns_tok_work *w)
-{
-    for (w->cache_n = FEW; w->cache_n < CACHE && w->cache_n < 2 * w->pieces.n; )
-        w->cache_n *= 2;
-    w->cache = ns_alloc_array((size_t)w->cache_n, sizeof *w->cache);
-}
-
-int ns_tok_bpe_run(ns_tok_work *w)
-{
-    if (w->pieces.n > FEW)
-        make_cache(w);
-    int rc = NS_OK;
-    for (int64_t i = 0; i < w->pieces.n && rc == NS_OK; i++)
-        rc = w->pieces.item[i].id >= 0 ? add_added(w, w->pieces.item[i]) : encode_piece(w, w->pieces.item[i]);
-    return rc;
-}
+const ns_tok_model_kind ns_tok_bpe = {"BPE", ns_tok_read_vocab, ns_tok_bpe_read, encode};

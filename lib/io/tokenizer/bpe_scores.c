@@ -50,9 +50,9 @@ static int rank_pieces(const ns_tok_vocab *vocab, const cJSON *scores, ranked *l
     return NS_OK;
 }
 
-int ns_tok_scores_read(ns_tok_bpe *bpe, const cJSON *scores, const char *path, ns_error *err)
+int ns_tok_scores_read(ns_tok_model *model, const cJSON *scores, const char *path, ns_error *err)
 {
-    const ns_tok_vocab *const vocab = &bpe->vocab;
+    const ns_tok_vocab *const vocab = &model->vocab;
     ranked *const list = ns_alloc_array((size_t)vocab->ids, sizeof *list);
     int32_t *const rank_of = ns_alloc_array((size_t)vocab->ids, sizeof *rank_of);
     int64_t n = 0, ways = 0;
@@ -61,9 +61,9 @@ int ns_tok_scores_read(ns_tok_bpe *bpe, const cJSON *scores, const char *path, n
         rank_of[list[i].id] = i == 0 ? 0 : rank_of[list[i - 1].id] + (list[i].score != list[i - 1].score);
         ways += split_piece(vocab, rank_of, list[i].id, NULL);
     }
-    rc = rc != NS_OK ? rc : ns_tok_merges_init(&bpe->merges, ways, path, err);
+    rc = rc != NS_OK ? rc : ns_tok_merges_init(&model->merges, ways, path, err);
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
-        split_piece(vocab, rank_of, list[i].id, &bpe->merges);
+        split_piece(vocab, rank_of, list[i].id, &model->merges);
     free(rank_of);
     free(list);
     return rc;

@@ -292,6 +292,44 @@ static int run_bpe(ns_tok_work *w, const ns_tok_step *step)
     return map_all(w, step, unsuffix);
 }
 
+static int read_wordpiece(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
+{
+    const int rc = ns_tok_read_content(step, json, "prefix", label, err);
+    return rc != NS_OK ? rc : ns_json_bool(json, "cleanup", true, &step->clean, label, err);
+}
+
+/* What has the prefix joins the token before it, all else stands apart. */
+static int join(ns_tok_work *w, const ns_tok_step *step, int64_t i, const char *s, int64_t n)
+{
+    const int64_t size = (int64_t)strlen(step->content);
+    const bool joined = n >= size && memcmp(s, step->content, (size_t)size) == 0;
+    const int rc = i && !joined ? ns_tok_list_put(w, &w->list_next, " ", 1) : NS_OK;
+    const int64_t skip = i && joined ? size : 0;
+    return rc != NS_OK ? rc : ns_tok_list_put(w, &w->list_next, s + skip, n - skip);
+}
+
+/* The English of BERT's own clean-up, one after the other in every token. */
+static int clean_up(ns_tok_work *w)
+{
+    static const char *const words[][2] = {
+        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"},
+        {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+    };
+    int rc = NS_OK;
+    for (size_t i = 0; i < sizeof words / sizeof *words && rc == NS_OK; i++) {
+        ns_tok_step step = {.pattern = {.literal = (char *)(uintptr_t)words[i][0], .n = strlen(words[i][0])},
+                            .content = (char *)(uintptr_t)words[i][1]};
+        rc = run_replace(w, &step);
+    }
+    return rc;
+}
+
+static int run_wordpiece(ns_tok_work *w, const ns_tok_step *step)
+{
+    const int rc = map_all(w, step, join);
+    return rc == NS_OK && step->clean ? clean_up(w) : rc;
+}
+
 static const ns_tok_kind kinds[] = {
     {"ByteLevel", NULL, run_byte_level},
     {"ByteFallback", NULL, run_byte_fallback},
@@ -300,6 +338,7 @@ static const ns_tok_kind kinds[] = {
     {"Strip", read_strip, run_strip},
     {"Metaspace", ns_tok_read_metaspace, run_metaspace},
     {"BPEDecoder", read_bpe, run_bpe},
+    {"WordPiece", read_wordpiece, run_wordpiece},
     {0},
 };
 const ns_tok_stage ns_tok_decoders = {"decoder", "decoders", kinds};

@@ -29,6 +29,31 @@ static void swap_part(ns_tok_work *w)
     w->part_next.n = 0;
 }
 
+static int push(ns_tok_work *w, ns_tok_char c)
+{
+    if (!ns_grow(&w->chars, &w->chars_capacity, w->chars_n + 1, sizeof *w->chars))
+        return ns_oom(w->err, "a normal form");
+    w->chars[w->chars_n++] = c;
+    return NS_OK;
+}
+
+int ns_tok_char_push(ns_tok_work *w, int32_t code, int32_t change)
+{
+    return push(w, (ns_tok_char){code, change, 0});
+}
+
+int ns_tok_chars_apply(ns_tok_work *w)
+{
+    int rc = NS_OK;
+    int64_t at = 0;
+    for (int64_t i = 0; i < w->chars_n && rc == NS_OK; i++)
+        if (w->chars[i].code >= 0)
+            rc = put_char(w, &at, w->chars[i].code, w->chars[i].change);
+    if (rc == NS_OK)
+        swap_part(w);
+    return rc;
+}
+
 /* ---- Unicode normal forms ---- */
 
 static bool all_below(const ns_tok_text *t, uint8_t lead)
@@ -37,14 +62,6 @@ static bool all_below(const ns_tok_text *t, uint8_t lead)
         if ((uint8_t)t->s[i] >= lead)
             return false;
     return true;
-}
-
-static int push(ns_tok_work *w, ns_tok_char c)
-{
-    if (!ns_grow(&w->chars, &w->chars_capacity, w->chars_n + 1, sizeof *w->chars))
-        return ns_oom(w->err, "a normal form");
-    w->chars[w->chars_n++] = c;
-    return NS_OK;
 }
 
 /* A stable sort of the marks in [begin, end) by combining class: runs are short, but a hostile one must not be quadratic. */
@@ -142,23 +159,17 @@ static int normal_form(ns_tok_work *w, bool compatible, bool compose)
     int rc = decompose(w, compatible);
     for (int64_t i = 0; compose && rc == NS_OK && i < w->chars_n; )
         i = w->chars[i].combining ? i + 1 : compose_run(w->chars, i, w->chars_n);
-    int64_t at = 0;
-    for (int64_t i = 0; i < w->chars_n && rc == NS_OK; i++)
-        if (w->chars[i].code >= 0)
-            rc = put_char(w, &at, w->chars[i].code, w->chars[i].change);
-    if (rc == NS_OK)
-        swap_part(w);
-    return rc;
+    return rc != NS_OK ? rc : ns_tok_chars_apply(w);
 }
 
 static int run_nfc(ns_tok_work *w, const ns_tok_step *step)  { (void)step; return normal_form(w, false, true); }
-static int run_nfd(ns_tok_work *w, const ns_tok_step *step)  { (void)step; return normal_form(w, false, false); }
+int ns_tok_run_nfd(ns_tok_work *w, const ns_tok_step *step)  { (void)step; return normal_form(w, false, false); }
 static int run_nfkc(ns_tok_work *w, const ns_tok_step *step) { (void)step; return normal_form(w, true, true); }
 static int run_nfkd(ns_tok_work *w, const ns_tok_step *step) { (void)step; return normal_form(w, true, false); }
 
 /* ---- the others ---- */
 
-static int run_lowercase(ns_tok_work *w, const ns_tok_step *step)
+int ns_tok_run_lowercase(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
     int rc = NS_OK;
@@ -175,20 +186,30 @@ static int run_lowercase(ns_tok_work *w, const ns_tok_step *step)
     return rc;
 }
 
-static int run_strip_accents(ns_tok_work *w, const ns_tok_step *step)
+int ns_tok_keep_chars(ns_tok_work *w, bool (*keep)(uint32_t code))
 {
-    (void)step;
     int rc = NS_OK;
     for (int64_t at = 0; at < w->part.n && rc == NS_OK; ) {
         uint32_t code;
         const int n = ns_tok_next(w->part.s + at, &code);
-        if (!ns_tok_is_mark(code))
+        if (keep(code))
             rc = ns_tok_text_copy(w, &w->part_next, &w->part, at, at + n);
         at += n;
     }
     if (rc == NS_OK)
         swap_part(w);
     return rc;
+}
+
+static bool is_no_mark(uint32_t code)
+{
+    return !ns_tok_is_mark(code);
+}
+
+static int run_strip_accents(ns_tok_work *w, const ns_tok_step *step)
+{
+    (void)step;
+    return ns_tok_keep_chars(w, is_no_mark);
 }
 
 static int read_strip(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
@@ -285,15 +306,18 @@ int ns_tok_normalize_part(ns_tok_work *w)
 
 static const ns_tok_kind kinds[] = {
     {"NFC", NULL, run_nfc},
-    {"NFD", NULL, run_nfd},
+    {"NFD", NULL, ns_tok_run_nfd},
     {"NFKC", NULL, run_nfkc},
     {"NFKD", NULL, run_nfkd},
-    {"Lowercase", NULL, run_lowercase},
+    {"Lowercase", NULL, ns_tok_run_lowercase},
     {"StripAccents", NULL, run_strip_accents},
     {"Strip", read_strip, run_strip},
     {"Prepend", read_prepend, run_prepend},
     {"Replace", read_replace, run_replace},
     {"ByteLevel", NULL, run_byte_level},
+    {"BertNormalizer", ns_tok_read_bert, ns_tok_run_bert},
+    {"Nmt", NULL, ns_tok_run_nmt},
+    {"Precompiled", ns_tok_read_precompiled, ns_tok_run_precompiled},
     {0},
 };
 const ns_tok_stage ns_tok_normalizers = {"normalizer", "normalizers", kinds};

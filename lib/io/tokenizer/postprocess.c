@@ -52,7 +52,7 @@ static uint32_t characters_back(const char *s, uint32_t begin, uint32_t end, int
 static void trim(const ns_tok_work *w, const ns_tok_step *step, int64_t i)
 {
     ns_tok_token *const token = &w->tokens[i];
-    const ns_tok_vocab *const vocab = &w->tok->bpe.vocab;
+    const ns_tok_vocab *const vocab = &w->tok->model.vocab;
     int32_t lead = token->lead, trail = token->trail;
     if (lead < 0)
         ns_tok_count_white(ns_tok_vocab_text(vocab, token->id), vocab->length[token->id], &lead, &trail);

@@ -138,6 +138,17 @@ static int run_split(ns_tok_work *w, const ns_tok_step *step)
     return cut_all(w, step, find_pattern, step->behaviour, step->invert);
 }
 
+static int read_delimiter(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
+{
+    const int rc = ns_tok_read_content(step, json, "delimiter", label, err);
+    if (rc == NS_OK && !*step->content)
+        return ns_fail(err, NS_E_FORMAT, "%s: CharDelimiterSplit: the delimiter is empty", label);
+    step->behaviour = TOK_REMOVED;
+    step->pattern.literal = rc == NS_OK ? ns_strdup(step->content) : NULL;
+    step->pattern.n = rc == NS_OK ? strlen(step->content) : 0;
+    return rc != NS_OK || step->pattern.literal ? rc : ns_oom(err, label);
+}
+
 static int read_digits(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     return ns_json_bool(json, "individual_digits", false, &step->individual, label, err);
@@ -308,6 +319,7 @@ static int run_metaspace(ns_tok_work *w, const ns_tok_step *step)
 static const ns_tok_kind kinds[] = {
     {"ByteLevel", read_byte_level, run_byte_level},
     {"Split", read_split, run_split},
+    {"CharDelimiterSplit", read_delimiter, run_split},
     {"Digits", read_digits, run_digits},
     {"Metaspace", ns_tok_read_metaspace, run_metaspace},
     {"Punctuation", read_punctuation, run_punctuation},

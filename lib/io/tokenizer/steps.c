@@ -12,6 +12,7 @@ static void step_free(ns_tok_step *step)
     ns_tok_regex_free(step->pattern.regex);
     free(step->pattern.literal);
     free(step->content);
+    ns_tok_charsmap_free(step->charsmap);
     free(step->before);
     free(step->after);
 }

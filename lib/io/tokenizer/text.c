@@ -156,6 +156,8 @@ void ns_tok_work_free(ns_tok_work *w)
     free(w->chars);
     free(w->tokens);
     free(w->symbols);
+    free(w->cuts);
+    free(w->best);
     free(w->heap);
     free(w->cache);
     free(w->cached);

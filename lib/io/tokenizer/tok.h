@@ -2,7 +2,7 @@
  * (ns_tok_work). The pipeline is that of the Rust library `tokenizers`, whose behaviour is the definition; where it looks odd here,
  * it is odd there, and the referee (tests/unit/tokenizer/referee_text.py) holds both together.
  *
- *   text -> added tokens -> normalizer -> added tokens -> pre-tokenizer -> BPE -> post-processor */
+ *   text -> added tokens -> normalizer -> added tokens -> pre-tokenizer -> model (BPE, Unigram, ...) -> post-processor */
 #ifndef NS_IO_TOK_H
 #define NS_IO_TOK_H
 
@@ -44,6 +44,8 @@ typedef struct ns_tok_step {
     int64_t     start, stop;             /* Strip: how many characters at each end */
     int         behaviour;               /* enum ns_tok_behaviour, or enum ns_tok_prepend for Metaspace */
     bool        invert, prefix_space, split, left, right, individual;
+    struct ns_tok_charsmap *charsmap;    /* Precompiled */
+    bool        clean, chinese, accents, lowercase;      /* BertNormalizer */
     int32_t    *before, *after;          /* TemplateProcessing: ids around the sequence */
     int64_t     n_before, n_after;
 } ns_tok_step;
@@ -95,20 +97,62 @@ typedef struct ns_tok_merges { ns_tok_merge *slot; int64_t slots; } ns_tok_merge
 #define TOK_DIRECT 0x400                 /* characters below have their id in a table; the byte-level alphabet is among them */
 #define TOK_AFFIX 64                     /* the longest prefix or suffix, in bytes */
 
-typedef struct ns_tok_bpe {
-    ns_tok_vocab  vocab;
-    ns_tok_merges merges;
-    int32_t    direct[TOK_DIRECT], byte_id[256], unk;       /* -1: absent */
-    char      *prefix, *suffix;          /* of word-inner and word-final characters, or NULL */
-    bool       byte_fallback, fuse_unk, ignore_merges, unk_missing;
-} ns_tok_bpe;
+/* All beginnings of a vocabulary's entries. The children of node i are [first[i], first[i + 1]), child k by the byte label[k]; 0 is the
+ * root. */
+typedef struct ns_tok_lexicon { uint8_t *label; uint32_t *first; int32_t *id; int64_t n; } ns_tok_lexicon;   /* id: that ends here, or -1 */
 
-int  ns_tok_bpe_read(ns_tok_bpe *, const cJSON *model, const char *path, ns_error *);
-void ns_tok_bpe_free(ns_tok_bpe *);
+struct ns_tok_model;
+/* A row of the table of models: what the JSON calls it, how it is read once the table of its vocabulary is there, and how it cuts a word
+ * (into w->cuts). */
+typedef struct ns_tok_model_kind {
+    const char *type;
+    int (*read_vocab)(struct ns_tok_model *, const cJSON *model, const char *path, ns_error *);
+    int (*read)(struct ns_tok_model *, const cJSON *model, const char *path, ns_error *);
+    int (*encode)(struct ns_tok_work *, const char *s, int64_t n);
+} ns_tok_model_kind;
+extern const ns_tok_model_kind ns_tok_bpe, ns_tok_unigram, ns_tok_wordpiece, ns_tok_wordlevel;
+
+typedef struct ns_tok_model {
+    const ns_tok_model_kind *kind;
+    ns_tok_vocab  vocab;
+    int32_t    byte_id[256], unk;        /* -1: absent */
+    bool       byte_fallback, unk_missing;
+    char      *prefix, *suffix;          /* of word-inner and word-final characters (BPE) or rests (WordPiece), or NULL */
+    /* BPE */
+    ns_tok_merges merges;
+    int32_t    direct[TOK_DIRECT];
+    bool       fuse_unk, ignore_merges;
+    /* Unigram and WordPiece */
+    ns_tok_lexicon lexicon;
+    double    *score, unknown_score;     /* Unigram: by id */
+    int64_t    longest_word;             /* WordPiece: characters; a longer word is unknown */
+    uint32_t   inner;                    /* WordPiece: the node behind the prefix; 0: no entry has it */
+} ns_tok_model;
+
+int  ns_tok_model_read(ns_tok_model *, const cJSON *model, const char *path, ns_error *);
+void ns_tok_model_free(ns_tok_model *);
+int  ns_tok_bpe_read(ns_tok_model *, const cJSON *model, const char *path, ns_error *);
+int  ns_tok_read_vocab(ns_tok_model *, const cJSON *model, const char *path, ns_error *);      /* {"token": id, ...} */
+int  ns_tok_read_unknown(ns_tok_model *, const cJSON *model, const char *path, ns_error *);    /* "unk_token" */
+int  ns_tok_read_affix(char **out, const cJSON *model, const char *key, const char *path, ns_error *);
+void ns_tok_index_bytes(ns_tok_model *);
+bool ns_tok_bytes_known(const ns_tok_model *, const char *s, size_t n);                       /* has each byte its "<0xNN>"? */
+int  ns_tok_no_unknown(struct ns_tok_work *, const char *s, int64_t n);                       /* the error */
+int  ns_tok_lexicon_build(ns_tok_lexicon *, const ns_tok_vocab *, const char *path, ns_error *);
+void ns_tok_lexicon_free(ns_tok_lexicon *);
+/* The node below, or 0. */
+static inline uint32_t ns_tok_lexicon_child(const ns_tok_lexicon *l, uint32_t node, uint8_t byte)
+{
+    for (uint32_t k = l->first[node]; k < l->first[node + 1]; k++)
+        if (l->label[k] >= byte)
+            return l->label[k] == byte ? k : 0;
+    return 0;
+}
 void ns_tok_merge_put(ns_tok_merges *, ns_tok_merge);                 /* a later merge of the same pair replaces the earlier one */
 int  ns_tok_merges_init(ns_tok_merges *, int64_t count, const char *path, ns_error *);
-int  ns_tok_scores_read(ns_tok_bpe *, const cJSON *scores, const char *path, ns_error *);        /* one a piece: number or null */
-int  ns_tok_bpe_run(struct ns_tok_work *);
+int  ns_tok_scores_read(ns_tok_model *, const cJSON *scores, const char *path, ns_error *);        /* one a piece: number or null */
+int  ns_tok_words_run(struct ns_tok_work *);                 /* pieces -> tokens */
+int  ns_tok_cut_put(struct ns_tok_work *, int32_t id, int64_t begin, int64_t end);
 
 typedef struct ns_tok_added_token {
     char   *content;
@@ -132,7 +176,7 @@ typedef struct ns_tok_added {
 
 /* more: tokens without ids that join them ("replaces": with their flags where the text is there already), or NULL; *changed: they made a
  * difference. */
-int  ns_tok_added_read(ns_tok_added *, const cJSON *list, const cJSON *more, const ns_tok_bpe *, bool *changed, const char *path,
+int  ns_tok_added_read(ns_tok_added *, const cJSON *list, const cJSON *more, const ns_tok_model *, bool *changed, const char *path,
                        ns_error *);
 int  ns_tok_added_index(ns_tokenizer *, ns_error *);            /* builds the tries: needs the normalizer */
 void ns_tok_added_free(ns_tok_added *);
@@ -161,15 +205,17 @@ struct ns_tokenizer {
     ns_tok_notes notes;
     ns_tok_steps  normalizer, pretokenizer, postprocessor, decoder;
     ns_tok_added  added;
-    ns_tok_bpe    bpe;
+    ns_tok_model  model;
 };
 
 /* ---- one call ---- */
+/* A token of a word: the bytes of the word it stands for. */
+typedef struct ns_tok_cut { int32_t id; uint32_t begin, end; } ns_tok_cut;
 typedef struct ns_tok_symbol { int32_t id, prev, next; uint32_t n; } ns_tok_symbol;
 typedef struct ns_tok_pair { uint64_t key; int32_t id; } ns_tok_pair;                /* key = rank << 32 | position: the heap's order */
 typedef struct ns_tok_char { int32_t code, change; uint8_t combining; } ns_tok_char;
 
-typedef struct ns_tok_cached { uint64_t hash; uint32_t begin, n, first, count; } ns_tok_cached;   /* a word of the text, its symbols */
+typedef struct ns_tok_cached { uint64_t hash; uint32_t begin, n, first, count; } ns_tok_cached;   /* a word of the text, its cuts */
 
 typedef struct ns_tok_work {
     const ns_tokenizer *tok;
@@ -191,11 +237,15 @@ typedef struct ns_tok_work {
     int64_t     n, tokens_capacity;
     ns_tok_symbol *symbols;
     int64_t     symbols_n, symbols_capacity;
+    ns_tok_cut    *cuts;                    /* of the word at work */
+    int64_t     cuts_n, cuts_capacity;
+    struct ns_tok_best *best;               /* Unigram: [bytes of the word + 1] */
+    int64_t     best_capacity;
     ns_tok_pair   *heap;
     int64_t     heap_n, heap_capacity;
     ns_tok_cached *cache;                   /* [cache_n] direct-mapped; a power of two */
     int64_t     cache_n;
-    ns_tok_symbol *cached;
+    ns_tok_cut    *cached;
     int64_t     cached_n, cached_capacity;
     ns_tok_list    list, list_next;
     struct ns_tok_matcher *matcher;
@@ -229,6 +279,19 @@ void ns_tok_list_free(ns_tok_list *);
 
 /* ---- normalize.c ---- */
 int  ns_tok_normalize_part(ns_tok_work *);                         /* w->part through the normalizers */
+/* A new string as a list of (character, change) in w->chars, put in the place of w->part (see the file's head). */
+int  ns_tok_char_push(ns_tok_work *, int32_t code, int32_t change);
+int  ns_tok_chars_apply(ns_tok_work *);
+int  ns_tok_keep_chars(ns_tok_work *, bool (*keep)(uint32_t code));
+int  ns_tok_run_nfd(ns_tok_work *, const ns_tok_step *);
+int  ns_tok_run_lowercase(ns_tok_work *, const ns_tok_step *);
+/* ---- normalize_clean.c, charsmap.c ---- */
+int  ns_tok_read_bert(ns_tok_step *, const cJSON *, const char *label, ns_error *);
+int  ns_tok_run_bert(ns_tok_work *, const ns_tok_step *);
+int  ns_tok_run_nmt(ns_tok_work *, const ns_tok_step *);
+int  ns_tok_read_precompiled(ns_tok_step *, const cJSON *, const char *label, ns_error *);
+int  ns_tok_run_precompiled(ns_tok_work *, const ns_tok_step *);
+void ns_tok_charsmap_free(struct ns_tok_charsmap *);
 
 /* ---- postprocess.c ---- */
 int  ns_tok_set_template(ns_tok_steps *, int32_t before, int32_t after, bool *changed, ns_error *);   /* in place of all steps; -1: none */
@@ -250,6 +313,8 @@ int  ns_tok_char_before(const char *s, int64_t end, uint32_t *code);            
 bool ns_tok_is_space(uint32_t code);
 bool ns_tok_is_numeric(uint32_t code);
 bool ns_tok_is_mark(uint32_t code);
+bool ns_tok_is_accent(uint32_t code);                           /* Mn */
+bool ns_tok_is_control(uint32_t code);                          /* Cc, Cf, Co */
 bool ns_tok_is_punctuation(uint32_t code);
 bool ns_tok_is_word(uint32_t code);
 

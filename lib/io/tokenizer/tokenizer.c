@@ -45,9 +45,9 @@ static int read_all(ns_tokenizer *tok, ns_tok_neighbours *beside, const cJSON *j
         rc = ns_tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path,
                                err);
     if (rc == NS_OK)
-        rc = ns_tok_bpe_read(&tok->bpe, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
+        rc = ns_tok_model_read(&tok->model, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
     if (rc == NS_OK)
-        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), beside->more, &tok->bpe,
+        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), beside->more, &tok->model,
                                &beside->changed_tokens, tok->path, err);
     if (rc == NS_OK)
         rc = ns_tok_neighbours_apply(tok, beside, json, err);
@@ -126,7 +126,7 @@ void ns_tokenizer_free(ns_tokenizer *tok)
     ns_tok_steps_free(&tok->postprocessor);
     ns_tok_steps_free(&tok->decoder);
     ns_tok_added_free(&tok->added);
-    ns_tok_bpe_free(&tok->bpe);
+    ns_tok_model_free(&tok->model);
     free(tok->path);
     free(tok);
 }
@@ -203,7 +203,7 @@ static int encode(ns_tok_work *w)
     if (rc == NS_OK)
         rc = ns_tok_steps_run(w, &tok->pretokenizer);
     if (rc == NS_OK)
-        rc = ns_tok_bpe_run(w);
+        rc = ns_tok_words_run(w);
     return rc != NS_OK ? rc : ns_tok_steps_run(w, &tok->postprocessor);
 }
 
@@ -303,26 +303,29 @@ int32_t ns_token_id(const ns_tokenizer *tok, const char *token)
 {
     const size_t n = strlen(token);
     const int32_t id = ns_tok_vocab_find(&tok->added.names, token, n);
-    return id >= 0 ? id : ns_tok_vocab_find(&tok->bpe.vocab, token, n);
+    return id >= 0 ? id : ns_tok_vocab_find(&tok->model.vocab, token, n);
 }
 
 const char *ns_token_text(const ns_tokenizer *tok, int32_t id)
 {
     const char *const text = ns_tok_vocab_text(&tok->added.names, id);
-    return text ? text : ns_tok_vocab_text(&tok->bpe.vocab, id);
+    return text ? text : ns_tok_vocab_text(&tok->model.vocab, id);
 }
 
+/* By its text, as in `tokenizers`: a model may have one text twice. */
 bool ns_token_is_special(const ns_tokenizer *tok, int32_t id)
 {
-    return ns_tok_vocab_text(&tok->added.names, id) && tok->added.special[id];
+    const char *const text = ns_token_text(tok, id);
+    const int32_t added = text ? ns_tok_vocab_find(&tok->added.names, text, strlen(text)) : -1;
+    return added >= 0 && tok->added.special[added];
 }
 
 int64_t ns_tokenizer_size(const ns_tokenizer *tok)
 {
-    for (int64_t id = tok->added.names.ids - 1; id >= tok->bpe.vocab.ids; id--)
+    for (int64_t id = tok->added.names.ids - 1; id >= tok->model.vocab.ids; id--)
         if (tok->added.names.offset[id])
             return id + 1;
-    return tok->bpe.vocab.ids;
+    return tok->model.vocab.ids;
 }
 
 const char *ns_tokenizer_sha256(const ns_tokenizer *tok)

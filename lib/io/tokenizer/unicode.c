@@ -56,6 +56,17 @@ bool ns_tok_is_mark(uint32_t code)
     return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
 }
 
+bool ns_tok_is_accent(uint32_t code)
+{
+    return category(code) == UTF8PROC_CATEGORY_MN;
+}
+
+bool ns_tok_is_control(uint32_t code)
+{
+    const utf8proc_category_t c = category(code);
+    return c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_CO;
+}
+
 bool ns_tok_is_punctuation(uint32_t code)
 {
     if (code < 0x80)

@@ -1,5 +1,6 @@
 """Tokenizers to compare with: every supported component in the combinations that models use, trained in a second on the lines
 themselves, and one that was not made here (SmolLM2-135M-Instruct)."""
+import itertools
 import json
 import os
 
@@ -178,6 +179,108 @@ def other_ones(lines):
     yield "prefix", words(lines, P.Whitespace(), continuing_subword_prefix="##", decoder=decoders.Strip("#", 2, 0))
 
 
+def unigram(lines, pre, normalizer=None, added=FLAGGED, decoder=None, fallback=False, size=900, unk=True, post=None):
+    t = Tokenizer(models.Unigram())
+    t.pre_tokenizer = pre or P.Metaspace()
+    latin = [line for line in lines if all(0 < ord(c) < 0x180 for c in line)]       # its alphabet must fit into the vocabulary
+    t.train_from_iterator(latin, trainers.UnigramTrainer(vocab_size=size, show_progress=False, unk_token="<unk>", max_piece_length=12,
+                                                         special_tokens=["<unk>", "<s>", "</s>"], initial_alphabet=["a", "▁"]))
+    d = json.loads(t.to_str())
+    vocab = d["model"]["vocab"]
+    if fallback:
+        vocab += [[f"<0x{b:02X}>", 0.0] for b in range(256)]
+    # Entries that stand twice, that hold another's beginning, and ties of scores; the alphabet lacks most characters.
+    rest = [e for e in vocab[3:] if len(e[0]) > 1 or ord(e[0]) < 0x100 or e[0] == "▁"]
+    vocab = vocab[:3] + rest + [["a" * n, -2.5 * n] for n in range(2, 9)] + [[" ", -3.1], ["  ", -5.3], ["aé", -4.7]]
+    vocab += [] if fallback else [["aa", -4.9], ["▁", -3.75]]
+    d["model"] |= {"vocab": vocab, "unk_id": 0 if unk else None, "byte_fallback": fallback}
+    d["added_tokens"] = []
+    d["pre_tokenizer"] = None
+    t = Tokenizer.from_str(json.dumps(d))
+    if pre:
+        t.pre_tokenizer = pre
+    if normalizer:
+        t.normalizer = normalizer
+    t.decoder = decoder or decoders.Metaspace()
+    t.add_special_tokens(["<unk>", "<s>", "</s>"])
+    t.add_tokens(list(added))
+    if post:
+        t.post_processor = post(t)
+    return t
+
+
+def wordpiece(lines, pre, normalizer=None, added=FLAGGED, decoder=None, post=None, size=900, prefix="##", longest=100):
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=longest))
+    t.pre_tokenizer = pre
+    if normalizer:
+        t.normalizer = normalizer
+    t.train_from_iterator(lines, trainers.WordPieceTrainer(vocab_size=size, show_progress=False, limit_alphabet=200,
+                                                           continuing_subword_prefix=prefix,
+                                                           special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    t.decoder = decoder or decoders.WordPiece(prefix or "##")
+    t.add_tokens(list(added))
+    if post:
+        t.post_processor = post(t)
+    return t
+
+
+def charsmap(name, folder, lines):
+    """The normal form that SentencePiece writes into a model of its own."""
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+    import base64
+    import io
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(SP_LINES(lines)), model_writer=out, vocab_size=400, minloglevel=2,
+                                             model_type="char", hard_vocab_limit=False, normalization_rule_name=name)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(out.getvalue())
+    state = json.dumps({"type": "Precompiled",
+                        "precompiled_charsmap": base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()})
+    tok = Tokenizer(models.BPE())
+    return Tokenizer.from_str(json.dumps(json.loads(tok.to_str()) | {"normalizer": json.loads(state)})).normalizer
+
+
+def SP_LINES(lines):
+    return [line.replace("\n", " ").replace("\0", " ")[:500] for line in lines if line.strip()]
+
+
+def bert_post(t):
+    ids = [(s, t.token_to_id(s)) for s in ("[CLS]", "[SEP]")]
+    return processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ids)
+
+
+def unigram_ones(lines, folder):
+    meta = P.Metaspace()
+    yield "unigram", unigram(lines, meta, post=template("$A </s>", ("</s>",)))
+    yield "unigram bytes", unigram(lines, meta, fallback=True)
+    yield "unigram uncut", unigram(lines, P.Metaspace(prepend_scheme="first", split=False), fallback=True)
+    yield "unigram bare", unigram(lines, None)
+    yield "unigram words", unigram(lines, P.Sequence([P.WhitespaceSplit(), P.Metaspace(prepend_scheme="always")]))
+    yield "unigram replace", unigram(lines, meta, N.Sequence([N.Nmt(), N.NFKC(), N.Replace(Regex(" {2,}"), " ")]))
+    yield "unigram delimiter", unigram(lines, P.Sequence([P.CharDelimiterSplit("e"), meta]))
+    for rule in ("nmt_nfkc", "nmt_nfkc_cf", "nfkc"):
+        form = charsmap(rule, folder, lines)
+        yield f"unigram {rule}", unigram(lines, meta, N.Sequence([form, N.Strip(left=False, right=True), N.Replace(Regex(" {2,}"), "▁")]),
+                                         added=BLACK)
+        yield f"{rule} (bytes)", byte_level(lines, P.ByteLevel(add_prefix_space=False), form, size=600)
+    accents = N.Sequence([N.Replace("``", '"'), N.NFKD(), N.StripAccents(), N.Lowercase(), charsmap("nmt_nfkc", folder, lines)])
+    yield "albert", unigram(lines, meta, accents, post=template("<s> $A </s>", ("<s>", "</s>")))
+
+
+def wordpiece_ones(lines):
+    for flags in itertools.product((True, False), (True, False), (True, False, None), (True, False)):
+        clean, chinese, accents, lower = flags
+        form = N.BertNormalizer(clean_text=clean, handle_chinese_chars=chinese, strip_accents=accents, lowercase=lower)
+        yield f"bert {flags}", wordpiece(lines, P.BertPreTokenizer(), form, added=BLACK, post=bert_post)
+    yield "wordpiece", wordpiece(lines, P.Whitespace())
+    yield "wordpiece short", wordpiece(lines, P.WhitespaceSplit(), longest=7, decoder=decoders.WordPiece("##", cleanup=False))
+    yield "wordpiece no prefix", wordpiece(lines, P.Whitespace(), prefix="")
+    t = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    t.pre_tokenizer = P.Whitespace()
+    t.train_from_iterator(lines, trainers.WordLevelTrainer(vocab_size=300, show_progress=False, special_tokens=["<unk>"]))
+    yield "word level", t
+
+
 def pieces_of(tok):
     """The same pipeline before a model that knows nothing: every piece that the pre-tokenizers make is one unknown token, so that its
     offsets show the cut, which a model of single bytes would hide."""
@@ -195,4 +298,6 @@ def all_tokenizers(lines, folder):
         yield name, tok
         yield name + " (pieces)", pieces_of(tok)
     yield from other_ones(lines)
+    yield from unigram_ones(lines, folder)
+    yield from wordpiece_ones(lines)
     yield "SmolLM2-135M-Instruct", smollm2(folder)
