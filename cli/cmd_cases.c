@@ -68,7 +68,7 @@ static int write_and_describe(cli *app, const ns_cases *cases, const ns_case_dro
 typedef struct needle_settings {
     const char *model, *out;
     cli_model_settings how;
-    cli_ints    lengths;
+    cli_ints    lengths, distances;
     cli_numbers depths;
     int64_t     count, keys, seed, vocab, first_id, answer_tokens;
     cli_words   value_types, templates, twins;
@@ -82,7 +82,10 @@ static const cli_option needle_options[] = {
     {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer (or, without one, whose vocabulary) the cases are for"},
     {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 512)"},
     {"depths", 'd', CLI_NUMBERS, FIELD(depths), "X,X,...", "where the needle goes: 0 = start, 1 = end; or FROM:TO:COUNT (default 0:1:5)"},
-    {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth (default 1)", NULL, 1, 1000000},
+    {"distances", 0, CLI_INTS, FIELD(distances), "N,N,...",
+     "instead of --depths: tokens from the query back to the needle, exactly: from the row that says the answer's first content token to "
+     "that token in the needle"},
+    {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth or distance (default 1)", NULL, 1, 1000000},
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
     {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write", .makes = NS_KINDS(NS_KIND_CASES)},
@@ -205,6 +208,8 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
     int64_t vocab;
     unsigned twins = 0;
     int rc = s->out ? check_names(app, s, &twins) : ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    if (rc == NS_OK && s->depths.n && s->distances.n)
+        rc = ns_fail(&app->err, NS_E_ARG, "--depths or --distances, not both: each says where the needle goes");
     if (rc == NS_OK)
         rc = learn_model(app, s, &m, &vocab);
     if (rc == NS_OK)
@@ -213,7 +218,9 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
         const ns_needle_params params = {
             .size = sizeof params, .tokenizer = m ? m->tokenizer : NULL, .chat = chats[s->chat], .add_special = !s->no_special,
             .lengths = s->lengths.n ? s->lengths.list : &length, .n_lengths = s->lengths.n ? (int)s->lengths.n : 1,
-            .depths = s->depths.n ? s->depths.list : depths, .n_depths = s->depths.n ? (int)s->depths.n : 5,
+            .depths = s->depths.n ? s->depths.list : depths,
+            .n_depths = s->distances.n ? 0 : s->depths.n ? (int)s->depths.n : 5,
+            .distances = s->distances.list, .n_distances = (int)s->distances.n,
             .count = (int)s->count, .keys = (int)s->keys, .seed = (uint64_t)s->seed,
             .vocab = vocab, .first_id = s->first_id, .answer_tokens = (int)s->answer_tokens,
             .prefix = s->prefix, .suffix = s->suffix, .twins = twins, .dropped = &dropped,
@@ -235,7 +242,7 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_cases_needle = {
     .name = "cases needle",
     .section = "Cases",
-    .summary = "Makes needle-in-a-haystack cases: value types x templates x lengths x depths x count",
+    .summary = "Makes needle-in-a-haystack cases: value types x templates x lengths x depths (or distances) x count",
     .arguments = "",
     .min_args = 0,
     .max_args = 0,
@@ -249,6 +256,10 @@ const cli_command cli_cmd_cases_needle = {
                    "null has N/A in the key's place and no answer, and is what the qr probe calibrates with (score --probe qr). "
                    "Spans: needle, needle_answer, distractor.0 ..., question, query, and placebo, an equally long stretch beside the "
                    "needle that is none, for the chance level.\n\n"
+                   "A distance is what windows know: a head of window W sees the token it needs when the distance is below W, and it is "
+                   "the same for every content token of the answer. Whole sentences stand behind the needle, the last one cut where the "
+                   "distance is reached; the haystack in front of it fills the length. A distance has no depth: meta.distance takes its "
+                   "place, in twins too, where it is the distance of their own needle (absent, null: of the original's).\n\n"
                    "Lengths are never exceeded. A case whose needles do not fit, whose haystack has no place of its own for its depth (of "
                    "depths that would be one place, the nearest stays), or whose answer the tokenizer splits otherwise than in the needle, "
                    "is dropped; each reason is said once, with its number of cases and the first. The same seed gives the same cases, and "
@@ -259,6 +270,7 @@ const cli_command cli_cmd_cases_needle = {
                    "begin with, a system turn of its own, another generation prompt) or there is none; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
                 "needlescope cases needle --model MODEL --value-types words --templates essay --twins swap,absent -o twins.jsonl\n"
+                "needlescope cases needle --model MODEL --lengths 4400 --distances 128,512,4096 --count 3 -o far.jsonl\n"
                 "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",
     .run = cases_needle,
 };

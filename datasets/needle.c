@@ -1,4 +1,5 @@
-/* needle.c - the needle grid: value types x templates x lengths x depths x count -> cells -> a case and its twins, by text or by tokens.
+/* needle.c - the needle grid: value types x templates x lengths x depths (or distances) x count -> cells -> a case and its twins, by text
+ * or by tokens.
  * Every cell has its own random stream, keyed by what it is, so a case never depends on which others are made with it. */
 #include <math.h>
 #include <stdio.h>
@@ -22,19 +23,35 @@ void ns_needle_label(const ns_needle_cell *cell, int k, bool answer, char out[40
         snprintf(out, 40, "distractor%s.%d", answer ? "_answer" : "", k > asked ? k - 1 : k);
 }
 
+/* The span that a twin's needle has, or (absent, null) its original's. */
+static const ns_span *answer_of(const ns_case *c, const ns_needle_cell *cell)
+{
+    return ns_case_span(c, ns_needle_asked(cell) == cell->keys ? "distractor_answer.0" : "needle_answer");
+}
+
+static void place_text(const ns_case *c, const ns_needle_cell *cell, double depth, char out[64])
+{
+    const int64_t row = c->n_tokens - 1 + c->n_lead;
+    if (cell->distance)
+        snprintf(out, 64, "\"distance\": %lld", (long long)(row - answer_of(c, cell)->begin));
+    else
+        snprintf(out, 64, "\"depth\": %.6g", depth);
+}
+
 static int set_meta(ns_case *c, const ns_needle_cell *cell, double depth, const char *key, const char *value)
 {
     static const char *const asks[NS_ASKS] = {"", ", \"twin\": \"swap\"", ", \"twin\": \"absent\"", ", \"twin\": \"null\""};
     const ns_needle_params *const p = cell->params;
     const ns_cases one = {c, 1, 1};
-    char ids[65];
+    char ids[65], place[64];
     ns_cases_hash(&one, ids);
+    place_text(c, cell, depth, place);
     const char *const chat = p->chat ? p->chat : p->prefix || p->suffix ? "custom" : "none",
     *const tokenizer = p->tokenizer ? ns_tokenizer_sha256(p->tokenizer) : NULL;
-    c->meta = ns_printf_alloc("{\"length\": %lld, \"depth\": %.6g, \"value_type\": \"%s\", \"template\": \"%s\", \"chat\": \"%s\", "
+    c->meta = ns_printf_alloc("{\"length\": %lld, %s, \"value_type\": \"%s\", \"template\": \"%s\", \"chat\": \"%s\", "
                               "\"keys\": %d, \"key\": \"%s\", \"value\": \"%s\"%s, \"seed\": %llu, \"index\": %d, \"ids_sha256\": "
                               "\"%s\"%s%s%s}",
-                              (long long)cell->length, depth, cell->type ? cell->type->name : "tokens",
+                              (long long)cell->length, place, cell->type ? cell->type->name : "tokens",
                               cell->template_ ? ns_template_name(cell->template_) : "tokens", chat, cell->keys, key, value, asks[cell->ask],
                               (unsigned long long)p->seed, cell->index, ids, tokenizer ? ", \"tokenizer_sha256\": \"" : "",
                               tokenizer ? tokenizer : "", tokenizer ? "\"" : "");
@@ -53,7 +70,7 @@ static bool is_free(const ns_case *c, int64_t begin, int64_t end)
  * and the null twin's is their original's. No haystack is free: no placebo. */
 static int set_placebo(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, ns_error *err)
 {
-    const ns_span *const answer = ns_case_span(c, ns_needle_asked(cell) == cell->keys ? "distractor_answer.0" : "needle_answer");
+    const ns_span *const answer = answer_of(c, cell);
     const int64_t at = answer->begin, m = answer->end - at, farthest = end - begin;
     for (int64_t step = 1; step <= farthest; step++) {
         if (at - step >= begin && at - step + m <= end && is_free(c, at - step, at - step + m))
@@ -75,78 +92,25 @@ int ns_needle_finish(ns_case *c, const ns_needle_cell *cell, int64_t begin, int6
     return set_placebo(c, cell, begin, end, err);
 }
 
-static int by_slot(const void *a, const void *b)
-{
-    const ns_needle_place *const x = a, *const y = b;
-    if (x->slot != y->slot)
-        return x->slot < y->slot ? -1 : 1;
-    return x->needle - y->needle;
-}
-
-static bool taken(const ns_needle_place *places, int n, int64_t slot)
-{
-    for (int i = 0; i < n; i++)
-        if (places[i].slot == slot)
-            return true;
-    return false;
-}
-
-static int64_t slot_of(double depth, int64_t n)
-{
-    return (int64_t)floor(depth * (double)n + 0.5);
-}
-
-/* The asked depth that is nearest to where this one's needle would stand: of two as near, the smaller. */
-static double nearest_depth(const ns_needle_cell *cell, int64_t n)
-{
-    const ns_needle_params *const p = cell->params;
-    const int64_t slot = slot_of(cell->depth, n);
-    double best = cell->depth;
-    for (int i = 0; i < p->n_depths; i++) {
-        const double depth = p->depths[i], nearer = fabs(best * (double)n - (double)slot) - fabs(depth * (double)n - (double)slot);
-        if (slot_of(depth, n) == slot && (nearer > 1e-9 || (nearer > -1e-9 && depth < best)))
-            best = depth;
-    }
-    return best;
-}
-
-/* A depth is rounded to the haystack's own grain, so it is off by half a unit at most; of depths that would be one place, one stays. */
-int ns_needle_check_room(const ns_needle_cell *cell, int64_t n, const char *unit, ns_error *err)
-{
-    if (n == 0)
-        return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for a haystack beside %d keys, so that every depth would be one "
-                       "place (a longer length or fewer keys)", (long long)cell->length, cell->keys);
-    const double nearest = nearest_depth(cell, n);
-    if (nearest == cell->depth)
-        return NS_OK;
-    return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for every depth (for %.6g: its nearest place among %lld %s of haystack "
-                   "is %.6g, which is depth %.6g's; a longer length or fewer depths)", (long long)cell->length, cell->depth, (long long)n,
-                   unit, (double)slot_of(cell->depth, n) / (double)n, nearest);
-}
-
-/* Distractors move on to the next free slot while there is one. */
-void ns_needle_places(const ns_needle_cell *cell, int64_t n, const double *where, ns_needle_place *places)
-{
-    places[0] = (ns_needle_place){slot_of(cell->depth, n), 0};
-    for (int k = 1; k < cell->keys; k++) {
-        int64_t slot = (int64_t)floor(where[k] * (double)(n + 1));
-        for (int64_t step = 0; step <= n && taken(places, k, slot); step++)
-            slot = slot == n ? 0 : slot + 1;
-        places[k] = (ns_needle_place){slot, k};
-    }
-    qsort(places, (size_t)cell->keys, sizeof *places, by_slot);
-}
-
 /* FNV-1a over what makes the cell; never 0, which is the haystack's stream. */
 static uint64_t stream_of(const ns_needle_cell *cell, const char *type)
 {
-    const uint64_t parts[] = {(uint64_t)cell->length, (uint64_t)(int64_t)floor(cell->depth * 1e6 + 0.5), (uint64_t)cell->index};
+    const uint64_t place = cell->distance ? (uint64_t)-cell->distance : (uint64_t)(int64_t)floor(cell->depth * 1e6 + 0.5);
+    const uint64_t parts[] = {(uint64_t)cell->length, place, (uint64_t)cell->index};
     uint64_t hash = 0xcbf29ce484222325u;
     for (size_t i = 0; i < sizeof parts; i++)
         hash = (hash ^ (uint8_t)(parts[i / 8] >> (8 * (i % 8)))) * 0x100000001b3u;
     for (; *type; type++)
         hash = (hash ^ (uint8_t)*type) * 0x100000001b3u;
     return hash ? hash : 1;
+}
+
+static int64_t longest_of(const ns_needle_params *p)
+{
+    int64_t longest = 0;
+    for (int i = 0; i < p->n_lengths; i++)
+        longest = p->lengths[i] > longest ? p->lengths[i] : longest;
+    return longest;
 }
 
 static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
@@ -176,10 +140,29 @@ static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
     return NS_OK;
 }
 
+/* One that some of the lengths have room for is a case of theirs; one that none has is a slip. */
+static int check_distances(const ns_needle_params *p, ns_error *err)
+{
+    const int64_t longest = longest_of(p);
+    for (int i = 0; i < p->n_distances; i++) {
+        if (p->distances[i] < 1)
+            return ns_fail(err, NS_E_ARG, "needle: distance %lld is not a number of tokens (1 or more)", (long long)p->distances[i]);
+        if (p->distances[i] >= longest)
+            return ns_fail(err, NS_E_ARG, "needle: distance %lld lies outside prompts of %lld tokens (give a longer length)",
+                           (long long)p->distances[i], (long long)longest);
+        for (int j = 0; j < i; j++)
+            if (p->distances[i] == p->distances[j])
+                return ns_fail(err, NS_E_ARG, "needle: distance %lld is given twice", (long long)p->distances[i]);
+    }
+    return NS_OK;
+}
+
 static int check_params(const ns_needle_params *p, int keys, ns_error *err)
 {
-    if (p->n_lengths < 1 || p->n_depths < 1 || p->count < 0)
+    if (p->n_lengths < 1 || (p->n_depths < 1 && p->n_distances < 1) || p->count < 0)
         return ns_fail(err, NS_E_ARG, "needle: at least one length and one depth are needed, and a count that is not negative");
+    if (p->n_depths > 0 && p->n_distances > 0)
+        return ns_fail(err, NS_E_ARG, "needle: a place is a depth or a distance, not both");
     if (keys < 1 || keys > NS_NEEDLE_MAX_KEYS)
         return ns_fail(err, NS_E_ARG, "needle: %d keys (1 to %d)", keys, NS_NEEDLE_MAX_KEYS);
     for (int i = 0; i < p->n_lengths; i++) {
@@ -196,7 +179,7 @@ static int check_params(const ns_needle_params *p, int keys, ns_error *err)
             if (fabs(p->depths[i] - p->depths[j]) < 1e-6)
                 return ns_fail(err, NS_E_ARG, "needle: depth %g is given twice", p->depths[i]);
     }
-    return check_twins(p, keys, err);
+    return check_distances(p, err);
 }
 
 typedef struct grid {
@@ -226,13 +209,16 @@ static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
     const ns_needle_params *const p = cell->params;
     const char *const type = cell->type ? cell->type->name : "", *const template_ = cell->type ? ns_template_name(cell->template_) : "";
     const char *const dash = cell->type ? "-" : "";
+    char place[32];
     ns_case c = {0};
     ns_error why = {0};
     cell->ask = ask;
-    snprintf(cell->id, sizeof cell->id, "needle-s%llu%s%s%s%s-%lld-%.6g-%d%s", (unsigned long long)p->seed, dash, type, dash, template_,
-             (long long)cell->length, cell->depth, cell->index, suffix[ask]);
+    snprintf(place, sizeof place, cell->distance ? "d%.0f" : "%.6g", cell->distance ? (double)cell->distance : cell->depth);
+    snprintf(cell->id, sizeof cell->id, "needle-s%llu%s%s%s%s-%lld-%s-%d%s", (unsigned long long)p->seed, dash, type, dash, template_,
+             (long long)cell->length, place, cell->index, suffix[ask]);
     cell->rng = ns_rng_seed(p->seed, stream_of(cell, type));
-    int rc = p->tokenizer ? ns_needle_from_text(&c, cell, &why) : ns_needle_from_tokens(&c, cell, g->filler, &why);
+    int rc = cell->distance >= cell->length ? ns_needle_no_front(cell, &why)
+             : p->tokenizer ? ns_needle_from_text(&c, cell, &why) : ns_needle_from_tokens(&c, cell, g->filler, &why);
     if (rc == NS_OK)
         rc = ns_cases_add(g->cases, &c, &why);
     ns_case_clear(&c);
@@ -249,16 +235,16 @@ static int add_cell(grid *g, ns_needle_cell *cell)
     return rc;
 }
 
-/* Lengths x depths x count of one value type in one template. */
+/* Lengths x places x count of one value type in one template. */
 static int add_grid(grid *g, const ns_needle_params *p, const char *type, const char *template_)
 {
-    const int count = p->count ? p->count : 1;
+    const int count = p->count ? p->count : 1, n_places = p->n_distances ? p->n_distances : p->n_depths;
     int rc = NS_OK;
     for (int l = 0; l < p->n_lengths && rc == NS_OK; l++) {
-        for (int d = 0; d < p->n_depths && rc == NS_OK; d++) {
+        for (int d = 0; d < n_places && rc == NS_OK; d++) {
             for (int i = 0; i < count && rc == NS_OK; i++) {
-                ns_needle_cell cell = {.params = p, .keys = p->keys ? p->keys : 4, .length = p->lengths[l], .depth = p->depths[d],
-                                       .index = i,
+                ns_needle_cell cell = {.params = p, .keys = p->keys ? p->keys : 4, .length = p->lengths[l], .index = i,
+                                       .depth = p->n_distances ? 0 : p->depths[d], .distance = p->n_distances ? p->distances[d] : 0,
                                        .type = type ? ns_value_type_find(type) : NULL,
                                        .template_ = type ? ns_template_find(template_) : NULL};
                 rc = add_cell(g, &cell);
@@ -278,7 +264,6 @@ int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
 {
     const int64_t before = cases->n;
     int32_t *filler = NULL;
-    int64_t longest = 0;
     ns_error unused;
     grid g = {.cases = cases, .err = err ? err : &unused};
     const char *type, *template_;
@@ -286,12 +271,11 @@ int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_needle_params", err);
     p = &params;
     rc = rc != NS_OK ? rc : check_params(p, p->keys ? p->keys : 4, err);
+    rc = rc != NS_OK ? rc : check_twins(p, p->keys ? p->keys : 4, err);
     if (rc != NS_OK)
         return rc;
-    for (int i = 0; i < p->n_lengths; i++)
-        longest = p->lengths[i] > longest ? p->lengths[i] : longest;
     if (!p->tokenizer) {
-        rc = ns_needle_filler(&filler, p, longest, err);
+        rc = ns_needle_filler(&filler, p, longest_of(p), err);
         g.filler = filler;
         rc = rc != NS_OK ? rc : add_grid(&g, p, NULL, NULL);
     }

@@ -52,10 +52,15 @@ typedef struct ns_prompt {
     int                  n_keys, asked;        /* asked: index into keys */
     const char          *before, *between;
     int64_t              start;                /* sentence of the essay with which the haystack begins */
+    int64_t              behind;               /* by distance: sentences behind the target, which begin elsewhere in the text */
+    const char          *rest;                 /* by distance: words that end the haystack; or NULL */
 } ns_prompt;
 const char *ns_template_unit(const ns_template *);          /* what needles stand between: "lines" */
 int64_t ns_template_slots(const ns_template *, int64_t n_sentences);
+int64_t ns_template_sentences(const ns_template *, int64_t slots);
 int64_t ns_template_start(const ns_template *, uint64_t seed);
+/* Sentence s of those that stand behind a target by distance. */
+const char *ns_template_behind(const ns_prompt *, int64_t s);
 void    ns_prompt_write(ns_draft *, const ns_prompt *, int64_t n_sentences, const ns_needle_place *);
 int64_t ns_essay_count(void);
 const char *ns_essay_sentence(int64_t i);      /* i % count */
@@ -71,15 +76,24 @@ typedef struct ns_needle_cell {
     int      keys;
     int64_t  length;
     double   depth;
+    int64_t  distance;         /* 0: by depth */
     int      index;
     ns_ask   ask;
-    ns_rng   rng;              /* of (seed, type, template, length, depth, index): twins draw the same needles */
+    ns_rng   rng;              /* of (seed, type, template, length, depth or distance, index): twins draw the same needles */
     char     id[128];
 } ns_needle_cell;
 
 int  ns_needle_asked(const ns_needle_cell *);  /* index of the needle; keys for the absent and the null one */
-/* The target stands at round(depth n), before distractors of the same slot. where[keys]: a uniform draw in [0, 1) per needle. */
-void ns_needle_places(const ns_needle_cell *, int64_t n, const double *where, ns_needle_place *places);
+/* The target's slot in a haystack of n units, of which so many lie behind it (by distance). */
+int64_t ns_needle_slot(const ns_needle_cell *, int64_t n, int64_t behind);
+/* The target stands at its slot, before distractors of the same one. where[keys]: a uniform draw in [0, 1) per needle. */
+void ns_needle_places(const ns_needle_cell *, int64_t n, int64_t target, const double *where, ns_needle_place *places);
+/* By distance: distractors behind the target; moves the last of them before it, false where there is none. */
+int  ns_needle_behind(const ns_needle_cell *, const double *where);
+bool ns_needle_to_front(const ns_needle_cell *, double *where);
+/* NS_E_ARG: the needle cannot be so near (`least`: the nearest it can be), or nothing fits in front of it. */
+int  ns_needle_too_near(const ns_needle_cell *, int64_t least, ns_error *);
+int  ns_needle_no_front(const ns_needle_cell *, ns_error *);
 /* NS_E_ARG when a haystack of n units (sentences, lines, tokens) has no place of its own for the cell's depth. */
 int  ns_needle_check_room(const ns_needle_cell *, int64_t n, const char *unit, ns_error *);
 /* Label of needle k in this twin: "needle", "distractor.0"; with answer "needle_answer", "distractor_answer.0". */

@@ -125,11 +125,27 @@ int64_t ns_template_slots(const ns_template *t, int64_t n_sentences)
     return t->lines ? (n_sentences + NOISE - 1) / NOISE : n_sentences;
 }
 
+int64_t ns_template_sentences(const ns_template *t, int64_t slots)
+{
+    return t->lines ? slots * NOISE : slots;
+}
+
+const char *ns_template_behind(const ns_prompt *p, int64_t s)
+{
+    return p->template_->sentence((p->template_->lines ? 0 : p->start + ns_essay_count() / 2) + s);
+}
+
 /* The essay begins at another sentence for every seed. */
 int64_t ns_template_start(const ns_template *t, uint64_t seed)
 {
     ns_rng rng = ns_rng_seed(seed, 0);
     return t->lines ? 0 : ns_rng_below(&rng, ns_essay_count());
+}
+
+static const char *sentence_at(const ns_prompt *p, int64_t s, int64_t n_sentences)
+{
+    const int64_t before = n_sentences - p->behind;
+    return s < before ? p->template_->sentence(p->start + s) : ns_template_behind(p, s - before);
 }
 
 static void put_question(ns_draft *d, const ns_prompt *p)
@@ -156,11 +172,12 @@ void ns_prompt_write(ns_draft *d, const ns_prompt *p, int64_t n_sentences, const
         for (; next < p->n_keys && places[next].slot == slot; next++)
             put_needle(d, p, &p->keys[places[next].needle]);
         for (int64_t s = slot * per_slot; s < n_sentences && s < (slot + 1) * per_slot; s++) {
-            const char *const sentence = t->sentence(p->start + s);
+            const char *const sentence = sentence_at(p, s, n_sentences);
             put(d, sentence);
             put(d, ns_ends(sentence, "\n") ? "" : " ");
         }
     }
+    put(d, p->rest ? p->rest : "");
     end_line(d, "");
     mark(d, "haystack", begin);
     put(d, t->before_question);

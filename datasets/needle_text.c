@@ -1,6 +1,7 @@
 /* needle_text.c - needles in English: draw keys and values -> find how many haystack sentences fit -> write the prompt -> case.
  * The number of sentences is the largest that keeps the tokens of the prompt, and of its swap and absent twins, within the wanted length:
- * so twins share their haystack, and a case does not depend on whether they are made. */
+ * so twins share their haystack, and a case does not depend on whether they are made.
+ * By distance: first what stands behind the needle, whole sentences and then words until the distance is exact, then what fits in front. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,9 @@ typedef struct maker {
     ns_prompt        prompt;
     ns_draft         draft;
     bool             special;  /* let the tokenizer add its BOS etc. */
+    char             rest[1024];       /* prompt.rest */
 } maker;
+enum { MOST_PIECES = 200 };
 
 /* Tokens of the draft, or NS_E_*. */
 static int encode_draft(const maker *m, int64_t *tokens, ns_error *err)
@@ -30,10 +33,14 @@ static int encode_draft(const maker *m, int64_t *tokens, ns_error *err)
     return rc;
 }
 
+/* n: sentences of the haystack; by distance, units in front of the target. */
 static void write_prompt(maker *m, int64_t n)
 {
-    ns_needle_places(m->cell, ns_template_slots(m->prompt.template_, n), m->where, m->places);
-    ns_prompt_write(&m->draft, &m->prompt, n, m->places);
+    const ns_template *const t = m->prompt.template_;
+    const int64_t sentences = m->cell->distance ? ns_template_sentences(t, n) + m->prompt.behind : n;
+    const int64_t slots = ns_template_slots(t, sentences), target = ns_needle_slot(m->cell, slots, ns_template_slots(t, m->prompt.behind));
+    ns_needle_places(m->cell, slots, target, m->where, m->places);
+    ns_prompt_write(&m->draft, &m->prompt, sentences, m->places);
 }
 
 static int count_tokens(maker *m, int64_t n, int64_t *tokens, ns_error *err)
@@ -50,35 +57,135 @@ static int count_tokens(maker *m, int64_t n, int64_t *tokens, ns_error *err)
     return rc;
 }
 
-/* The largest n whose prompt fits. Tokens grow almost evenly with n, so a secant step lands near and a walk ends it. */
-static int fit_sentences(maker *m, int64_t *out, ns_error *err)
+/* The case of the draft. The absent twin keeps the answer of its original: to say it is to ignore the key. */
+static int draft_case(const maker *m, const ns_needle_key *said, bool answers, ns_case *out, ns_error *err)
 {
-    const int64_t length = m->cell->length, probe = 100;
-    int64_t least, more = 0, n, tokens;
-    int rc = count_tokens(m, 0, &least, err);
-    if (rc == NS_OK && least > length)
-        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text (%d keys of %s, question and instruction take "
-                     "%lld tokens with this tokenizer)", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
+    char answer[48];
+    snprintf(answer, sizeof answer, " %s", said->value);
+    return ns_case_from_text(out, m->cell->params->tokenizer, m->cell->id, m->draft.text, answers ? answer : NULL, m->draft.spans,
+                             m->draft.n_spans, m->special, err);
+}
+
+/* Tokens from the query of the plain case back to the target with n sentences, and the rest, behind it. */
+static int measure_distance(maker *m, int64_t n, int64_t *tokens, ns_error *err)
+{
+    ns_case c = {0};
+    m->prompt.asked = 0;
+    m->prompt.behind = n;
+    write_prompt(m, 1);
+    const int rc = m->draft.failed ? ns_oom(err, "a needle prompt") : draft_case(m, &m->keys[0], true, &c, err);
     if (rc == NS_OK)
-        rc = count_tokens(m, probe, &more, err);
+        *tokens = c.n_tokens - 1 + c.n_lead - ns_case_span(&c, m->keys[0].answer_label)->begin;
+    ns_case_clear(&c);
+    return rc;
+}
+
+typedef int measure_fn(maker *, int64_t n, int64_t *tokens, ns_error *);
+
+/* The largest n of no more than `limit` tokens, of which there are `least` at 0. Tokens grow almost evenly with n, so a secant step lands
+ * near and a walk ends it. */
+static int fit(maker *m, measure_fn *measure, int64_t limit, int64_t least, int64_t *out, ns_error *err)
+{
+    const int64_t probe = 100;
+    int64_t more = 0, n, tokens;
+    int rc = measure(m, probe, &more, err);
     if (rc != NS_OK)
         return rc;
     if (more <= least)
         return ns_fail(err, NS_E_UNSUPPORTED, "needle: with this tokenizer more text is not more tokens");
-    n = (length - least) * probe / (more - least);
-    if ((rc = count_tokens(m, n, &tokens, err)) != NS_OK)
+    n = (limit - least) * probe / (more - least);
+    if ((rc = measure(m, n, &tokens, err)) != NS_OK)
         return rc;
-    while (tokens > length && n > 0)
-        if ((rc = count_tokens(m, --n, &tokens, err)) != NS_OK)
+    while (tokens > limit && n > 0)
+        if ((rc = measure(m, --n, &tokens, err)) != NS_OK)
             return rc;
     for (;; n++) {
-        if ((rc = count_tokens(m, n + 1, &tokens, err)) != NS_OK)
+        if ((rc = measure(m, n + 1, &tokens, err)) != NS_OK)
             return rc;
-        if (tokens > length)
+        if (tokens > limit)
             break;
     }
     *out = n;
     return NS_OK;
+}
+
+/* The next word of a sentence from *at on, or the mark that ends it; a word has a space before it but for the first of all. */
+static void next_piece(const char **at, bool first, char out[64])
+{
+    while (**at == ' ' || **at == '\n')
+        ++*at;
+    const size_t word = strcspn(*at, " \n.,;:?!"), n = word ? word : 1;
+    snprintf(out, 64, "%s%.*s", word && !first ? " " : "", (int)n, *at);
+    *at += n;
+}
+
+/* Words of the sentences that would come next, each taken where the distance still has room for it, until it is reached: *missing tokens
+ * are then left. */
+static int fill_up(maker *m, int64_t behind, int64_t *missing, ns_error *err)
+{
+    const int64_t wanted = m->cell->distance;
+    const char *at = "";
+    int64_t tokens = 0, next = behind;
+    size_t n = 0;
+    m->rest[0] = 0;
+    int rc = measure_distance(m, behind, &tokens, err);
+    for (int tries = 0; rc == NS_OK && tokens < wanted && tries < MOST_PIECES; tries++) {
+        at = *at && *at != '\n' ? at : ns_template_behind(&m->prompt, next++);
+        char piece[64];
+        next_piece(&at, n == 0, piece);
+        if (n + strlen(piece) >= sizeof m->rest)
+            break;
+        strcpy(m->rest + n, piece);
+        int64_t with = 0;
+        rc = measure_distance(m, behind, &with, err);
+        if (with <= wanted)
+            n = strlen(m->rest), tokens = with;
+        m->rest[n] = 0;
+    }
+    *missing = wanted - tokens;
+    return rc;
+}
+
+/* The end of a line that goes on is a token of its own, so one token may be too many and none too few: then a sentence less, and more of
+ * its words. */
+static int make_exact(maker *m, ns_error *err)
+{
+    const int64_t behind = m->prompt.behind;
+    int64_t missing = 1;
+    int rc = NS_OK;
+    for (int64_t less = 0; rc == NS_OK && missing && less <= behind && less < 3; less++)
+        rc = fill_up(m, behind - less, &missing, err);
+    if (rc == NS_OK && missing)
+        rc = ns_fail(err, NS_E_ARG, "needle: no words make the distance %lld exact with this tokenizer", (long long)m->cell->distance);
+    return rc;
+}
+
+/* What stands behind the target: distractors as far as there is room, whole sentences, and the rest. */
+static int fit_behind(maker *m, ns_error *err)
+{
+    int64_t least = 0;
+    int rc;
+    do
+        rc = measure_distance(m, 0, &least, err);
+    while (rc == NS_OK && least > m->cell->distance && ns_needle_to_front(m->cell, m->where));
+    if (rc == NS_OK && least > m->cell->distance)
+        rc = ns_needle_too_near(m->cell, least, err);
+    rc = rc != NS_OK ? rc : fit(m, measure_distance, m->cell->distance, least, &m->prompt.behind, err);
+    return rc != NS_OK ? rc : make_exact(m, err);
+}
+
+static int fit_sentences(maker *m, int64_t *out, ns_error *err)
+{
+    const int64_t length = m->cell->length;
+    int64_t least;
+    int rc = m->cell->distance ? fit_behind(m, err) : NS_OK;
+    rc = rc != NS_OK ? rc : count_tokens(m, 0, &least, err);
+    if (rc == NS_OK && least > length && m->cell->distance)
+        return ns_needle_no_front(m->cell, err);
+    if (rc == NS_OK && least > length)
+        return ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text (%d keys of %s, question and instruction take "
+                       "%lld tokens with this tokenizer)", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
+    return rc != NS_OK ? rc : fit(m, count_tokens, length, least, out, err);
 }
 
 /* Keys and values of words have no word in common while there are words enough; values begin apart for a moderate number of keys. */
@@ -165,28 +272,28 @@ static void drop_haystack(ns_case *c, int64_t *begin, int64_t *end)
 static int make(ns_case *out, maker *m, ns_error *err)
 {
     const ns_needle_cell *const cell = m->cell;
-    const ns_needle_params *const p = cell->params;
     int64_t n = 0, begin, end;
     int rc = fit_sentences(m, &n, err);
     const int64_t slots = ns_template_slots(cell->template_, n);
-    rc = rc != NS_OK ? rc : ns_needle_check_room(cell, slots, ns_template_unit(cell->template_), err);
+    if (rc == NS_OK)
+        rc = !cell->distance ? ns_needle_check_room(cell, slots, ns_template_unit(cell->template_), err)
+                             : n ? NS_OK : ns_needle_no_front(cell, err);
     if (rc != NS_OK)
         return rc;
     m->prompt.asked = ns_needle_asked(cell);
     if (cell->ask == NS_ASK_NULL)
         strcpy(m->keys[cell->keys].key, "N/A");            /* QRHead's null query */
     write_prompt(m, n);
-    /* The absent twin keeps the answer of its original: to say it is to ignore the key. */
     const ns_needle_key *const asked = &m->keys[m->prompt.asked], *const said = &m->keys[cell->ask == NS_ASK_SWAP];
-    char answer[48];
-    snprintf(answer, sizeof answer, " %s", said->value);
-    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans,
-                           m->draft.n_spans, m->special, err);
+    rc = draft_case(m, said, cell->ask != NS_ASK_NULL, out, err);
     if (rc != NS_OK)
         return rc;
     if (out->n_tokens > cell->length)
         return ns_fail(err, NS_E_ARG, "needle: the null twin is longer than length %lld (it takes %lld tokens)", (long long)cell->length,
                        (long long)out->n_tokens);
+    if (cell->distance && cell->ask == NS_ASK_TARGET && ns_case_distance(out) != cell->distance)
+        return ns_fail(err, NS_E_ARG, "needle: with this tokenizer text in front of the needle changes its distance (%lld, not %lld)",
+                       (long long)ns_case_distance(out), (long long)cell->distance);
     drop_haystack(out, &begin, &end);
     double depth = cell->depth;
     for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)
@@ -203,6 +310,7 @@ int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
     rc = rc != NS_OK ? rc : decide_special(&m, err);
     if (rc != NS_OK)
         return rc;
+    m.prompt.rest = m.rest;
     m.prompt.start = ns_template_start(cell->template_, p->seed);
     m.prompt.keys = m.keys = ns_alloc_array((size_t)cell->keys + 1, sizeof *m.keys);
     m.where = ns_alloc_array((size_t)cell->keys, sizeof *m.where);

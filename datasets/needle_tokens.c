@@ -99,6 +99,21 @@ static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler
     return rc == NS_OK ? ns_case_set_span(c, "query", at + 1, at + 2, err) : rc;
 }
 
+/* Filler behind the target, by distance: what the distance leaves beside the rest of the value, the distractors that
+ * stand there, and the question. */
+static int filler_behind(const ns_needle_cell *cell, int64_t n_filler, int64_t m, double *where, int64_t *out, ns_error *err)
+{
+    *out = 0;
+    if (!cell->distance)
+        return ns_needle_check_room(cell, n_filler, "tokens", err);
+    do
+        *out = cell->distance - (m - 1) - MARKERS - ns_needle_behind(cell, where) * (1 + m);
+    while (*out < 0 && ns_needle_to_front(cell, where));
+    if (*out < 0)
+        return ns_needle_too_near(cell, m - 1 + MARKERS, err);
+    return *out < n_filler ? NS_OK : ns_needle_no_front(cell, err);
+}
+
 int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *filler, ns_error *err)
 {
     const int64_t m = cell->params->answer_tokens ? cell->params->answer_tokens : 3;
@@ -110,8 +125,6 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
             err, NS_E_ARG,
             "needle: length %lld is shorter than the needle text (%d keys with %lld-token values and the question take %lld tokens)",
             (long long)cell->length, cell->keys, (long long)m, (long long)least);
-    if (ns_needle_check_room(cell, n_filler, "tokens", err) < 0)
-        return NS_E_ARG;
     int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)) + 1, sizeof *needles);
     double *const where = ns_alloc_array((size_t)cell->keys, sizeof *where);
     ns_needle_place *const places = ns_alloc_array((size_t)cell->keys, sizeof *places);
@@ -123,10 +136,14 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
         goto out;
     for (int k = 0; k < cell->keys; k++)
         where[k] = ns_rng_uniform(&cell->rng);
+    int64_t behind;
+    rc = filler_behind(cell, n_filler, m, where, &behind, err);
+    if (rc != NS_OK)
+        goto out;
     rc = draw_distinct(cell, needles, cell->keys * (1 + m) + (cell->ask == NS_ASK_ABSENT), err);
     if (rc != NS_OK)
         goto out;
-    ns_needle_places(cell, n_filler, where, places);
+    ns_needle_places(cell, n_filler, ns_needle_slot(cell, n_filler, behind), where, places);
     rc = lay_out(out, cell, filler, n_filler, places, needles, m, err);
     if (rc != NS_OK)
         goto out;

@@ -433,7 +433,7 @@ class _RankPlot(c.Structure):
 
 
 class _GridPlot(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("of", c.c_int), ("head", c.c_int64 * 2)]
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("of", c.c_int), ("head", c.c_int64 * 2), ("by", c.c_int)]
 
 
 class _AgreementPlot(c.Structure):
@@ -475,6 +475,7 @@ _MODES = {"noop": 0, "zero_z": 1, "mean_z": 2, "uniform_attn": 3, "knockout": 4,
 _SCOPES = {"all": 0, "prefill": 1, "decode": 2}
 _SITES = {"z": 0, "q": 1, "k": 2, "v": 3}
 _GRIDS = ("first", "answered", "find")
+_GRID_PLACES = ("auto", "depth", "distance")
 _MAPS = {"stats+topk": 0, "dense": 1, "rows": 2, "topk": 3, "pooled": 4, "stats": 5}
 
 _INT_MAX = (1 << 31) - 1
@@ -2358,14 +2359,16 @@ def figure_agreement(file, out, scores=None, spearman=False, **look):
                  **look)
 
 
-def figure_grid(file, out, of="first", head=None, **look):
-    """The needle grid, lengths x depths. of: "first" (the first answer token is right), "answered" (the whole answer is), "find" (of
-    head=(layer, head))."""
+def figure_grid(file, out, of="first", head=None, by="auto", **look):
+    """The needle grid, lengths x places of the needle. of: "first" (the first answer token is right), "answered" (the whole answer is),
+    "find" (of head=(layer, head)). by: "depth", "distance" (tokens from the query), "auto" (depths where the cases have them)."""
     _check_word("of", of, _GRIDS)
+    _check_word("by", by, _GRID_PLACES)
     if (of == "find") != (head is not None):
         raise ValueError('head=(layer, head) goes with of="find"')
     _warn_unsealed(_bytes(file), stacklevel=3)
-    what = _params(_GridPlot, file=file, of=_GRIDS.index(of), head=(_I64 * 2)(*_heads([head or (0, 0)], "head")[0].tolist()))
+    what = _params(_GridPlot, file=file, of=_GRIDS.index(of), by=_GRID_PLACES.index(by),
+                   head=(_I64 * 2)(*_heads([head or (0, 0)], "head")[0].tolist()))
     return _plot("grid", out, [c.byref(what)], **look)
 
 

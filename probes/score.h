@@ -32,7 +32,7 @@ typedef struct ns_case_result {
     int64_t length, n_tokens, n_answer, n_lead;
     int64_t n_mentions, n_distractors;       /* needle_answer spans, distractor_answer spans */
     int64_t prompt;            /* which prompt: the number that a case shares with its twins */
-    double  depth;             /* NaN: none */
+    double  depth, distance;   /* NaN: none */
     int32_t query_token;       /* at row T - 2, the paper's; -1 for a prompt of one token */
     int64_t content_right;     /* content tokens of the answer that greedy decoding would say, given the true ones before */
     bool    first_right;       /* the first content token */

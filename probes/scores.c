@@ -103,21 +103,34 @@ static int64_t count_spans(const ns_case *c, const char *name)
     return count;
 }
 
+static double meta_number(const cJSON *meta, const char *key)
+{
+    const cJSON *const item = cJSON_GetObjectItemCaseSensitive(meta, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+/* Measured; of a twin that has no needle or no answer what its line says of its original's needle. */
+static double distance_of(const ns_case *c, const cJSON *meta)
+{
+    const double measured = (double)ns_case_distance(c), said = meta_number(meta, "distance");
+    return measured >= 0 ? measured : said >= 0 && said < 0x1p53 ? said : (double)NAN;
+}
+
 static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
 {
     cJSON *meta = NULL;
     const int rc = c->meta ? ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) : NS_OK;
     if (rc != NS_OK)
         return rc;
-    const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta,
-                                                                                                                                  "depth");
-    const bool counted = cJSON_IsNumber(length) && fabs(length->valuedouble) < 0x1p53;
+    const double length = meta_number(meta, "length");
     *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"),
                             .template_name = meta_text(meta, "template"), .twin_of = ns_strdup(c->twin_of ? c->twin_of : ""),
-                           .length = counted ? (int64_t)length->valuedouble : c->n_tokens, .n_tokens = c->n_tokens, .n_answer = c->n_answer,
+                           .length = fabs(length) < 0x1p53 ? (int64_t)length : c->n_tokens, .n_tokens = c->n_tokens,
+                           .n_answer = c->n_answer,
                            .n_lead = c->n_lead, .n_mentions = count_spans(c, "needle_answer"),
                            .n_distractors = count_spans(c, "distractor_answer"),
-                           .depth = cJSON_IsNumber(depth) ? depth->valuedouble : (double)NAN,
+                           .depth = meta_number(meta, "depth"),
+                           .distance = distance_of(c, meta),
                            .query_token = c->n_tokens > 1 ? c->tokens[c->n_tokens - 2] : -1};
     cJSON_Delete(meta);
     return to->id && to->value_type && to->template_name && to->twin_of ? NS_OK : ns_oom(err, "results of a case");

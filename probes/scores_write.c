@@ -41,6 +41,7 @@ static double length_of(const ns_case_result *c)        { return (double)c->leng
 static double n_tokens_of(const ns_case_result *c)      { return (double)c->n_tokens; }
 static double n_answer_of(const ns_case_result *c)      { return (double)c->n_answer; }
 static double depth_of(const ns_case_result *c)         { return c->depth; }
+static double distance_of(const ns_case_result *c)      { return c->distance; }
 static double answered_of(const ns_case_result *c)      { return ns_case_answered(c); }
 static double first_right_of(const ns_case_result *c)   { return c->first_right; }
 static double content_right_of(const ns_case_result *c) { return (double)c->content_right; }
@@ -54,6 +55,7 @@ static const column columns[] = {
     {"n_tokens", "prompt length, in tokens", NS_I64, n_tokens_of},
     {"n_answer", "tokens of the gold answer", NS_I64, n_answer_of},
     {"depth", "place of the needle in the haystack: 0 start, 1 end", NS_F64, depth_of},
+    {"distance", "tokens from the row that says the answer's first content token back to it in the needle", NS_F64, distance_of},
     {"answered", "1 where greedy decoding says the whole answer, once its lead (a space) is there", NS_U8, answered_of},
     {"first_right", "1 where the answer's first content token is the most likely one", NS_U8, first_right_of},
     {"content_right", "content tokens of the answer that are the most likely ones, given the true ones before", NS_I64, content_right_of},

@@ -69,6 +69,15 @@ int64_t ns_case_source(const ns_case *c, int64_t j)
     return span && j >= c->n_lead && j < c->n_answer ? span->begin + j - c->n_lead : -1;
 }
 
+int64_t ns_case_distance(const ns_case *c)
+{
+    int64_t last = -1;
+    int at = 0;
+    for (const ns_span *span; c->n_answer > c->n_lead && (span = ns_case_mention(c, "needle_answer", &at));)
+        last = span->begin > last ? span->begin : last;
+    return last < 0 ? -1 : c->n_tokens - 1 + c->n_lead - last;
+}
+
 bool ns_case_is_source(const ns_case *c, int64_t j, int64_t position)
 {
     if (position < 0 || j < c->n_lead || j >= c->n_answer)

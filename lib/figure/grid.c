@@ -1,7 +1,7 @@
-/* grid.c - the needle grid: by the lengths and depths that were asked for, how often the model answers, or how often a head finds the
- * needle.
+/* grid.c - the needle grid: by the lengths and depths (or distances) that were asked for, how often the model answers, or how often a head
+ * finds the needle.
  *
- * A twin is no case of the grid: its needle lies where no depth asked for it, or nowhere. Twins are left out, and counted. */
+ * A twin is no case of the grid: its needle lies where nobody asked for it, or nowhere. Twins are left out, and counted. */
 #include "figure/files.h"
 
 #include <math.h>
@@ -16,10 +16,11 @@ enum { MOST = 12, BINS = 10 };
 typedef struct axis { double at[MOST], low, width; int n; bool binned; } axis;
 
 typedef struct grid {
-    int64_t C, twins, no_depth, no_value;       /* cases, and how many of them are not drawn */
-    double *length, *depth;                     /* [C] */
+    int64_t C, twins, no_place, no_value;       /* cases, and how many of them are not drawn */
+    bool    far;                                /* by distance */
+    double *length, *place;                     /* [C] */
     float  *value;                              /* [C] NaN = nothing to count */
-    axis    lengths, depths;
+    axis    lengths, places;
 } grid;
 
 /* ---- what the cases gave ---- */
@@ -55,7 +56,7 @@ static int read_numbers(const ns_file *f, const char *path, const char *name, ns
     return rc;
 }
 
-/* Twins have no depth of their own in the grid. Files from before twins were written down have none to leave out. */
+/* Twins have no place of their own in the grid. Files from before twins were written down have none to leave out. */
 static int leave_twins(const ns_file *f, grid *g, ns_error *err)
 {
     char **of = NULL;
@@ -65,11 +66,36 @@ static int leave_twins(const ns_file *f, grid *g, ns_error *err)
     const int rc = ns_file_texts(f, &w, &of, err);
     for (int64_t i = 0; i < g->C && rc == NS_OK; i++)
         if (*of[i]) {
-            g->depth[i] = (double)NAN;
+            g->place[i] = (double)NAN;
             g->twins++;
         }
     ns_free_strings(of, g->C);
     return rc;
+}
+
+/* Does a case say its depth? Cases by distance do not. */
+static bool has_depths(const double *depth, int64_t n)
+{
+    int64_t i = 0;
+    while (i < n && isnan(depth[i]))
+        i++;
+    return i < n;
+}
+
+static int read_places(const ns_file *f, const ns_grid_plot *p, int64_t n, grid *g, ns_error *err)
+{
+    if (p->by == NS_GRID_BY_DISTANCE && !ns_file_has(f, "distance"))
+        return ns_fail(err, NS_E_ARG, "%s is of an older version, without distances (score the cases again)", p->file);
+    int rc = NS_OK;
+    if (p->by != NS_GRID_BY_DISTANCE)
+        rc = read_numbers(f, p->file, "depth", ns_or_nan(ns_between(0, 1)), &n, &g->place, err);
+    g->far = p->by == NS_GRID_BY_DISTANCE ||
+             (rc == NS_OK && p->by == NS_GRID_BY_WHAT_IS_THERE && !has_depths(g->place, n) && ns_file_has(f, "distance"));
+    if (rc != NS_OK || !g->far)
+        return rc;
+    free(g->place);
+    g->place = NULL;
+    return read_numbers(f, p->file, "distance", ns_or_nan(ns_between(0, 0x1p53)), &n, &g->place, err);
 }
 
 static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error *err)
@@ -77,7 +103,7 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
     static const char *const datasets[] = {"first_right", "answered"};
     int64_t n = NS_ANY;
     int rc = read_numbers(f, p->file, "length", ns_between(0, 0x1p53), &n, &g->length, err);
-    rc = rc != NS_OK ? rc : read_numbers(f, p->file, "depth", ns_or_nan(ns_between(0, 1)), &n, &g->depth, err);
+    rc = rc != NS_OK ? rc : read_places(f, p, n, g, err);
     g->C = n;
     g->value = ns_alloc_array((size_t)g->C + 1, sizeof *g->value);
     if (rc == NS_OK && !g->value)
@@ -87,8 +113,8 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
         rc = p->of == NS_GRID_FIND ? read_find(f, p->file, p->head, g, err)
                                    : ns_file_part(f, &w, (const int64_t[]){0}, &g->C, g->value, err);
     for (int64_t i = 0; i < g->C && rc == NS_OK; i++) {
-        g->no_depth += isnan(g->depth[i]);
-        g->no_value += isnan(g->value[i]) && !isnan(g->depth[i]);
+        g->no_place += isnan(g->place[i]);
+        g->no_value += isnan(g->value[i]) && !isnan(g->place[i]);
     }
     return rc != NS_OK ? rc : leave_twins(f, g, err);
 }
@@ -117,26 +143,36 @@ static void make_bins(axis *a, double low, double high, bool whole)
         a->width = ceil((high - low + 1) / BINS);
 }
 
+typedef struct span { double least, most; } span;
+static const span NO_SPAN = {(double)INFINITY, -(double)INFINITY};
+
+static void widen(span *s, double v)
+{
+    s->least = fmin(s->least, v);
+    s->most = fmax(s->most, v);
+}
+
 static int find_axes(grid *g, const char *path, ns_error *err)
 {
-    bool few_lengths = true, few_depths = true;
-    double least = (double)INFINITY, most = -(double)INFINITY;
+    bool few_lengths = true, few_places = true;
+    span lengths = NO_SPAN, places = NO_SPAN;
     for (int64_t i = 0; i < g->C; i++) {
-        if (isnan(g->depth[i]))
+        if (isnan(g->place[i]))
             continue;
-        few_depths = few_depths && add_value(&g->depths, g->depth[i]);
+        few_places = few_places && add_value(&g->places, g->place[i]);
         few_lengths = few_lengths && add_value(&g->lengths, g->length[i]);
-        least = fmin(least, g->length[i]);
-        most = fmax(most, g->length[i]);
+        widen(&lengths, g->length[i]);
+        widen(&places, g->place[i]);
     }
-    if (g->depths.n == 0)
-        return ns_fail(
-            err, NS_E_ARG,
-            g->twins ? "%s: no case but twins says at which depth its needle is" : "%s: no case says at which depth its needle is", path);
-    if (!few_depths)
-        make_bins(&g->depths, 0, 1, false);
+    if (g->places.n == 0)
+        return ns_fail(err, NS_E_ARG, "%s: no case%s says at which %s its needle is", path, g->twins ? " but twins" : "",
+                       g->far ? "distance" : "depth");
+    if (!few_places && g->far)
+        make_bins(&g->places, places.least, places.most, true);
+    else if (!few_places)
+        make_bins(&g->places, 0, 1, false);
     if (!few_lengths)
-        make_bins(&g->lengths, least, most, true);
+        make_bins(&g->lengths, lengths.least, lengths.most, true);
     return NS_OK;
 }
 
@@ -161,17 +197,24 @@ static const char *subject(const ns_grid_plot *p, char out[64])
     return out;
 }
 
-static bool name_axes(const grid *g, char **rows, char **cols)
+/* Names of whole numbers, or of bins of them. */
+static bool name_tokens(const axis *a, char **names)
 {
     bool good = true;
-    for (int i = 0; i < g->lengths.n && good; i++) {
-        const double low = g->lengths.low + i * g->lengths.width;
-        good = (rows[i] = g->lengths.binned ? ns_printf_alloc("%.0f\xe2\x80\x93%.0f", low, low + g->lengths.width - 1)
-                                            : ns_printf_alloc("%.0f", g->lengths.at[i])) != NULL;
+    for (int i = 0; i < a->n && good; i++) {
+        const double low = a->low + i * a->width;
+        good = (names[i] = a->binned ? ns_printf_alloc("%.0f\xe2\x80\x93%.0f", low, low + a->width - 1)
+                                     : ns_printf_alloc("%.0f", a->at[i])) != NULL;
     }
-    for (int i = 0; i < g->depths.n && good; i++)
-        good = (cols[i] = g->depths.binned ? ns_printf_alloc("%d\xe2\x80\x93%d %%", i * 100 / BINS, (i + 1) * 100 / BINS)
-                                           : ns_printf_alloc("%.3g", g->depths.at[i])) != NULL;
+    return good;
+}
+
+static bool name_depths(const axis *a, char **names)
+{
+    bool good = true;
+    for (int i = 0; i < a->n && good; i++)
+        good = (names[i] = a->binned ? ns_printf_alloc("%d\xe2\x80\x93%d %%", i * 100 / BINS, (i + 1) * 100 / BINS)
+                                     : ns_printf_alloc("%.3g", a->at[i])) != NULL;
     return good;
 }
 
@@ -180,15 +223,15 @@ typedef struct cells { float *mean; int64_t *count, least, most, empty, n; char 
 /* Means and, where it differs from cell to cell, how many cases each is of. */
 static bool fill_cells(const grid *g, cells *c)
 {
-    *c = (cells){.least = INT64_MAX, .n = (int64_t)g->lengths.n * g->depths.n};
+    *c = (cells){.least = INT64_MAX, .n = (int64_t)g->lengths.n * g->places.n};
     c->mean = ns_alloc_array((size_t)c->n, sizeof *c->mean);
     c->count = ns_alloc_array((size_t)c->n, sizeof *c->count);
     c->text = ns_alloc_array((size_t)c->n, sizeof *c->text);
     bool good = c->mean && c->count && c->text;
     for (int64_t i = 0; good && i < g->C; i++) {
-        if (isnan(g->depth[i]) || isnan(g->value[i]))
+        if (isnan(g->place[i]) || isnan(g->value[i]))
             continue;
-        const int64_t at = (int64_t)place(&g->lengths, g->length[i]) * g->depths.n + place(&g->depths, g->depth[i]);
+        const int64_t at = (int64_t)place(&g->lengths, g->length[i]) * g->places.n + place(&g->places, g->place[i]);
         c->mean[at] += g->value[i];
         c->count[at]++;
     }
@@ -215,8 +258,8 @@ static void clear_cells(cells *c)
 static void describe(const grid *g, const cells *c, ns_plotted *said, const char *shows)
 {
     char note[512] = "";
-    ns_note_count(note, sizeof note, g->twins, "twins left out: their needles lie where no depth was asked for");
-    ns_note_count(note, sizeof note, g->no_depth, "cases without a depth left out");
+    ns_note_count(note, sizeof note, g->twins, "twins left out: their needles lie where nobody asked for them");
+    ns_note_count(note, sizeof note, g->no_place, g->far ? "cases without a needle left out" : "cases without a depth left out");
     ns_note_count(note, sizeof note, g->no_value, "cases have no event to count");
     if (c->empty)
         ns_note_count(note, sizeof note, c->empty, "cells hatched: no such case");
@@ -236,19 +279,20 @@ static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const
 {
     char *rows[MOST] = {0}, *cols[MOST] = {0}, title[64], missing[64];
     cells c;
-    const bool good = fill_cells(g, &c) && name_axes(g, rows, cols);
+    const bool good = fill_cells(g, &c) && name_tokens(&g->lengths, rows) && (g->far ? name_tokens : name_depths)(&g->places, cols);
     char *const study = good ? about(f, &c) : NULL;
     snprintf(missing, sizeof missing, "no such case (%lld cell%s)", (long long)c.empty, ns_plural(c.empty));
-    const ns_matrix_figure figure = {.size = sizeof figure, .value = c.mean, .n_rows = g->lengths.n, .n_cols = g->depths.n,
+    const ns_matrix_figure figure = {.size = sizeof figure, .value = c.mean, .n_rows = g->lengths.n, .n_cols = g->places.n,
                                      .rows = (const char *const *)rows,
                                      .cols = (const char *const *)cols, .text = c.least != c.most ? (const char *const *)c.text : NULL,
                                      .row_name = "length (tokens)",
-                                     .col_name = "depth of the needle", .value_name = subject(p, title), .study_name = study,
+                                     .col_name = g->far ? "tokens from the query back to the needle" : "depth of the needle",
+                                     .value_name = subject(p, title), .study_name = study,
                                      .missing_name = missing, .chance = NAN};
     int rc = study ? NS_OK : ns_oom(err, "a figure");
     ns_plot_look own = {0};
     if (rc == NS_OK)
-        rc = ns_plot_look_begin(&own, path, look, g->depths.n > 6 ? 7 : 3.5, &p->file, 1, err);
+        rc = ns_plot_look_begin(&own, path, look, g->places.n > 6 ? 7 : 3.5, &p->file, 1, err);
     if (rc == NS_OK)
         rc = ns_draw_matrix(path, &figure, &own.params, err);
     if (rc == NS_OK)
@@ -271,13 +315,15 @@ int ns_plot_grid(const char *path, const ns_grid_plot *plot, const ns_figure_par
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_grid_plot", err);
     if (rc == NS_OK && (p.of < NS_GRID_FIRST || p.of > NS_GRID_FIND))
         rc = ns_fail(err, NS_E_ARG, "a grid of kind %d: there are 0 (first token right), 1 (answered), 2 (finds)", p.of);
+    if (rc == NS_OK && (p.by < NS_GRID_BY_WHAT_IS_THERE || p.by > NS_GRID_BY_DISTANCE))
+        rc = ns_fail(err, NS_E_ARG, "a grid by %d: there are 0 (what the cases say), 1 (depth), 2 (distance)", p.by);
     rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
     rc = rc != NS_OK ? rc : read_cases(f, &p, &g, err);
     rc = rc != NS_OK ? rc : find_axes(&g, p.file, err);
     rc = rc != NS_OK ? rc : draw(path, &p, f, &g, look, said, err);
     free(g.length);
-    free(g.depth);
+    free(g.place);
     free(g.value);
     ns_file_close(f);
     return ns_fail_of(err, rc, p.file);

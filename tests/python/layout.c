@@ -117,7 +117,7 @@ static void more_structs(void)
     WHOLE(ns_map_plot, F(size) F(file) F(case_id) F(layer) F(head) F(log_scale) F(no_spans))
     WHOLE(ns_heads_plot, F(size) F(files) F(n_files) F(scores) F(n_scores) F(marks) F(n_marks) F(top))
     WHOLE(ns_rank_plot, F(size) F(file) F(scores) F(n_scores) F(top))
-    WHOLE(ns_grid_plot, F(size) F(file) F(of) F(head))
+    WHOLE(ns_grid_plot, F(size) F(file) F(of) F(head) F(by))
     WHOLE(ns_agreement_plot, F(size) F(file) F(scores) F(n_scores) F(spearman))
 }
 

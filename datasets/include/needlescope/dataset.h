@@ -8,7 +8,7 @@
 
 NS_BEGIN
 
-/* Needle in a haystack: lengths x depths x count, K keys (1 target, K - 1 distractors), all values in a prompt distinct.
+/* Needle in a haystack: lengths x depths (or distances) x count, K keys (1 target, K - 1 distractors), all values in a prompt distinct.
  * With a tokenizer: English, value types x templates. `noise` is RULER's wording and haystack, `essay` wording and prose of our own.
  * Without: synthetic tokens of the vocabulary,
  *     BOS filler .. [KEY v1 .. vm] .. filler QUERY KEY ANS -> v1 .. vm       (BOS, QUERY, ANS = first_id, first_id + 1, first_id + 2)
@@ -21,6 +21,9 @@ NS_BEGIN
  * meta.depth is where the needle is now. `absent` asks for a key that is nowhere: it has no needle span, the original's needle is
  * distractor.0, and the answer is still the original's: to say it is to ignore the key. `null` asks for nothing (N/A in the key's place,
  * the marker QUERY among synthetic tokens) and has no answer: the qr probe subtracts what the question's rows look at in it.
+ * By distance every plain case's needle is exactly so far from the query (ns_case_distance); of a twin meta.distance is where its own
+ * needle is, or, for absent and null, the original's. What stands behind the needle ends with a sentence cut where the distance is
+ * reached.
  * meta holds the provenance of each line: seed, template, value_type, chat, keys, key, value, ids_sha256 (over its prompt and answer ids,
  * as ns_cases_hash), tokenizer_sha256. */
 enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2, NS_TWIN_NULL = 4 };
@@ -45,6 +48,7 @@ typedef struct ns_needle_params {
     ns_case_drops *dropped; /* cases that cannot be made (no room for the needles or for their depth: of depths that would be one
                                place the nearest stays; the tokenizer merges the answer), by reason, are appended here, and only none left
                                is an error; NULL: one is an error */
+    const int64_t *distances; int n_distances;   /* in place of depths: tokens from the query back to the needle (ns_case_distance) */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
 /* *note: how the chat template beside a tokenizer.json, or in its folder (chat_template.jinja, else tokenizer_config.json's), differs from

@@ -35,7 +35,7 @@ typedef struct ns_case {
     char    *text;             /* the prompt as text, or NULL */
     char    *answer_text;      /* or NULL */
     char    *twin_of;          /* id of the case this one is a twin of, or NULL */
-    char    *meta;             /* a JSON object as text: length, depth, value_type, template, seed ...; or NULL */
+    char    *meta;             /* a JSON object as text: length, depth, distance, value_type, template, seed ...; or NULL */
 } ns_case;
 
 /* The aligned source of answer token j: the span needle_answer holds the answer's content tokens, so it is at
@@ -44,6 +44,10 @@ NS_API int64_t ns_case_source(const ns_case *, int64_t j);
 /* Is this position the source of answer token j, or its place in another mention of the needle (spans needle_answer.0, needle_answer.1,
  * ..., each holding the very tokens of the answer)? */
 NS_API bool ns_case_is_source(const ns_case *, int64_t j, int64_t position);
+/* How far the query looks back: from the row that says the answer's first content token to that token in the needle, in tokens; of several
+ * mentions to the last. It is the same for every content token of the answer, and a head of window W can see it when it is below W. -1 for
+ * a case without an answer or without the span needle_answer. */
+NS_API int64_t ns_case_distance(const ns_case *);
 NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
 /* Where something is mentioned: the spans NAME, NAME.0, NAME.1 ... in the order of the case. *at: 0 at first; NULL when there is no further
  * one. Every score counts all mentions of what it is about:

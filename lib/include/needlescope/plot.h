@@ -80,13 +80,16 @@ typedef struct ns_rank_plot {
 } ns_rank_plot;
 NS_API NS_MUST_CHECK int ns_plot_rank(const char *path, const ns_rank_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
-/* The needle grid, lengths x depths: the values that were asked for where they are at most 12, else ten bins. Twins are left out. */
+/* The needle grid, lengths x places of the needle: the values that were asked for where they are at most 12, else ten bins. Twins are left
+ * out. A place is a depth where the file's cases have one, else (or where asked for) the distance from the query in tokens. */
+enum { NS_GRID_BY_WHAT_IS_THERE, NS_GRID_BY_DEPTH, NS_GRID_BY_DISTANCE };
 enum { NS_GRID_FIRST, NS_GRID_ANSWERED, NS_GRID_FIND };
 typedef struct ns_grid_plot {
     size_t      size;
     const char *file;
     int         of;                      /* first answer token right, whole answer right, the find rate of `head` */
     ns_head     head;
+    int         by;                      /* NS_GRID_BY_... */
 } ns_grid_plot;
 NS_API NS_MUST_CHECK int ns_plot_grid(const char *path, const ns_grid_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
