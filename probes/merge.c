@@ -202,7 +202,7 @@ static int read_heads(const ns_merging *m, const ns_file *file, const ns_shard *
     return ns_file_array(file, &w, out, m->err);
 }
 
-/* Kinds, windows and valid heads of a run: of its first shard. */
+/* Kinds, windows and valid heads of a run: of its first shard. What of them may change along it, merge_arch.c says step by step. */
 static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
 {
     char **kinds = NULL;
@@ -251,6 +251,7 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     m->labels[cell] = s->label;
     rc = ns_file_verify(file, m->err);                   /* a seal can be renewed by hand, the hash says what was measured */
     rc = rc != NS_OK ? rc : ns_merge_hear(m, file, cell);
+    rc = rc != NS_OK ? rc : ns_merge_hear_arch(m, file, s);
     if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
@@ -277,7 +278,7 @@ static bool allocate(ns_merging *m)
     m->valid = ns_alloc_array(heads, sizeof *m->valid);
     for (size_t i = 0; m->tokens && i < grid; i++)
         m->tokens[i] = -1;
-    return m->tokens && m->status && m->labels && m->weights && m->errors && m->kinds && m->windows && m->valid;
+    return ns_merge_arch_new(m) && m->tokens && m->status && m->labels && m->weights && m->errors && m->kinds && m->windows && m->valid;
 }
 
 /* ---- the whole ---- */
@@ -332,6 +333,7 @@ static void merge_clear(ns_merging *m)
     for (int64_t i = 0; i < m->job.n_shards; i++)
         ns_shard_clear(&m->job.shards[i]);
     free(m->job.arch_changes);
+    ns_merge_arch_clear(m);
     void *const lists[] = {m->fields,  m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
                            m->weights, m->errors, m->texts,   m->job.shards, m->job.runs, m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -358,6 +360,7 @@ static int merge_all(void *user, ns_error *err)
         rc = read_shard(&m, &m.job.shards[i]);
     rc = rc != NS_OK ? rc : begin(&m, out, study, p);
     rc = rc != NS_OK ? rc : ns_merge_write_grid(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_arch(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_coords(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_cases(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_fields(&m);

@@ -10,8 +10,9 @@
 typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
-    char   *arch, *kinds;              /* arch_sha256 and layer_kinds; "" where it does not say */
+    char   *arch, *kinds, *config;     /* arch_sha256, layer_kinds, model_config_sha256; "" where it does not say */
     char    layers[65];                /* hash of the kind of every layer, the window of every head and the heads that there are */
+    char    heads[65];                 /* the same without windows: what a run's checkpoints share */
     char   *own_run;                   /* what it says itself of its place; "" and -1 in one of an older version */
     int64_t own_step;
     bool    failed;                    /* path is the file with the reason */
@@ -56,6 +57,8 @@ typedef struct ns_merging {
     ns_table_writer  *w;
     int64_t          *tokens, *windows, *valid;          /* [R, P] [R, L, H] */
     uint8_t          *status;                            /* [R, P] */
+    double           *thetas;  int64_t *spans;           /* [R, P, L] of merge_arch.c */
+    const char      **scalings, **changes;               /* [R, P, L] [R, P]; NULL = none */
     const char      **kinds, **labels, **weights;        /* [R, L] [R, P] [R, P] */
     char             *said[NS_MERGE_SAID];
     char            **errors;                            /* [R, P] */
@@ -71,6 +74,11 @@ int ns_merge_each(ns_merging *, const ns_file *, ns_merge_visit, void *user);
 bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);
 const char *ns_merge_keep(ns_merging *, const char *text);       /* a copy that stays for the life of the merge */
 int ns_merge_hear(ns_merging *, const ns_file *, int64_t cell);  /* what the shard of this cell of the grid says of its model */
+bool ns_merge_arch_new(ns_merging *);                             /* false: no memory */
+void ns_merge_arch_clear(ns_merging *);
+int ns_merge_hear_arch(ns_merging *, const ns_file *, const ns_shard *);   /* how the shard's layers rotate and what they see */
+int ns_merge_write_arch(ns_merging *);
+int ns_merge_write_texts(ns_merging *, const char *name, const char *axes, const char *const *list, int64_t n);    /* NULL: "" */
 int ns_merge_say(const ns_merging *, ns_fact_list *);            /* what all said */
 int ns_merge_write_grid(ns_merging *);
 int ns_merge_write_coords(ns_merging *);

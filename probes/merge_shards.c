@@ -160,16 +160,22 @@ static int hash_heads(ns_sha256 *sha, const ns_file *f, const ns_shard *s, const
 static int hash_layers(ns_shard *s, const ns_file *f, ns_error *err)
 {
     char **kinds = NULL;
-    ns_sha256 sha;
+    ns_sha256 all, heads;
     ns_expected w = {.size = sizeof w, .name = "layer_kind", .rank = 1, .shape = {s->L}};
-    ns_sha256_begin(&sha);
+    ns_sha256_begin(&all);
+    ns_sha256_begin(&heads);
     int rc = ns_file_texts(f, &w, &kinds, err);
-    for (int64_t l = 0; rc == NS_OK && l < s->L; l++)
-        ns_sha256_add(&sha, kinds[l], strlen(kinds[l]) + 1);
+    for (int64_t l = 0; rc == NS_OK && l < s->L; l++) {
+        const char *const mixes = strcmp(kinds[l], "swa") ? kinds[l] : "full";
+        ns_sha256_add(&all, kinds[l], strlen(kinds[l]) + 1);
+        ns_sha256_add(&heads, mixes, strlen(mixes) + 1);
+    }
     ns_free_strings(kinds, s->L);
-    rc = rc != NS_OK ? rc : hash_heads(&sha, f, s, "window", err);
-    rc = rc != NS_OK ? rc : hash_heads(&sha, f, s, "head_valid", err);
-    ns_sha256_end(&sha, s->layers);
+    rc = rc != NS_OK ? rc : hash_heads(&all, f, s, "window", err);
+    rc = rc != NS_OK ? rc : hash_heads(&all, f, s, "head_valid", err);
+    rc = rc != NS_OK ? rc : hash_heads(&heads, f, s, "head_valid", err);
+    ns_sha256_end(&all, s->layers);
+    ns_sha256_end(&heads, s->heads);
     return rc;
 }
 
@@ -192,7 +198,8 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->content = fact_of(f, "content_sha256");
     s->arch = fact_of(f, "arch_sha256");
     s->kinds = fact_of(f, "layer_kinds");
-    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds))
+    s->config = fact_of(f, "model_config_sha256");
+    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds && s->config))
         rc = ns_oom(err, s->path);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &heads, err);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &cases, err);
@@ -230,15 +237,16 @@ static int other_architecture(const ns_shard *a, const ns_shard *b, const char *
                    (long long)a->L, (long long)a->H, of_a[0] ? ", " : "", of_a);
 }
 
-/* A run is one model over time: layers, heads and windows are the same. What else its arch says may change (the base of RoPE with the
- * length of the texts), and is said. */
+/* A run is one model over time: layers and heads are the same. What else its arch says may change with its config (the base of RoPE with
+ * the length of the texts, windows with the stage), and is said; not windows alone, under a config that stayed: that is another --arch. */
 static int compare_archs(ns_merge_job *m, const ns_shard *a, const ns_shard *b, ns_error *err)
 {
     if (strcmp(a->run_name, b->run_name))
         return NS_OK;
     if (a->L != b->L || a->H != b->H)
         return other_architecture(a, b, "", "", err);
-    if (strcmp(a->layers, b->layers))
+    const bool same_config = !a->config[0] || !b->config[0] || strcmp(a->config, b->config) == 0;
+    if (strcmp(a->heads, b->heads) || (same_config && strcmp(a->layers, b->layers)))
         return other_architecture(a, b, a->kinds, b->kinds, err);
     if (!a->arch[0] || !b->arch[0] || strcmp(a->arch, b->arch) == 0)
         return NS_OK;
@@ -384,7 +392,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 void ns_shard_clear(ns_shard *s)
 {
     char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
-                           s->kinds};
+                           s->kinds, s->config};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

@@ -19,7 +19,7 @@ static int write_axis(ns_merging *m, const char *name, const int64_t *values, in
     return rc;
 }
 
-static int write_texts(ns_merging *m, const char *name, const char *axes, const char *const *list, int64_t n)
+int ns_merge_write_texts(ns_merging *m, const char *name, const char *axes, const char *const *list, int64_t n)
 {
     const char **const full = ns_alloc_array((size_t)n, sizeof *full);
     if (!full)
@@ -47,15 +47,15 @@ int ns_merge_write_grid(ns_merging *m)
     rc = rc != NS_OK ? rc : write_axis(m, "case", NULL, j->C);
     rc = rc != NS_OK ? rc : write_axis(m, "layer", NULL, j->L);
     rc = rc != NS_OK ? rc : write_axis(m, "head", NULL, j->H);
-    rc = rc != NS_OK ? rc : write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
-    rc = rc != NS_OK ? rc : write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
-    rc = rc != NS_OK ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
-    rc = rc != NS_OK ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
+    rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
+    rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
+    rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
+    rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
     rc = rc != NS_OK ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
     if (rc == NS_OK)
         rc = ns_table_array(m->w, "status", "run step", &status,
                             "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
-    rc = rc != NS_OK ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
+    rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
     if (rc == NS_OK)
         rc = ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
     if (rc == NS_OK)
@@ -150,7 +150,7 @@ static int write_case_texts(ns_merging *m, const ns_file *f, const char *name)
     ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {m->job.C}};
     int rc = ns_file_texts(f, &w, &list, m->err);
     if (rc == NS_OK)
-        rc = write_texts(m, name, "case", (const char *const *)list, m->job.C);
+        rc = ns_merge_write_texts(m, name, "case", (const char *const *)list, m->job.C);
     ns_free_strings(list, m->job.C);
     return rc;
 }
@@ -199,7 +199,7 @@ static int write_coord(ns_merging *m, const char *key, const char *const *values
     }
     const ns_view view = ns_view_of(list, NS_F64, 1, &R);
     const int rc = numbers ? ns_table_array(m->w, key, "run", &view, "coordinate of the run", m->err)
-                           : write_texts(m, key, "run", values, R);
+                           : ns_merge_write_texts(m, key, "run", values, R);
     free(list);
     return rc;
 }

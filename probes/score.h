@@ -80,6 +80,8 @@ struct ns_scores {
     double         *scratch;           /* [2, L, H] of a reduction */
     const char    **kinds;             /* [L] */
     int64_t        *windows;           /* [L * H]; 0 = full */
+    double         *thetas;            /* [L] as ns_arch_rope_theta */
+    char          **scalings;          /* [L] as ns_arch_scaling_label */
     int64_t        *reach;             /* [L * H] the same, -c where rows see their own run of c positions */
     uint8_t        *valid;             /* [L * H] */
     char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */

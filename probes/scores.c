@@ -13,11 +13,18 @@ static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
     s->reach = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->reach);
     s->valid = ns_alloc_array((size_t)ns_scores_size(s), 1);
     s->group = ns_alloc_array((size_t)s->L, sizeof *s->group);
+    s->thetas = ns_alloc_array((size_t)s->L, sizeof *s->thetas);
+    s->scalings = ns_alloc_array((size_t)s->L, sizeof *s->scalings);
     s->scratch = ns_alloc_array(2 * (size_t)ns_scores_size(s), sizeof *s->scratch);
-    if (!s->scratch || !s->group || !s->kinds || !s->windows || !s->reach || !s->valid)
+    if (!s->scratch || !s->group || !s->kinds || !s->windows || !s->reach || !s->valid || !s->thetas || !s->scalings)
         return ns_oom(err, "scores");
     for (int64_t l = 0; l < s->L; l++) {
         const ns_attn *const attn = ns_arch_attn(arch, l);
+        char scaling[64];
+        ns_arch_scaling_label(arch, l, scaling, sizeof scaling);
+        s->thetas[l] = ns_arch_rope_theta(arch, l);
+        if (!(s->scalings[l] = ns_strdup(scaling)))
+            return ns_oom(err, "scores");
         s->group[l] = attn ? attn->n_heads / attn->n_kv_heads : 0;
         s->kinds[l] = ns_layer_kind_name(ns_arch_layer_kind(arch, l));
         for (int64_t h = 0; attn && h < attn->n_heads; h++) {
@@ -80,6 +87,8 @@ void ns_scores_free(ns_scores *s)
     free(s->group);
     free(s->scratch);
     free(s->kinds);
+    free(s->thetas);
+    ns_free_strings(s->scalings, s->L);
     free(s->windows);
     free(s->reach);
     free(s->valid);

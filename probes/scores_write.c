@@ -110,6 +110,7 @@ static int put_coordinates(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const int64_t heads[2] = {s->L, s->H};
     const ns_view window = ns_view_of(s->windows, NS_I64, 2, heads), valid = ns_view_of(s->valid, NS_U8, 2, heads);
+    const ns_view theta = ns_view_of(s->thetas, NS_F64, 1, &s->L);
     int rc = put_axis(w, "case", s->n_cases, err);
     if (rc == NS_OK && s->A > 0)
         rc = put_axis(w, "answer", s->A, err);
@@ -123,6 +124,8 @@ static int put_coordinates(const visitor *w, const ns_scores *s, ns_error *err)
         rc = put_column(w, s, &columns[i], err);
     if (rc == NS_OK)
         rc = put_text(w, "layer_kind", "layer", s->kinds, s->L, err);
+    rc = rc != NS_OK ? rc : put_array(w, "rope_theta", "layer", &theta, "base of the rotation; 0 = the layer does not rotate", err);
+    rc = rc != NS_OK ? rc : put_text(w, "rope_scaling", "layer", (const char **)s->scalings, s->L, err);
     if (rc == NS_OK)
         rc = put_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
     return rc == NS_OK ? put_array(w, "head_valid", "layer head", &valid, "1 where the layer has such an attention head", err) : rc;

@@ -252,7 +252,7 @@ static void draw_marks(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t
 
 /* ---- the line of keys ---- */
 
-typedef enum mark { BIRTH, CENSORED, DEATH, MISSING, LEVEL, NO_MARK, MARKS } mark;
+typedef enum mark { BIRTH, CENSORED, DEATH, MISSING, LEVEL, TICK, NO_MARK, MARKS } mark;
 typedef struct pencil {
     const ns_type *type;
     ns_canvas     *canvas;               /* NULL: measures */
@@ -268,6 +268,7 @@ static bool is_shown(const ns_bands_panel *p, mark m)
     case DEATH: return p->deaths;
     case MISSING: return p->missing;
     case LEVEL: return p->bar.n_levels > 0 && p->figure.n_panels > 1;
+    case TICK: return p->figure.n_ticks > 0;
     default: return pool_points(p, NULL, NULL);
     }
 }
@@ -280,6 +281,7 @@ static void draw_mark(ns_canvas *c, mark m, double x, double y)
     case DEATH: draw_cross(c, x + 4, y, 4); break;
     case MISSING: ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6}); break;
     case LEVEL: ns_canvas_line(c, x, y, x + 6, y, (ns_pen){.color = NS_INK, .width = NS_THIN}); break;
+    case TICK: ns_canvas_line(c, x + 3, y - 3, x + 3, y + 3, (ns_pen){.color = NS_INK, .width = 1.2}); break;
     default: break;
     }
 }
@@ -288,7 +290,7 @@ static void put_key(pencil *at, mark m)
 {
     static const char *const texts[MARKS] = {
         "birth, as wide as its checkpoint interval", "not born up to the horizon",      "death", "not measured",
-        "at the colour bar: chance, by panel",       "close checkpoints: the strongest"};
+        "at the colour bar: chance, by panel",       "the architecture changes",         "close checkpoints: the strongest"};
     const double swatch = m == NO_MARK ? 0 : 9, need = swatch + ns_type_width(at->type, texts[m], NS_SIZE_TICK, false);
     if (at->x > at->left && at->x + need > at->width) {
         at->x = at->left;
@@ -326,6 +328,16 @@ static void draw_names(const ns_bands_panel *p, ns_canvas *c)
         ns_name_box(c, p->box[i], PANEL_GAP, p->figure.panels[i]);
 }
 
+/* On the line under the rows. */
+static void draw_ticks(const ns_bands_panel *p, ns_canvas *c, int panel)
+{
+    const double y = p->box[panel].y + p->box[panel].h + 2;
+    for (int i = 0; i < p->figure.n_ticks; i++) {
+        const double x = ns_bands_x(p, panel, p->figure.ticks[i]);
+        ns_canvas_line(c, x, y - 5, x, y + 1, (ns_pen){.color = NS_INK, .width = 1.2});
+    }
+}
+
 static void draw(const ns_panel *base, ns_canvas *c)
 {
     const ns_bands_panel *p = (const ns_bands_panel *)base;
@@ -344,6 +356,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
         ns_axis_draw(&p->tokens, c, p->box[i]);
         ns_canvas_line(c, p->box[i].x, p->box[i].y + p->box[i].h + 2, p->box[i].x + p->box[i].w, p->box[i].y + p->box[i].h + 2,
                        (ns_pen){.color = NS_INK, .width = NS_THIN});
+        draw_ticks(p, c, i);
     }
     if (p->rule_y > 0)
         ns_canvas_line(c, 0, p->rule_y, p->box[p->figure.n_panels - 1].x + p->box[p->figure.n_panels - 1].w, p->rule_y,

@@ -8,7 +8,7 @@
 enum { MOST_CURVES = 4096 };
 const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
                                                  {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
-static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, POINT = 3.4, LINE = 0.8;
+static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, POINT = 3.4, LINE = 0.8, TICK = 7;
 
 /* ---- what was given ---- */
 
@@ -20,7 +20,8 @@ static int check_names(const ns_curves_figure *f, ns_error *err)
                  {f->y_name, "the y axis's name"},
                  {f->title, "the title"},
                  {f->study_name, "the study's name"},
-                 {f->open_name, "the hollow points' name"}};
+                 {f->open_name, "the hollow points' name"},
+                 {f->ticks_name, "the ticks' name"}};
     int code = NS_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && code == NS_OK; i++)
         code = ns_check_name(names[i].text, names[i].what, err);
@@ -117,6 +118,8 @@ static void make_legend(ns_curves_panel *p, ns_legend *legend, uint64_t groups)
         open |= f->curves[i].open && groups >> f->curves[i].group & 1;
     if (open && f->open_name)
         ns_legend_add(legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
+    if (f->n_ticks && f->ticks_name)
+        ns_legend_add(legend, NS_SWATCH_TICK, NS_INK, "%s", f->ticks_name);
 }
 
 static void make_legends(ns_curves_panel *p)
@@ -267,6 +270,15 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
     }
 }
 
+static void draw_ticks(const ns_curves_panel *p, ns_canvas *c, int panel)
+{
+    const ns_box b = p->box[panel];
+    for (int i = 0; i < p->figure.n_ticks; i++) {
+        const double x = ns_curves_x(p, panel, p->figure.ticks[i]);
+        ns_canvas_line(c, x, b.y + b.h, x, b.y + b.h - TICK, (ns_pen){.color = NS_INK, .width = 1.2});
+    }
+}
+
 /* The x axis is named under each panel where there is room, else once under all. */
 static bool has_room(const ns_curves_panel *p, const ns_type *type)
 {
@@ -282,6 +294,7 @@ static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
         if (f->curves[i].panel == panel)
             draw_curve(p, c, &f->curves[i]);
     ns_canvas_frame(c, p->box[panel], (ns_pen){.color = NS_INK, .width = NS_THIN});
+    draw_ticks(p, c, panel);
     ns_axis x = p->x;
     x.label = has_room(p, c->type) ? x.label : NULL;
     ns_axis_draw(&x, c, p->box[panel]);

@@ -85,6 +85,9 @@ static void draw_swatch(const ns_key *key, ns_canvas *c, ns_box b)
     case NS_SWATCH_LINE:
         ns_canvas_line(c, b.x, b.y + b.h / 2, b.x + b.w, b.y + b.h / 2, (ns_pen){.color = key->color, .width = 0.8});
         break;
+    case NS_SWATCH_TICK:
+        ns_canvas_line(c, b.x + b.w / 2, b.y, b.x + b.w / 2, b.y + b.h, (ns_pen){.color = key->color, .width = 1.2});
+        break;
     case NS_SWATCH_NONE:
         break;
     }

@@ -51,7 +51,7 @@ double ns_page_cells(const ns_page *, double length, int64_t n);
 double ns_page_snap(const ns_page *, double v);
 
 /* A line of keys: swatches with their meaning, wrapped to a width. */
-typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE, NS_SWATCH_NONE } ns_swatch;
+typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE, NS_SWATCH_TICK, NS_SWATCH_NONE } ns_swatch;
 typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[96]; } ns_key;
 enum { NS_MAX_KEYS = 10 };
 typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; double x, y, width, height; } ns_legend;

@@ -189,3 +189,24 @@ int ns_series_marks(const ns_emergence *e, int64_t run, const double *series, do
     free(lives);
     return rc;
 }
+
+int ns_change_times(const ns_emergence *e, int64_t run, double **out, int *n, ns_error *err)
+{
+    int64_t capacity = 0, count = 0;
+    *out = NULL;
+    *n = 0;
+    for (int64_t r = run < 0 ? 0 : run; r < (run < 0 ? e->shape.R : run + 1); r++)
+        for (int64_t k = 0; k < e->runs[r].P; k++) {
+            const double at = e->axis[r * e->shape.P + k];
+            bool known = isnan(at) || !ns_study_arch_change(e->study, r, k);
+            for (int64_t i = 0; i < count && !known; i++)
+                known = (*out)[i] == at;
+            if (known)
+                continue;
+            if (!ns_grow(out, &capacity, count + 1, sizeof **out))
+                return ns_oom(err, "a figure");
+            (*out)[count++] = at;
+        }
+    *n = (int)count;
+    return NS_OK;
+}

@@ -103,6 +103,7 @@ static int name_panels(plot *p, ns_error *err)
 static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     ns_plot_look own = {0};
+    double *ticks = NULL;
     if (p->n == 0)
         return ns_fail(err, NS_E_ARG, "%s: there is nothing to draw up to the horizon", p->view->name);
     f.size = sizeof f;
@@ -118,10 +119,14 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
     if (!p->about)
         return ns_oom(err, "a figure");
     f.study_name = p->about;
+    f.ticks_name = "the architecture changes";
     const char *const file = ns_study_path(p->view->study);
-    int rc = ns_plot_look_begin(&own, path, params, p->n_panels > 1 ? 7 : 3.3, &file, 1, err);
+    int rc = f.kind == NS_CURVE_POINTS ? NS_OK : ns_change_times(p->view->births, -1, &ticks, &f.n_ticks, err);
+    f.ticks = ticks;
+    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, params, p->n_panels > 1 ? 7 : 3.3, &file, 1, err);
     rc = rc != NS_OK ? rc : ns_draw_curves(path, &f, &own.params, err);
     ns_plot_look_end(&own);
+    free(ticks);
     if (rc == NS_OK)
         ns_plotted_say(said, f.title, p->note);
     return rc;

@@ -129,13 +129,17 @@ static ns_bands_figure figure_of(const picture *p)
 }
 
 /* Panels side by side are for a page's width. */
-static int draw(const char *path, const picture *p, const ns_bands_figure *f, const ns_figure_params *params, ns_error *err)
+static int draw(const char *path, const picture *p, ns_bands_figure f, int64_t run, const ns_figure_params *params, ns_error *err)
 {
     ns_plot_look own = {0};
+    double *ticks = NULL;
     const char *const file = ns_study_path(p->view->study);
-    int rc = ns_plot_look_begin(&own, path, params, f->n_panels > 1 ? 7 : 3.5, &file, 1, err);
-    rc = rc != NS_OK ? rc : ns_draw_bands(path, f, &own.params, err);
+    int rc = ns_change_times(p->view->births, run, &ticks, &f.n_ticks, err);
+    f.ticks = ticks;
+    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, params, f.n_panels > 1 ? 7 : 3.5, &file, 1, err);
+    rc = rc != NS_OK ? rc : ns_draw_bands(path, &f, &own.params, err);
     ns_plot_look_end(&own);
+    free(ticks);
     return rc;
 }
 
@@ -208,7 +212,7 @@ static int draw_arms(picture *p, const ns_arms *arms, const char *note, const ch
     f.n_controls = arms->n_controls;
     f.value_name = "Large-Window Laziness";
     f.study_name = about;
-    const int rc = about ? draw(path, p, &f, params, err) : ns_oom(err, "a figure");
+    const int rc = about ? draw(path, p, f, -1, params, err) : ns_oom(err, "a figure");
     free(about);
     return rc;
 }
@@ -308,7 +312,7 @@ static int draw_layers(picture *p, int64_t n_bands, const int64_t *head, const c
     f.n_bands = (int)n_bands;
     f.value_name = "Heads over training";
     f.study_name = about;
-    const int rc = good ? draw(path, p, &f, params, err) : ns_oom(err, "a figure");
+    const int rc = good ? draw(path, p, f, p->run[0], params, err) : ns_oom(err, "a figure");
     for (int i = 0; i < NS_FIGURE_BANDS; i++)
         free(names[i]);
     free(about);

@@ -10,6 +10,9 @@ ns_study_draw ns_study_laziness, ns_study_strip, ns_study_curves, ns_study_birth
 /* Adds how many runs the figure has nothing of. */
 void ns_note_runs(char *note, size_t size, const ns_study_view *);
 
+/* Times, up to the horizon, at which a run's architecture changes (run < 0: any run's): malloc'd, *out = NULL where there are none. */
+int  ns_change_times(const ns_emergence *, int64_t run, double **out, int *n, ns_error *);
+
 /* ---- arms.c: groups of runs in the order of figures ---- */
 /* Windows ("swa", or no arm at all) ascending, then controls; in each the runs by birth, censored ones last. */
 typedef struct ns_arm_rows {

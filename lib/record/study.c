@@ -21,6 +21,7 @@ void ns_study_close(ns_study *s)
     free(s->coord);
     ns_free_strings(s->run_name, s->n.R);
     ns_free_strings(s->layer_kind, s->n.R * s->n.L);
+    ns_free_strings(s->arch_change, s->n.R * s->n.P);
     free(s->steps);
     free(s->tokens);
     free(s->valid);
@@ -238,6 +239,8 @@ int ns_study_of(ns_study **out, const ns_file *file, const char *path, ns_error 
     rc = rc != NS_OK ? rc : read_grid(s, err);
     rc = rc != NS_OK ? rc : read_coords(s, err);
     rc = rc != NS_OK ? rc : read_heads(s, err);
+    if (rc == NS_OK && !s->one && ns_file_has(file, "arch_change"))
+        rc = read_texts(s, "arch_change", 2, (const int64_t[]){s->n.R, s->n.P}, &s->arch_change, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "unsealed", 0, INT64_MAX, 0, &s->unsealed, err);
@@ -360,6 +363,12 @@ bool ns_study_head_valid(const ns_study *s, int64_t run, int64_t layer, int64_t 
 int64_t ns_study_head_window(const ns_study *s, int64_t run, int64_t layer, int64_t head)
 {
     return s->windows[(run * s->n.L + layer) * s->n.H + head];
+}
+
+const char *ns_study_arch_change(const ns_study *s, int64_t run, int64_t step)
+{
+    const char *const text = s->arch_change ? s->arch_change[run * s->n.P + step] : "";
+    return *text ? text : NULL;
 }
 
 void ns_study_layers(const ns_study *s, int64_t run, int *kind, int64_t *window)

@@ -229,6 +229,29 @@ static void tell_trace(const ns_answer *a, const ns_emergence *e)
     a->end(a->user);
 }
 
+/* Where the model itself was made another: a birth there may be the config's. Nothing to print where it stayed. */
+static void tell_changes(const ns_answer *a, const ns_emergence *e)
+{
+    static const ns_column columns[] = {{"run", "run", NS_CELL_TEXT}, {"step", "step", NS_CELL_INT}, {"at", "at", NS_CELL_NUMBER},
+                                        {"change", "change", NS_CELL_TEXT}};
+    int64_t n = 0;
+    for (int64_t i = 0; i < e->shape.R * e->shape.P; i++)
+        n += ns_study_arch_change(e->study, i / e->shape.P, i % e->shape.P) != NULL;
+    if (!n && a->brief)
+        return;
+    TABLE(a, "arch_changes", "Where the architecture changes", columns);
+    for (int64_t i = 0; i < e->shape.R * e->shape.P; i++) {
+        const char *const change = ns_study_arch_change(e->study, i / e->shape.P, i % e->shape.P);
+        if (!change)
+            continue;
+        text(a, ns_study_run_name(e->study, i / e->shape.P));
+        integer(a, ns_study_steps(e->study)[i % e->shape.P]);
+        number(a, e->axis[i]);
+        text(a, change);
+    }
+    a->end(a->user);
+}
+
 void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
 {
     fact(a, "score", "score", e->score);
@@ -248,6 +271,7 @@ void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
     tell_midpoints(a, e);
     tell_groups(a, e);
     tell_trace(a, e);
+    tell_changes(a, e);
 }
 
 static void tell_emergence(const void *what, const ns_answer *a)

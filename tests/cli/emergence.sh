@@ -40,6 +40,42 @@ grep -Eq '"chance":[[:space:]]*0\.41666' out || fail "chance of rows 1 and 2: $(
 run verify --content second/study.h5
 grep -q ' /\{0,1\}needle_mass_chance' out && grep -q ' /\{0,1\}second_chance' out || fail "no chance of each head: $(grep chance out)"
 
+# the architecture may change along a run: said at its steps by study, emergence and figures; where it stays nothing is
+run emergence scan/study.h5
+no_line 'Where the architecture changes' out "a change where there is none"
+run figure curves scan/study.h5 -o curves.svg
+no_line 'the architecture changes' curves.svg "a tick where nothing changes"
+mkdir staged
+for step in 10 20 30 40 50; do cp -r a/step0000$step staged; done
+for step in 30 40 50; do
+    sed -i 's/"rope_theta":[[:space:]]*100,/"rope_theta": 5000,/
+        s/"layer_types":[[:space:]]*\["full_attention"/"layer_types": ["sliding_attention"/
+        s/"use_sliding_window":[[:space:]]*false/"use_sliding_window": true/; s/"sliding_window":[[:space:]]*null/"sliding_window": 32/' \
+        staged/step0000$step/config.json
+done
+sed -i 's/"no_rope_layers":[[:space:]]*\[1, 1/"no_rope_layers": [1, 0/
+    s/"rope_scaling":[[:space:]]*null/"rope_scaling": {"type": "linear", "factor": 4}/' \
+    staged/step000050/config.json
+run scan staged --cases cases.jsonl --probe retrieval_find -o staged.scan
+run merge staged.scan
+run emergence staged.scan/study.h5 --persist 1
+grep -q 'staged *30 *30 *RoPE base 100 -> RoPE base 5000 (3 layers); full attention -> window 32 (1 layer)' out &&
+    grep -q 'staged *50 *50 *RoPE base 5000 -> RoPE base 5000, linear 4 (2 layers); RoPE base 5000 -> no RoPE (1 layer)' out ||
+    fail "emergence does not say where the architecture changes: $(grep -A4 architecture out)"
+[ "$(grep -c ' -> ' out)" = 2 ] || fail "more changes than there are: $(grep ' -> ' out)"
+run emergence staged.scan/study.h5 --persist 1 --json
+[ "$(grep -c '"change":' out)" = 2 ] || fail "emergence --json: $(grep '"change"' out)"
+for figure in curves births laziness strip; do
+    run figure $figure staged.scan/study.h5 -o f.svg
+    [ "$(grep -c '>the architecture changes<' f.svg)" = 1 ] || fail "figure $figure has no key of its ticks"
+done
+# the same config and other windows are another --arch, and no run
+run inspect a/step000010 --arch-out arch.json
+sed 's/"window":[[:space:]]*0/"window": 16/' arch.json >window.json
+run scan a --cases cases.jsonl --probe retrieval_find --steps 10,20 -o mixed
+run scan a --cases cases.jsonl --probe retrieval_find --steps 20,20 --arch window.json --force -o mixed
+expect 65 'not one run' merge mixed
+
 # the seed is the unit: two runs of one seed and the same coordinates are not two seeds
 mkdir twins
 for copy in one two; do

@@ -147,6 +147,10 @@ NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
 NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent", "mlp" */
 /* A layer in words: "full", "swa 128"; "swa" where its heads' windows differ. */
 NS_API void ns_arch_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
+/* The base of a layer's rotation: 0 = it does not rotate (NoPE), NaN = it has no heads. Its scaling in words: "yarn 8", "linear 4"; "" =
+ * none. */
+NS_API double  ns_arch_rope_theta(const ns_arch *, int64_t layer);
+NS_API void    ns_arch_scaling_label(const ns_arch *, int64_t layer, char *out, size_t n);
 /* The branches of a layer that mix rows: attention, recurrences. */
 NS_API int     ns_arch_mixers(const ns_arch *, int64_t layer);
 NS_API int64_t ns_arch_max_heads(const ns_arch *);                  /* max over layers of H */

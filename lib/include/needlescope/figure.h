@@ -69,6 +69,7 @@ typedef struct ns_bands_figure {
     const double *death;                          /* [panels, rows] tokens, NaN = none; or NULL */
     const double (*chance)[2]; /* [panels] each one's level on the colour bar, least and most over its rows; NaN = not known; or NULL */
     const char   *value_name, *study_name;
+    const double *ticks;  int n_ticks;            /* tokens where the architecture changes */
 } ns_bands_figure;
 NS_API NS_MUST_CHECK int ns_draw_bands(const char *path, const ns_bands_figure *, const ns_figure_params *, ns_error *);
 
@@ -93,6 +94,8 @@ typedef struct ns_curves_figure {
     bool            diagonal;                     /* x = y */
     const char     *open_name;                    /* what hollow points and marks mean; NULL = no key */
     const char *const *panels;  int n_panels;     /* their names; 0 = one without a name; at most 6 */
+    const double   *ticks;  int n_ticks;          /* on the x axis, into the panel: where something happens */
+    const char     *ticks_name;                   /* what; NULL = no key */
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 

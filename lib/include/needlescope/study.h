@@ -44,7 +44,12 @@ NS_API int64_t ns_study_not_taken(const ns_study *);              /* checkpoints
 NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_STUDY_... */
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
 
+/* What the architecture changed into at this step (an index), against the run's checkpoint before: "RoPE base 10000 -> RoPE base 500000 (12
+ * layers)"; NULL: it stayed. */
+NS_API const char *ns_study_arch_change(const ns_study *, int64_t run, int64_t step);
+
 /* ---- layers and heads ---- */
+/* Kinds and windows as at the run's first checkpoint; layer_window of the file has them step by step. */
 /* "full", "swa", "recurrent", "mlp"; "" = no such layer */
 NS_API const char *ns_study_layer_kind(const ns_study *, int64_t run, int64_t layer);
 NS_API bool    ns_study_head_valid(const ns_study *, int64_t run, int64_t layer, int64_t head);

@@ -212,6 +212,31 @@ void ns_arch_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n
         snprintf(out, n, "%s", ns_layer_kind_name(kind));
 }
 
+static const ns_rope *rope_of(const ns_arch *arch, int64_t layer)
+{
+    const ns_attn *const attn = ns_arch_attn(arch, layer);
+    return attn && attn->rope >= 0 ? &arch->ropes[attn->rope] : NULL;
+}
+
+double ns_arch_rope_theta(const ns_arch *arch, int64_t layer)
+{
+    const ns_rope *const rope = rope_of(arch, layer);
+    return rope ? rope->theta : ns_arch_attn(arch, layer) ? 0 : (double)NAN;
+}
+
+void ns_arch_scaling_label(const ns_arch *arch, int64_t layer, char *out, size_t n)
+{
+    const ns_rope *const rope = rope_of(arch, layer);
+    const ns_rope_scaling scaling = rope ? rope->scaling : NS_ROPE_DEFAULT;
+    const char *word = "";
+    for (const ns_word *w = ns_words_scaling; w->name && scaling != NS_ROPE_DEFAULT; w++)
+        word = w->value == (int)scaling ? w->name : word;
+    if (*word && scaling != NS_ROPE_LONGROPE)
+        snprintf(out, n, "%s %g", word, rope->factor);
+    else
+        snprintf(out, n, "%s", word);
+}
+
 const char *ns_layer_kind_name(ns_layer_kind kind)
 {
     static const char *const names[] = {"full", "swa", "recurrent", "mlp"};
