@@ -66,6 +66,9 @@ static int answer(cli *app, const ns_run_result *r, double speed)
     cli_out_begin(&o, app, "needlescope.train/1");
     cli_out_text(&o, "run", "run", r->name);
     cli_out_text(&o, "newest", "newest checkpoint", r->newest);
+    cli_out_text(&o, "layout", "checkpoints as", r->layout);
+    if (r->own_layout_because[0])
+        cli_out_text(&o, "own_layout_because", "  because", r->own_layout_because);
     cli_out_int(&o, "steps", "steps", r->steps);
     cli_out_int(&o, "tokens", "tokens", r->tokens);
     cli_out_number(&o, "loss", "validation loss", r->loss);
@@ -107,15 +110,18 @@ const cli_command cli_cmd_train = {
         "it, the laboratory's language is made on the fly); validation_sequences and validation_seed; model, a file beside the config: a "
         "description (inspect --arch-out writes one) or a config.json, whose weights begin anew, or a checkpoint to go on from; and train, "
         "the optimiser and, where there is no model, its shape: pattern (S window, s window 4, F full attention, H half of the "
-        "heads with each; recurrent: G Lightning attention, M Mamba-2, D Gated DeltaNet, d the same without its convolution, L GLA), "
+        "heads with each; recurrent: G Lightning attention, M Mamba-2, m the same with one q and k for all heads, D Gated DeltaNet, d the "
+        "same without its convolution, L GLA, l the same with its decay through 16 numbers), "
         "window, nope, d_model, heads, kv_heads, head_dim, d_ff, mlp, tied, rope_theta, vocab, max_positions, batch, length, steps, "
         "warmup, schedule, decay_steps, clip, "
         "optimizer, lr, weight_decay, muon_lr, muon_momentum, seed. Whatever is left out has the laboratory's value.\n\n"
         "RUN_DIR gets run.json, a folder stepNNNNNN for each checkpoint (step 0 is the initialisation) with config.json and "
         "model.safetensors, and metrics.h5: losses on the validation batch by what a target takes (filler; recalled values by distance), "
-        "recall inside and beyond the window, rate and gradient norms. The newest checkpoint also holds the optimiser's state. A run that "
-        "was killed goes on with --resume and ends with the bits of one that was not; another config is refused. A loss that is not finite "
-        "stops the run, names step and layer, and leaves the last good checkpoint.",
+        "recall inside and beyond the window, rate and gradient norms. Checkpoints are written as a class of transformers or of "
+        "flash-linear-attention has them where one computes the same; else as needlescope's own, and the answer says what kept them. The "
+        "newest checkpoint also holds the optimiser's state. A run that was killed goes on with --resume and ends with the bits of one "
+        "that was not; another config is refused. A loss that is not finite stops the run, names step and layer, and leaves the last good "
+        "checkpoint.",
     .examples = "needlescope train config.json -o runs/w4-s0 --seed 0\n"
                 "needlescope train config.json -o runs/w4-s0 --seed 0 --steps 1200 --resume",
     .run = train,

@@ -379,7 +379,8 @@ class _RunParams(c.Structure):
 class _RunResult(c.Structure):
     _fields_ = [("size", c.c_size_t), ("name", c.c_char * 256), ("newest", c.c_char * 4096), ("config_sha256", c.c_char * 65),
                 ("first", c.c_int64),
-                ("steps", c.c_int64), ("tokens", c.c_int64), ("loss", c.c_double)]
+                ("steps", c.c_int64), ("tokens", c.c_int64), ("loss", c.c_double), ("layout", c.c_char * 96),
+                ("own_layout_because", c.c_char * 256)]
 
 
 _SAY = c.CFUNCTYPE(None, c.c_void_p, c.c_int, c.c_char_p)
@@ -2231,8 +2232,8 @@ class Emergence(_Owner):
 
 
 class Trained(NamedTuple):
-    """A run: its name, the folder of its newest checkpoint, steps done when the call began and now, tokens, and the loss on the validation
-    batch in nats."""
+    """A run: its name, the folder of its newest checkpoint, steps done when the call began and now, tokens, the loss on the validation
+    batch in nats, the layout of its checkpoints ("gated_deltanet (flash-linear-attention)"), and why that is needlescope's own, or None."""
     name: str
     newest: str
     config_sha256: str
@@ -2240,6 +2241,8 @@ class Trained(NamedTuple):
     steps: int
     tokens: int
     loss: float
+    layout: str
+    own_layout_because: str | None
 
 
 def _at_home(config):
@@ -2268,7 +2271,8 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
             _RunParams, config=os.fspath(config), folder=os.fspath(folder), resume=resume, own_seed=seed is not None,
             seed=0 if seed is None else seed, steps=steps, by=c.pointer(_caller()),
             progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
-    return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
+    return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss,
+                   out.layout.decode(), out.own_layout_because.decode() or None)
 
 
 def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=None, cores=0, say=None, progress=None, study="laziness"):

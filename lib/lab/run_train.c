@@ -134,8 +134,17 @@ static void close_work(work *w)
     ns_run_clear(&w->run);
 }
 
+static void report_layout(const work *w, ns_run_result *out)
+{
+    const char *of, *why, *const type = ns_trainer_layout(w->trainer, &of, &why);
+    const bool named = of && strcmp(of, type) != 0;
+    snprintf(out->layout, sizeof out->layout, named ? "%s (%s)" : "%s", type, of);
+    snprintf(out->own_layout_because, sizeof out->own_layout_because, "%s", why ? why : "");
+}
+
 static void report(const work *w, ns_run_result *out)
 {
+    report_layout(w, out);
     const ns_train_config *const c = &w->run.train;
     const int64_t done = ns_trainer_steps_done(w->trainer);
     out->first = w->first;

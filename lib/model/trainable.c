@@ -255,6 +255,13 @@ int ns_trainable_new(ns_trainable *t, ns_engine *engine, const ns_arch *arch, ns
     return t->scratch.worker ? make_table(t, err) : ns_oom(err, "the pass of a batch");
 }
 
+int ns_trainable_rename(ns_trainable *t, const ns_arch *arch, ns_error *err)
+{
+    t->model.arch = t->pass.arch = arch;
+    lay(t);
+    return t->lacks ? ns_oom(err, "the table of parameters") : ns_trainable_check(t, err);
+}
+
 void ns_trainable_free(ns_trainable *t)
 {
     if (!t->model.arch)

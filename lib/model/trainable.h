@@ -52,6 +52,8 @@ typedef struct ns_trainable {
 /* Of an arch, borrowed like the engine; weights and gradients are 0. NS_E_FORMAT: ns_trainable_check. */
 int  ns_trainable_new(ns_trainable *, ns_engine *, const ns_arch *, ns_error *);
 void ns_trainable_free(ns_trainable *);
+/* Another description of the same model (ns_arch_same), borrowed in place of the first: parameters have its names from now on. */
+int  ns_trainable_rename(ns_trainable *, const ns_arch *, ns_error *);
 void ns_trainable_pack(ns_trainable *);        /* when stale */
 ns_param *ns_trainable_find(const ns_trainable *, const char *name);
 

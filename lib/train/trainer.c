@@ -16,20 +16,34 @@ static int64_t chunk_sequences(int64_t sequences, int64_t n)
     return fit < 1 ? 1 : fit < sequences ? fit : sequences;
 }
 
-/* The arch of a pattern of letters, by the config.json that its checkpoints have. */
+/* The arch of a pattern of letters is the own layout's: first values go by its names. */
 static int describe(ns_trainer *t, ns_error *err)
 {
-    char *json = NULL;
     if (t->given) {
         t->arch = t->given->of.arch;
         return NS_OK;
     }
-    int rc = ns_train_model_config(&t->config, &json, err);
-    if (rc == NS_OK)
-        rc = ns_arch_from_config(&t->own_arch, json, strlen(json), "config", NULL, err);
+    const int rc = ns_train_layout_arch(&t->own_arch, &t->config, &ns_train_layout_own, err);
     t->arch = t->own_arch;
-    free(json);
     return rc;
+}
+
+/* The layout that the checkpoints have: the one that is asked for (of a run that goes on), or the first that holds the model. */
+static int lay_out(ns_trainer *t, const ns_train_layout *asked, ns_error *err)
+{
+    int rc = NS_OK;
+    t->layout = asked;
+    if (!asked)
+        rc = ns_train_layout_choose(&t->layout, &t->layout_arch, &t->config, t->own_arch, t->why, err);
+    else if (asked != &ns_train_layout_own)
+        rc = ns_train_layout_try(&t->layout_arch, &t->config, asked, t->own_arch, t->why, err);
+    if (rc == NS_OK && t->layout != &ns_train_layout_own && !t->layout_arch)
+        rc = ns_fail(err, NS_E_FORMAT, "config.json is not that of the run: %s", t->why);
+    if (rc != NS_OK || !t->layout_arch)
+        return rc;
+    t->why[0] = '\0';
+    t->arch = t->layout_arch;
+    return ns_trainable_rename(&t->model, t->layout_arch, err);
 }
 
 static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
@@ -49,7 +63,8 @@ static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
     return t->layer_norms && t->target_loss && t->row ? NS_OK : ns_oom(err, "the losses of a batch");
 }
 
-int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
+int ns_trainer_make(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, const ns_train_layout *layout,
+                    ns_error *err)
 {
     *out = NULL;
     ns_trainer_params own = {.size = sizeof own};
@@ -71,12 +86,18 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
         rc = ns_trainable_load(&t->model, t->given->of.checkpoint, err);
     else if (rc == NS_OK)
         ns_train_init(t);
+    rc = rc != NS_OK || t->given ? rc : lay_out(t, layout, err);
     ns_fpenv_restore(env);
     if (rc != NS_OK)
         ns_trainer_free(t);
     else
         *out = t;
     return rc;
+}
+
+int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
+{
+    return ns_trainer_make(out, config, params, NULL, err);
 }
 
 void ns_trainer_free(ns_trainer *t)
@@ -88,6 +109,7 @@ void ns_trainer_free(ns_trainer *t)
     free(t->row);
     ns_optimizer_free(t);
     ns_trainable_free(&t->model);
+    ns_arch_free(t->layout_arch);
     ns_arch_free(t->own_arch);
     ns_train_model_free(t->own_given);
     ns_engine_free(t->engine);
@@ -97,6 +119,13 @@ void ns_trainer_free(ns_trainer *t)
 const ns_train_config *ns_trainer_config(const ns_trainer *t)
 {
     return &t->config;
+}
+
+const char *ns_trainer_layout(const ns_trainer *t, const char **of, const char **why)
+{
+    *of = t->layout ? t->layout->of : NULL;
+    *why = t->why[0] ? t->why : NULL;
+    return t->layout ? t->layout->type : t->arch->family;
 }
 
 int64_t ns_trainer_steps_done(const ns_trainer *t)

@@ -56,6 +56,8 @@ RUNS = {
                                    optimizer="adamw"), ["plain"]),
     "GLA, gated, Muon": (dict(pattern="LSL", window=7, batch=6, length=37, warmup=5, heads=3, head_dim=8, d_model=24, d_ff=48, mlp="swiglu",
                               seed=3), ["plain"]),
+    "shared Mamba-2, thin GLA, Muon": (dict(pattern="mFl", batch=6, length=37, warmup=5, heads=3, head_dim=8, d_model=24, d_ff=48,
+                                            mlp="swiglu", seed=2), ["plain"]),
     "Lightning, gated, AdamW": (dict(pattern="GSF", heads=4, kv_heads=2, d_model=32, d_ff=48, mlp="swiglu", batch=6, length=37,
                                      optimizer="adamw", warmup=0), ["plain"]),
 }
@@ -71,14 +73,17 @@ class RMS(nn.Module):
 
 
 class GLA(nn.Module):
-    """fla's layer, step by step: S = diag(sigmoid(gk)^(1/16)) S + k v^T, z = S^T q / d^1/2; the decay from one full matrix."""
+    """fla's layer, step by step: S = diag(sigmoid(gk)^(1/16)) S + k v^T, z = S^T q / d^1/2; the decay from one full matrix, or through 16
+    numbers."""
 
-    def __init__(self, c, d):
+    def __init__(self, c, d, thin):
         super().__init__()
         self.H, self.d = c.heads, d
         for name in ("q_proj", "k_proj", "v_proj", "g_proj"):
             setattr(self, name, nn.Linear(c.d_model, c.heads * d, bias=False))
-        self.gk_proj, self.o_proj = nn.Linear(c.d_model, c.heads * d), nn.Linear(c.heads * d, c.d_model, bias=False)
+        self.gk_proj = nn.Sequential(nn.Linear(c.d_model, 16, bias=False), nn.Linear(16, c.heads * d)) if thin else nn.Linear(
+            c.d_model, c.heads * d)
+        self.o_proj = nn.Linear(c.heads * d, c.d_model, bias=False)
         self.g_norm = RMS(d, c.rms_eps)
 
     def forward(self, x):
@@ -92,8 +97,9 @@ class GLA(nn.Module):
         return self.o_proj((self.g_norm(torch.stack(z, 1)) * F.silu(g)).reshape(B, T, -1))
 
 
-def mamba2(c, d, i):
-    config = transformers.Mamba2Config(hidden_size=c.d_model, num_heads=c.heads, head_dim=d, state_size=d, n_groups=c.heads, conv_kernel=4,
+def mamba2(c, d, i, groups=None):
+    config = transformers.Mamba2Config(hidden_size=c.d_model, num_heads=c.heads, head_dim=d, state_size=d, n_groups=groups or c.heads,
+                                       conv_kernel=4,
                                        expand=c.heads * d // c.d_model, layer_norm_epsilon=c.rms_eps, chunk_size=16,
                                        time_step_limit=(0.0, float("inf")))
     return "mamba", Mamba2Mixer(config, i)
@@ -115,7 +121,9 @@ def without_convolution(c, d, i):
     return name, module
 
 
-MIXERS = {"M": mamba2, "D": gated_deltanet, "d": without_convolution, "L": lambda c, d, i: ("self_attn", GLA(c, d))}
+MIXERS = {"M": mamba2, "m": lambda c, d, i: mamba2(c, d, i, 1), "D": gated_deltanet, "d": without_convolution,
+          "L": lambda c, d, i: ("self_attn", GLA(c, d, False)), "l": lambda c, d, i: ("self_attn", GLA(c, d, True))}
+PLACES = {"M": "mamba", "m": "mamba", "L": "self_attn", "l": "self_attn"}
 
 
 class Plain(nn.Module):
@@ -192,7 +200,7 @@ class Plain(nn.Module):
         for i, b in enumerate(self.model.layers):
             letter, n = self.c.pattern[i], b.input_layernorm(h)
             if letter in MIXERS:
-                h = h + (b.mamba if letter == "M" else b.self_attn if letter == "L" else b.linear_attn)(n)
+                h = h + getattr(b, PLACES.get(letter, "linear_attn"))(n)
             else:
                 h = h + (self.lightning if letter == "G" else self.attention)(b.self_attn, i, n)
             n, m = b.post_attention_layernorm(h), b.mlp
@@ -279,7 +287,8 @@ def train(c, model, batches):
     named = dict(model.named_parameters())
     for n, p in named.items():
         inner = c.heads * (c.head_dim or c.d_model // c.heads)
-        p.parts = [c.d_model] * 3 if n.endswith("qkv.weight") else [inner] * 4 + [c.heads] if n.endswith("mamba.in_proj.weight") else None
+        keys = (p.shape[0] - 2 * inner - c.heads) // 2 if n.endswith("mamba.in_proj.weight") else 0
+        p.parts = [c.d_model] * 3 if n.endswith("qkv.weight") else [inner, inner, keys, keys, c.heads] if keys else None
     hidden = [p for n, p in named.items() if p.dim() == 2 and ("layers." in n or n.startswith("bl."))] if c.optimizer == "muon" else []
     ids = {id(p) for p in hidden}
     rest = [p for p in named.values() if id(p) not in ids]

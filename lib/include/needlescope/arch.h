@@ -134,6 +134,9 @@ NS_API NS_MUST_CHECK int ns_arch_from_json(ns_arch **out, const char *json, size
                                            ns_error *);
 /* Every tref resolves with the right shape; every tensor of the file is consumed or ignored. */
 NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, ns_error *);
+/* Do both compute the same from tensors of the same sizes, whatever these are called and of whatever they are parts? If not, where [n] gets
+ * the first thing that differs and both its values ("layer 2: mlp.gate is none here and a tensor there"). */
+NS_API bool ns_arch_same(const ns_arch *here, const ns_arch *there, char *where, size_t n);
 NS_API bool ns_arch_ignores(const ns_arch *, const char *tensor);   /* a buffer, or a part of a wrapper that text does not use */
 NS_API void ns_arch_free(ns_arch *);
 

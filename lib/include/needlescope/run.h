@@ -35,6 +35,8 @@ typedef struct ns_run_result {
     char    config_sha256[65];
     int64_t first, steps, tokens;        /* steps done when the call began, and now; tokens now */
     double  loss;                        /* on the validation batch, nats */
+    char    layout[96];                  /* of its checkpoints: "gated_deltanet (flash-linear-attention)" */
+    char    own_layout_because[256];     /* why it is needlescope's own; "": it is not */
 } ns_run_result;
 
 /* NS_E_ARG, NS_E_FORMAT: a config that is not one (the key is named); a folder of another run. NS_E_CREATE: the folder holds a run and

@@ -32,7 +32,8 @@ NS_API int64_t ns_train_model_positions(const ns_train_model *);          /* at 
 typedef struct ns_train_config {
     size_t  size;
     /* One letter a layer: S window W, s window 4, F full attention; without rope, with H heads of q, k and v and a state of d x d a head,
-     * recurrent ones: G decays by a constant of the head, M is Mamba-2, D Gated DeltaNet, d the same without its convolution, L GLA */
+     * recurrent ones: G decays by a constant of the head, M is Mamba-2, m the same with one q and k for all heads, D Gated DeltaNet, d
+     * the same without its convolution, L GLA, l the same with its decay through 16 numbers */
     char    pattern[NS_TRAIN_MAX_LAYERS + 1];
     int64_t window;                             /* W: a row sees W positions, itself included */
     bool    nope;                               /* the full layers do not rotate */
@@ -82,6 +83,9 @@ typedef struct ns_trainer_params {
 NS_API NS_MUST_CHECK int ns_trainer_new(ns_trainer **out, const ns_train_config *, const ns_trainer_params *, ns_error *);
 NS_API void ns_trainer_free(ns_trainer *);
 NS_API const ns_train_config *ns_trainer_config(const ns_trainer *);
+/* How its checkpoints are written: their model_type. *of: what loads them, "transformers", "flash-linear-attention" or "needlescope", which
+ * loads all (NULL: whatever loads the given model). *why: what keeps a model of letters out of the class that has its layers, or NULL. */
+NS_API const char *ns_trainer_layout(const ns_trainer *, const char **of, const char **why);
 NS_API int64_t ns_trainer_steps_done(const ns_trainer *);        /* the next batch is the one of this number, from 0 */
 NS_API int64_t ns_trainer_n_layers(const ns_trainer *);
 

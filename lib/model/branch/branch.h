@@ -132,6 +132,7 @@ const char *ns_branch_absent(const ns_branch *, ns_point);
 void ns_slot_shape(const ns_branch *, const ns_slot *, int64_t d_model, ns_shape *out);
 int64_t ns_slot_copies(const ns_branch *, const ns_slot *);     /* how many there are, one an expert; 0: one of the branch's own */
 int64_t ns_slot_used(const ns_branch *, const ns_slot *);       /* of them for a row; 1 of the branch's own */
+int64_t ns_size_value(const ns_branch *, const ns_size *);      /* of its parameters; of `otherwise` where it is 0 */
 int64_t ns_branch_axis(const ns_branch *, const char *axis);    /* the length of an axis of its points; 0: none */
 int  ns_slot_find(const ns_branch_class *, const char *role);   /* its number, or -1 */
 int  ns_branch_n_slots(const ns_branch_class *);

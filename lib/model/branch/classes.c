@@ -111,10 +111,10 @@ static const ns_size *size_by(const ns_branch *b, char letter)
     return s;
 }
 
-static int64_t size_value(const ns_branch *b, const ns_size *s)
+int64_t ns_size_value(const ns_branch *b, const ns_size *s)
 {
     const int64_t value = *(const int64_t *)((const char *)b->params + s->at);
-    return value || !s->otherwise ? value : size_value(b, size_by(b, s->otherwise));
+    return value || !s->otherwise ? value : ns_size_value(b, size_by(b, s->otherwise));
 }
 
 /* The letter's value and key; D is the model's. */
@@ -122,25 +122,25 @@ static int64_t size_of(const ns_branch *b, char letter, int64_t d_model, const c
 {
     const ns_size *const s = letter == 'D' ? NULL : size_by(b, letter);
     *key = s ? s->key : "hidden_size";
-    return s ? size_value(b, s) : d_model;
+    return s ? ns_size_value(b, s) : d_model;
 }
 
 int64_t ns_branch_axis(const ns_branch *b, const char *axis)
 {
     for (const ns_size *s = b->class_->sizes; s->letter; s++)
         if (s->axis && strcmp(s->axis, axis) == 0)
-            return size_value(b, s);
+            return ns_size_value(b, s);
     return 0;
 }
 
 int64_t ns_slot_copies(const ns_branch *b, const ns_slot *s)
 {
-    return s->each ? size_value(b, size_by(b, s->each)) : 0;
+    return s->each ? ns_size_value(b, size_by(b, s->each)) : 0;
 }
 
 int64_t ns_slot_used(const ns_branch *b, const ns_slot *s)
 {
-    return s->used ? size_value(b, size_by(b, s->used)) : 1;
+    return s->used ? ns_size_value(b, size_by(b, s->used)) : 1;
 }
 
 /* The product of the letters up to a comma or the end; *words gets "key x key". Sizes are those of a file that nobody has checked yet. */

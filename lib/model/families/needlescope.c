@@ -44,6 +44,17 @@ static void build_mamba2(ns_builder *b, ns_branch *branch)
     silu(b, branch);
 }
 
+/* As hybrids have it: one q and one k for all heads. */
+static void build_shared_mamba2(ns_builder *b, ns_branch *branch)
+{
+    const ns_facts *const own = b->f;
+    ns_facts one = *own;
+    one.mixer.groups = 1;
+    b->f = &one;
+    build_mamba2(b, branch);
+    b->f = own;
+}
+
 static void build_deltanet(ns_builder *b, ns_branch *branch)
 {
     static const ns_delta_names in = {NS_DELTA_NEXT};
@@ -59,12 +70,12 @@ static void build_plain_deltanet(ns_builder *b, ns_branch *branch)
     silu(b, branch);
 }
 
-/* GLA (arXiv 2312.06635) with the settings and names of fla; its decay is one full matrix where fla has two thin ones. */
-static void build_gla(ns_builder *b, ns_branch *branch)
+/* GLA (arXiv 2312.06635) with the settings and names of fla. */
+static void build_any_gla(ns_builder *b, ns_branch *branch)
 {
     static const struct { const char *role, *name; } matrices[] = {
         {"attn.q", "self_attn.q_proj"}, {"attn.k", "self_attn.k_proj"}, {"attn.v", "self_attn.v_proj"}, {"attn.o", "self_attn.o_proj"},
-        {"attn.z_gate", "self_attn.g_proj"}, {"attn.step", "self_attn.gk_proj"},
+        {"attn.z_gate", "self_attn.g_proj"},
     };
     ns_build_recurrence(b, branch, 1 / sqrt((double)b->f->mixer.key_dim));
     ns_build_word(b, branch, "qkv_act", "none");
@@ -74,16 +85,34 @@ static void build_gla(ns_builder *b, ns_branch *branch)
     ns_build_word(b, branch, "z_norm_of", "head");
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
         ns_build_matrix(b, branch, matrices[i].role, matrices[i].name);
-    ns_build_bias(b, branch, "attn.step", "self_attn.gk_proj.bias");
     ns_build_norm(b, branch, "attn.z_norm", "self_attn.g_norm");
+}
+
+/* Its decay is one full matrix where fla has two thin ones. */
+static void build_gla(ns_builder *b, ns_branch *branch)
+{
+    build_any_gla(b, branch);
+    ns_build_matrix(b, branch, "attn.step", "self_attn.gk_proj");
+    ns_build_bias(b, branch, "attn.step", "self_attn.gk_proj.bias");
+}
+
+static void build_thin_gla(ns_builder *b, ns_branch *branch)
+{
+    build_any_gla(b, branch);
+    ns_build_number(b, branch, "step_rank", 16);
+    ns_build_matrix(b, branch, "attn.step_in", "self_attn.gk_proj.0");
+    ns_build_matrix(b, branch, "attn.step_out", "self_attn.gk_proj.1");
+    ns_build_bias_of(b, branch, "attn.step_out", "self_attn.gk_proj.1");
 }
 
 static const ns_recurrent kinds[] = {
     {.type = "lightning", .mixer = "recurrence", .build = build_lightning},
     {.type = "mamba2", .mixer = "recurrence", .build = build_mamba2},
+    {.type = "mamba2_shared", .mixer = "recurrence", .build = build_shared_mamba2},
     {.type = "gated_deltanet", .mixer = "recurrence", .build = build_deltanet},
     {.type = "gated_deltanet_plain", .mixer = "recurrence", .build = build_plain_deltanet},
     {.type = "gla", .mixer = "recurrence", .build = build_gla},
+    {.type = "gla_thin", .mixer = "recurrence", .build = build_thin_gla},
     {.type = NULL},
 };
 

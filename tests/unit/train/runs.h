@@ -32,6 +32,13 @@ static const struct { const char *name, *json;
     {"gated linear attention, gated MLP",
      "{\"pattern\": \"LSL\", \"window\": 5, \"heads\": 3, \"head_dim\": 8, \"d_model\": 24, \"d_ff\": 30, \"mlp\": "
      "\"swiglu\", \"batch\": 2, \"length\": 35}"},
+    {"Gated DeltaNet as flash-linear-attention has it",
+     "{\"pattern\": \"DSD\", \"window\": 5, \"heads\": 3, \"d_model\": 24, \"d_ff\": 30, \"mlp\": \"swiglu\", \"batch\": 2, "
+     "\"length\": 35, \"tied\": true}"},
+    {"Mamba-2 with one q and k, as Granite has it",
+     "{\"pattern\": \"mFm\", \"heads\": 3, \"d_model\": 24, \"d_ff\": 30, \"mlp\": \"swiglu\", \"batch\": 2, \"length\": 35}"},
+    {"GLA with a thin decay, as flash-linear-attention has it",
+     "{\"pattern\": \"lFl\", \"heads\": 3, \"d_model\": 24, \"d_ff\": 30, \"mlp\": \"swiglu\", \"batch\": 2, \"length\": 35}"},
     {"many sequences, several chunks",
      "{\"pattern\": \"SFS\", \"d_model\": 16, \"heads\": 2, \"d_ff\": 24, \"batch\": 21, \"length\": 50}"},
 };

@@ -8,8 +8,9 @@ static const struct { const char *json, *says; } bad[] = {
     {"{\"heads\": 4, \"kv_heads\": 3}", "4 heads do not divide over 3 kv_heads"},
     {"{\"heads\": 64}", "head_dim 1 is odd"},
     {"{\"pattern\": \"SXF\"}", "pattern 'SXF' must be letters"},
-    {"{\"pattern\": \"FMm\"}", "pattern 'FMm' must be letters S (window), s (window 4), F (full), H (half of the heads full), "
-                              "G (Lightning), M (Mamba-2), D (Gated DeltaNet), d (without its convolution) and L (GLA)"},
+    {"{\"pattern\": \"FMn\"}", "pattern 'FMn' must be letters S (window), s (window 4), F (full), H (half of the heads full), "
+                              "G (Lightning), M (Mamba-2), m (its heads share q and k), D (Gated DeltaNet), d (without its convolution), "
+                              "L (GLA) and l (its decay through 16 numbers)"},
     {"{\"pattern\": \"MDdL\", \"rope_theta\": 100}", "rope_theta changes nothing: no layer rotates"},
     {"{\"pattern\": \"\"}", "pattern '' must be letters"},
     {"{\"nope_layers\": \"01\"}", "nope_layers '01' must be 4 digits"},
@@ -58,7 +59,7 @@ static void unknown_kind(void **state)
     ns_arch *arch;
     assert_int_equal(ns_arch_from_config(&arch, config, sizeof config - 1, "config.json", NULL, &err), NS_E_UNSUPPORTED);
     assert_string_equal(err.message, "config.json: layer_kinds[0] 'gated_deltanets' is not known (full, swa, half, lightning, mamba2, "
-                                     "gated_deltanet, gated_deltanet_plain, gla): did you mean 'gated_deltanet'?");
+                                     "mamba2_shared, gated_deltanet, gated_deltanet_plain, gla, gla_thin): did you mean 'gated_deltanet'?");
 }
 
 /* The first half of the heads has the window. */
