@@ -58,9 +58,10 @@ static const char *const states[] = {
     "rng_state*.pth", "scaler.pt", "random_states_*.pkl", "trainer_state.json", "sampler*.bin", NULL,
 };
 
-/* Files of forms above that are no model by themselves. */
+/* Files of forms above that are no model by themselves, and tokenizers. */
 static const char *const pieces[] = {
-    "adapter_model*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*", NULL,
+    "adapter_model*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*", "tokenizer*.bin",
+    "tok*.bin", NULL,
 };
 
 static bool fits_any(const char *const *globs, const char *name)

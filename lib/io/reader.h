@@ -53,6 +53,7 @@ typedef struct ns_reader {
     int (*finish)(ns_checkpoint *, ns_error *);
     /* NULL, or what the file at that path says of its tokenizer: *json as tokenizer.json would be (json may be NULL), and a hash of it. */
     int (*tokenize)(const char *path, cJSON **json, char sha256[65], ns_error *);
+    bool (*probe_tokenizer)(const ns_lead *);    /* of the file that tokenize takes; NULL: it is the file of weights */
 } ns_reader;
 
 #define ENTRY(name) extern const ns_reader ns_##name##_reader;
@@ -67,7 +68,7 @@ bool ns_reader_takes(const ns_reader *, const char *file);
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */
 int ns_reader_for(const ns_reader **out, const ns_lead *, const char *path, ns_error *);
 
-/* The reader of a file of weights that has its own tokenizer, by its bytes; NULL: no such file. */
+/* The reader of a file that has a tokenizer in its own way, by its bytes; NULL: no such file. */
 const ns_reader *ns_reader_with_tokenizer(const char *path);
 
 /* Elements of a tensor that is stored as plain numbers of that dtype, whose range was checked, widened; n halves. */

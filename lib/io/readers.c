@@ -29,23 +29,6 @@ static const struct foreign {
     {0, 23, "version https://git-lfs", NS_E_FORMAT, "a git-lfs pointer, not the data", "run git lfs pull"},
 };
 
-/* llama2.c: seven i32 (D, F, L, H, G, +-V, T), then at least the embedding. No magic, so every number must make sense. */
-static bool is_llama2c(const ns_lead *lead)
-{
-    int32_t v[7];
-    if (lead->n < sizeof v)
-        return false;
-    memcpy(v, lead->bytes, sizeof v);
-    if (v[5] == INT32_MIN)
-        return false;
-    v[5] = abs(v[5]);
-    for (int i = 0; i < 7; i++) {
-        if (v[i] < 1 || v[i] > 1 << 24)
-            return false;
-    }
-    return v[0] % v[3] == 0 && v[3] % v[4] == 0 && lead->size / 4 / (size_t)v[0] >= (size_t)v[5];
-}
-
 const ns_reader *ns_reader_at(int i)
 {
     return readers[i];
@@ -97,7 +80,7 @@ const ns_reader *ns_reader_with_tokenizer(const char *path)
     }
     ns_input_close(&in);
     for (int i = 0; good && readers[i]; i++)
-        if (readers[i]->tokenize && readers[i]->probe(&lead))
+        if (readers[i]->tokenize && (readers[i]->probe_tokenizer ? readers[i]->probe_tokenizer : readers[i]->probe)(&lead))
             return readers[i];
     return NULL;
 }
@@ -127,11 +110,10 @@ int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, 
     }
     if (rc == NS_OK)
         rc = refuse_foreign(lead, path, false, err);
-    if (rc == NS_OK && is_llama2c(lead))
-        rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
     *out = ns_reader_of_name(path);
     if (rc != NS_OK || *out)
         return rc;
-    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors, GGUF and what torch.save writes)",
+    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors, GGUF, what "
+                   "torch.save writes and llama2.c's files)",
                    path);
 }

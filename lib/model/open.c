@@ -88,11 +88,14 @@ static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
     if (!inside)
         return ns_oom(err, p->path);
     static const ns_kinds weights = NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_INDEX);
-    const bool direct = ns_path_is_dir(p->path) ? ns_path_exists(inside) : !(NS_KINDS(ns_kind_of(p->path)) & weights);
+    const ns_kinds kind = ns_path_is_dir(p->path) ? 0 : NS_KINDS(ns_kind_of(p->path));
+    const bool direct = kind ? !(kind & weights) : ns_path_exists(inside), either = kind == NS_KINDS(NS_KIND_BINARY);
     free(inside);
-    if (!direct) {
+    if (!direct || either) {                   /* llama2.c's weights and tokenizers are binary files, both */
         const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
-        return ns_checkpoint_open(&o->seen.checkpoint, p->path, &where, err);
+        const int rc = ns_checkpoint_open(&o->seen.checkpoint, p->path, &where, either ? NULL : err);
+        if (rc == NS_OK || rc == NS_E_MEMORY || !either)
+            return rc == NS_E_MEMORY ? ns_oom(err, p->path) : rc;
     }
     o->tokenizer = ns_strdup(p->path);
     return o->tokenizer ? NS_OK : ns_oom(err, p->path);

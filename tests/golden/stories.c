@@ -1,5 +1,6 @@
 /* stories.c - a real trained model: stories260K against a float64 forward written by others (expected.json beside the model).
- * Greedy ids equal; logits and attention rows of the first 16 positions <= 1e-4.   stories FOLDER; exits 77 when it is absent. */
+ * Greedy ids equal; logits and attention rows of the first 16 positions <= 1e-4.   stories FOLDER [FILE]; exits 77 when it is absent.
+ * FILE: the same model in another format. */
 #include "../compare.h"
 
 #include <needlescope/model.h>
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
         return 77;
     }
     need(ns_json_read(&root, path, 64 << 20, 16, &err));
-    need(ns_checkpoint_open(&c, argv[1], NULL, &err));
+    need(ns_checkpoint_open(&c, argv[argc > 2 ? 2 : 1], NULL, &err));
     need(ns_arch_from_checkpoint(&arch, c, NULL, &err));
     need(ns_engine_new(&engine, &(ns_engine_params) { .size = sizeof(ns_engine_params), .threads = 2 }, &err));
     need(ns_model_load(&m, engine, c, arch, NULL, &err));

@@ -114,6 +114,8 @@ int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
         ns_tokenizer_free(tok);
     else
         *out = tok;
+    if (rc != NS_OK && ns_reader_with_tokenizer(path))       /* it says itself what is wrong with it */
+        return rc;
     return ns_kind_fail(err, rc, path, fine, "a tokenizer.json, its folder or a GGUF file");
 }
 

@@ -308,7 +308,7 @@ static void files_known_by_their_bytes(void **state)
     put_file("bytes.bin", tar, sizeof tar);
     expect(in_scratch("bytes.bin"), NULL, NS_E_UNSUPPORTED, "a tar archive");
     put_file("bytes.bin", llama, sizeof llama);
-    expect(in_scratch("bytes.bin"), NULL, NS_E_UNSUPPORTED, "a llama2.c file");
+    expect(in_scratch("bytes.bin"), NULL, NS_E_FORMAT, "where a llama2.c file of 2 layers, 8 dimensions and 8 tokens");
     put_text("weights.npz", "PK\3\4................");
     expect(in_scratch("weights.npz"), NULL, NS_E_UNSUPPORTED, "NumPy arrays");
     put_text("flax_model.msgpack", "....");
@@ -345,7 +345,7 @@ static void parameters_are_checked(void **state)
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),
                                         &(ns_checkpoint_params){.reader = "npz", .size = sizeof(ns_checkpoint_params)}, &err),
                      NS_E_ARG);
-    assert_non_null(strstr(err.message, "no checkpoint reader is called 'npz' (there are: safetensors, gguf, torch)"));
+    assert_non_null(strstr(err.message, "no checkpoint reader is called 'npz' (there are: safetensors, gguf, torch, llama2c)"));
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){.revision = "main"}, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "size is not set"));
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),
