@@ -61,8 +61,8 @@ static int check(cli *app, const ablate_settings *s, unsigned modes)
     const int rc = cli_check_choice(app, &s->which);
     if (rc != NS_OK)
         return rc;
-    if (!s->which.heads.n && !s->which.scores)
-        return ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
+    if (!cli_names_heads(&s->which))
+        return ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,..., --kind KIND or --scores FILE (with --by and --top)");
     if (s->scope == NS_SCOPE_PREFILL && modes & 1u << NS_EDIT_KNOCKOUT)
         return ns_fail(&app->err, NS_E_ARG, "--mode knockout with --scope prefill: knockout edits the rows that say the answer, and none "
                                             "of the prompt's");
@@ -222,6 +222,7 @@ const cli_command cli_cmd_ablate = {
                    "once for all conditions.\n\n"
                    "When the untouched model answers no case at all, the exit code is 1.",
     .examples = "needlescope ablate MODEL --cases cases.jsonl --scores scores.h5 --by retrieval_find --top 4 -o ablation.h5\n"
-                "needlescope ablate MODEL --cases cases.jsonl --heads 18.6,23.0 --mode knockout --scope decode",
+                "needlescope ablate MODEL --cases cases.jsonl --heads 18.6,23.0 --mode knockout --scope decode\n"
+                "needlescope ablate HYBRID --cases cases.jsonl --kind full --mode knockout --scope decode",
     .run = ablate,
 };

@@ -43,17 +43,17 @@ static const cli_option options[] = {
 
 static int check(cli *app, const patch_settings *s)
 {
-    const bool set = s->which.heads.n || s->which.scores;
+    const bool set = cli_names_heads(&s->which);
     const int rc = cli_check_choice(app, &s->which);
     if (rc != NS_OK)
         return rc;
     if (s->no_map && !set)
-        return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,... "
-                                            "or --scores FILE)");
+        return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,..., "
+                                            "--kind KIND or --scores FILE)");
     if (s->no_map && s->list >= 0)
         return ns_fail(&app->err, NS_E_ARG, "--list prints heads of the map, which --no-map leaves out");
     if (s->draws && !set)
-        return ns_fail(&app->err, NS_E_ARG, "--draws is of the controls of a set: it goes with --heads or --scores");
+        return ns_fail(&app->err, NS_E_ARG, "--draws is of the controls of a set: it goes with --heads, --scores or --kind");
     return NS_OK;
 }
 

@@ -257,6 +257,39 @@ static void describe_spread(cli_out *o, const ns_scores *scores, const score_set
     cli_out_table_end(o);
 }
 
+/* Of rates, in models with several kinds of layers: whose the retrieval heads are. */
+static void describe_kinds(cli_out *o, const ns_opened *m, const ns_scores *scores, const score_settings *s)
+{
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT},      {"kind", "kind", CELL_TEXT},
+                                         {"strong", "heads with .1 and more", CELL_INT}, {"all_strong", "of", CELL_INT},
+                                         {"low", "share from", CELL_NUMBER}, {"high", "to", CELL_NUMBER},
+                                         {"heads", "heads", CELL_INT},       {"all_heads", "of", CELL_INT},
+                                         {"p_heads", "odds (heads)", CELL_NUMBER}, {"p_layers", "odds (layers)", CELL_NUMBER}};
+    int64_t n[NS_LAYER_MLP], kinds = 0;
+    for (int k = 0; k < NS_LAYER_MLP; k++)
+        kinds += (n[k] = ns_arch_heads_of(m->arch, (ns_layer_kind)k, NULL)) > 0;
+    cli_out_table(o, "kinds", kinds > 1 ? "In which kind of layers they are (odds of as many or more by chance)" : NULL, columns,
+                  sizeof columns / sizeof *columns);
+    for (int i = 0; kinds > 1 && i < ns_scores_count(scores); i++)
+        for (int k = 0; k < NS_LAYER_MLP; k++) {
+            ns_kind_share share;
+            if (!n[k] || !shown(o, ns_scores_def(scores, i), &s->probes) || !ns_scores_def(scores, i)->over)
+                continue;
+            o->failed |= ns_scores_kind_share(scores, i, (ns_layer_kind)k, &share, NULL) < 0;
+            cli_cell_text(o, ns_scores_def(scores, i)->name);
+            cli_cell_text(o, ns_layer_kind_name((ns_layer_kind)k));
+            cli_cell_int(o, share.strong);
+            cli_cell_int(o, share.all_strong);
+            cli_cell_number(o, share.low);
+            cli_cell_number(o, share.high);
+            cli_cell_int(o, share.heads);
+            cli_cell_int(o, share.all_heads);
+            cli_cell_number(o, share.p_heads);
+            cli_cell_number(o, share.p_layers);
+        }
+    cli_out_table_end(o);
+}
+
 static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
 {
     const int64_t n = ns_scores_cases(scores);
@@ -276,6 +309,7 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
     describe_resampling(o, scores, s);
     describe_top(o, m, scores, s);
     describe_spread(o, scores, s);
+    describe_kinds(o, m, scores, s);
     if (s->resamples)
         describe_stability(o, scores, s);
 }

@@ -1,4 +1,4 @@
-/* heads.c - heads named on the command line, or the best of a score file. */
+/* heads.c - heads named on the command line, the best of a score file, or all of one kind of layer. */
 #include "cli/heads.h"
 
 #include <stdlib.h>
@@ -11,6 +11,8 @@ const cli_option cli_heads_options[] = {
     {"scores", 0, CLI_FILE, FIELD(scores), "FILE", "instead: the best heads of a score file"},
     {"by", 0, CLI_TEXT, FIELD(by), "SCORE", "by this score of the file (default retrieval_find)"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "so many of the file (default 4)", NULL, 1, 4096},
+    {"kind", 0, CLI_CHOICE, FIELD(kind), "KIND", "instead: all heads of the layers of this kind, as inspect names them (default any: none)",
+     "any|full|swa|recurrent"},
     {0},
 };
 #undef FIELD
@@ -81,10 +83,23 @@ static int best_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arc
     return rc;
 }
 
+static int heads_of_kind(cli *app, int choice, const ns_arch *arch, cli_chosen *out)
+{
+    /* in the order of --kind's choices */
+    static const ns_layer_kind kinds[] = {[1] = NS_LAYER_FULL, NS_LAYER_SWA, NS_LAYER_RECURRENT};
+    out->list = ns_alloc_array((size_t)(arch->n_layers * ns_arch_max_heads(arch)), sizeof *out->list);
+    if (!out->list)
+        return ns_oom(&app->err, "heads");
+    out->n = ns_arch_heads_of(arch, kinds[choice], out->list);
+    return out->n ? NS_OK
+                  : ns_fail(&app->err, NS_E_ARG, "--kind %s: the model has no such layer (needlescope inspect lists them)",
+                            ns_layer_kind_name(kinds[choice]));
+}
+
 int cli_check_choice(cli *app, const cli_choice_of_heads *s)
 {
-    if (s->heads.n && s->scores)
-        return ns_fail(&app->err, NS_E_ARG, "--heads or --scores, not both");
+    if ((s->heads.n != 0) + (s->scores != NULL) + (s->kind != 0) > 1)
+        return ns_fail(&app->err, NS_E_ARG, "--heads, --scores or --kind: one of them says which heads");
     if (!s->scores && (s->by || s->top))
         return ns_fail(&app->err, NS_E_ARG, "%s chooses heads of a score file: it goes with --scores FILE%s", s->by ? "--by" : "--top",
                        s->heads.n ? ", not with --heads" : "");
@@ -96,6 +111,8 @@ int cli_choose_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arch
     *out = (cli_chosen){0};
     if (s->scores)
         return best_heads(app, s, arch, out);
+    if (s->kind)
+        return heads_of_kind(app, s->kind, arch, out);
     out->list = ns_alloc_array((size_t)s->heads.n, sizeof *out->list);
     if (!out->list)
         return ns_oom(&app->err, "heads");

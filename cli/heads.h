@@ -7,7 +7,8 @@
 
 #include "cli/out.h"
 
-typedef struct cli_choice_of_heads { cli_heads heads; const char *scores, *by; int64_t top; } cli_choice_of_heads;
+typedef struct cli_choice_of_heads { cli_heads heads; const char *scores, *by; int64_t top; int kind; } cli_choice_of_heads;
+static inline bool cli_names_heads(const cli_choice_of_heads *s) { return s->heads.n || s->scores || s->kind; }
 extern const cli_option cli_heads_options[];
 typedef struct cli_chosen {
     ns_head *list;  int64_t n;           /* free(list) */
@@ -15,9 +16,10 @@ typedef struct cli_chosen {
     char     scores_sha256[65];          /* the weights whose scores chose them; "" = that file does not say */
     char     scores_arch[65];            /* and the arch */
 } cli_chosen;
-/* NS_E_ARG for options that do not go together; n = 0: neither was asked for. */
+/* NS_E_ARG for options that do not go together. */
 int cli_check_choice(cli *, const cli_choice_of_heads *);
-/* NS_E_ARG also for a score that the file lacks, and for scores of another shape than the model's. */
+/* n = 0: none were asked for. NS_E_ARG also for a score that the file lacks, for scores of another shape than the model's, and for a kind
+ * of layer that the model has not. */
 int cli_choose_heads(cli *, const cli_choice_of_heads *, const ns_arch *, cli_chosen *out);
 /* What an intervention is told of the choice; NULL where heads were named. */
 static inline const char *cli_scores_sha256(const cli_chosen *c) { return c->by_scores ? c->scores_sha256 : NULL; }

@@ -70,7 +70,7 @@ ns_score_shares ns_score_spread(const float *score, int64_t n)
         if (isnan(score[i]))
             continue;
         const double v = (double)score[i];
-        count[v <= 0 ? 0 : v < .1f ? 1 : v < .5f ? 2 : 3]++;
+        count[v <= 0 ? 0 : v < (double)NS_STRONG ? 1 : v < .5f ? 2 : 3]++;
         out.n++;
     }
     const double all = out.n ? (double)out.n : (double)NAN;

@@ -146,7 +146,7 @@ static void count_top(work *w, const float *values, const ns_score_meaning *m, i
         count[h] += w->shares[0][h];
 }
 
-static void rank_heads(work *w, int k)
+static int rank_heads(work *w, int k)
 {
     ns_ranking *const r = w->r;
     const int64_t size = ns_scores_size(w->s), at = k * size, B = r->resamples;
@@ -172,6 +172,7 @@ static void rank_heads(work *w, int k)
         r->top4[at + h] = counts ? r->top4[at + h] / (float)B : NAN;
         r->top10[at + h] = counts ? r->top10[at + h] / (float)B : NAN;
     }
+    return ns_rank_kinds(w->s, w->values, B, w->tail, r->kind_low + k * NS_LAYER_MLP, r->kind_high + k * NS_LAYER_MLP, w->err);
 }
 
 /* ---- agreement ---- */
@@ -245,7 +246,7 @@ void ns_ranking_free(ns_ranking *r)
     if (!r)
         return;
     float *const lists[] = {r->low, r->high, r->top4, r->top10, r->chance, r->answered, r->missed, r->jaccard4, r->jaccard10, r->spearman,
-                            r->overlap, r->by_group};
+                            r->overlap, r->by_group, r->kind_low, r->kind_high};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     free(r->groups);
@@ -289,23 +290,28 @@ static int allocate(work *w, const ns_ranking_params *params)
     w->halves[1] = ns_alloc_array(size, sizeof *w->halves[1]);
     w->shares[0] = ns_alloc_array(size, sizeof *w->shares[0]);
     w->shares[1] = ns_alloc_array(size, sizeof *w->shares[1]);
-    good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group;
+    r->kind_low = ns_alloc_array(S * NS_LAYER_MLP, sizeof *r->kind_low);
+    r->kind_high = ns_alloc_array(S * NS_LAYER_MLP, sizeof *r->kind_high);
+    good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group && r->kind_low && r->kind_high;
     good &= w->weights && w->values && w->column && w->scratch && r->stratum_of;
     good &= w->halves[0] && w->halves[1] && w->shares[0] && w->shares[1];
     return good ? NS_OK : ns_oom(w->err, "the ranking of heads");
 }
 
-static void rank_all(work *w)
+static int rank_all(work *w)
 {
     ns_scores *const s = w->s;
     ns_ranking *const r = w->r;
     const int64_t size = ns_scores_size(s), C = s->n_cases;
+    int rc = NS_OK;
     ns_rng rng = ns_rng_seed(r->seed, STREAM_RESAMPLES);
     for (int64_t b = 0; b < r->resamples; b++)
         ns_units_resample(&w->units, &rng, w->weights + b * C);
-    for (int k = 0; k < s->n_scores; k++)
+    for (int k = 0; k < s->n_scores && rc == NS_OK; k++)
         if (ns_scores_by_case(s, k))
-            rank_heads(w, k);
+            rc = rank_heads(w, k);
+    if (rc != NS_OK)
+        return rc;
     rng = ns_rng_seed(r->seed, STREAM_SPLITS);
     for (int64_t i = 0; i < SPLITS; i++)
         ns_units_halve(&w->units, &rng, w->weights + 2 * i * C, w->weights + (2 * i + 1) * C);
@@ -328,6 +334,7 @@ static void rank_all(work *w)
                 memcpy(out, s->values[k], (size_t)size * sizeof *out);
         }
     }
+    return NS_OK;
 }
 
 int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
@@ -343,7 +350,7 @@ int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
     if (rc == NS_OK)
         rc = compare_scores(&w);
     if (rc == NS_OK)
-        rank_all(&w);
+        rc = rank_all(&w);
     ns_units_free(&w.units);
     free(w.scratch);
     free(w.weights);

@@ -56,8 +56,19 @@ typedef struct ns_ranking {
     float *jaccard4, *jaccard10;                                        /* [S] */
     float *spearman, *overlap;                                          /* [S, S] */
     float *by_group;                                                    /* [groups, S, L, H] */
+    float *kind_low, *kind_high;                                        /* [S, NS_LAYER_MLP] */
 } ns_ranking;
 void ns_ranking_free(ns_ranking *);
+
+/* ---- kinds.c ---- */
+#define NS_STRONG 0.1f         /* and more: a retrieval head (Wu et al. 2024) */
+/* 95 % interval of the share of strong heads that layers of each kind have, low and high [NS_LAYER_MLP], over values[resamples, L, H]; NaN
+ * where no resample has any. */
+int ns_rank_kinds(const ns_scores *, const float *values, int64_t resamples, double tail, float *low, float *high, ns_error *);
+/* *p: how often `chosen` of the units, drawn without replacement, carry `least` or more of weight[units]. Exact: weights of 1 and 0 give
+ * the hypergeometric tail. */
+int ns_dealt_p(const int64_t *weight, int64_t units, int64_t chosen, int64_t least, double *p, ns_error *);
+
 int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *);      /* ties averaged, NaN pairs left out */
 
 enum { NS_MAX_PROBES = 64, NS_MAX_OUTPUTS = 32, NS_MAX_SCORES = 256 };     /* of one run; more is an error */

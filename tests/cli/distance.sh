@@ -1,6 +1,6 @@
 #!/bin/sh
-# distance.sh PROGRAM JSON_OK - needles at a distance: cases -> score -> grid and exports; a scan's study has it too; what cannot be is
-# said.
+# distance.sh PROGRAM JSON_OK - needles at a distance: cases -> score -> grid and exports; a scan's study has it too; which kind of a
+# hybrid's layers retrieves; what cannot be is said.
 . "$(dirname "$0")/common.sh"
 
 columns() { grep -o '<text[^>]*text-anchor="middle"[^>]*>[0-9.]*<' "$1" | sed 's/.*>\(.*\)</\1/' | grep -cx "$2"; }
@@ -42,6 +42,24 @@ for file in scores.h5 study.h5; do
     run verify --content $file
     grep -Eq '^dataset /distance float(64|32) 24 ' out || fail "$file has no distance: $(grep -c . out) lines"
 done
+
+# a hybrid: three layers with a window of 16 and three full ones, which have both retrieval heads. Of 48 heads 24 are full:
+# C(24,2)/C(48,2) = 23/94; of 6 layers three: C(4,1)/C(6,3) = .2
+run lab plant -o hybrid --window 16 --retrieval 3.1,4.6
+run score hybrid --cases cases.jsonl --probe retrieval_find -o hybrid.h5
+grep -Eq '^retrieval_find +full +2 +2 +[0-9.]+ +1 +24 +48 +0.2447 +0.2$' out &&
+    grep -Eq '^retrieval_find +swa +0 +2 +0 +[0-9.]+ +24 +48 +1 +1$' out ||
+    fail "kinds of layers: $(grep -A4 'In which kind' out)"
+run score model --cases cases.jsonl --probe retrieval_find
+no_line 'In which kind' out "kinds of a model that has one"
+run ablate hybrid --cases cases.jsonl --kind full --mode knockout --scope decode --draws 2 -o full.h5
+grep -Eq '^knockout +these +0 ' out || fail "the needle hidden from the full heads is answered: $(grep knockout out)"
+run ablate hybrid --cases cases.jsonl --kind swa --mode knockout --scope decode --draws 2 -o swa.h5
+grep -Eq '^knockout +these +1 ' out || fail "the needle hidden from the sliding heads takes an answer: $(grep knockout out)"
+run verify --content full.h5
+grep -q '^dataset /condition_heads\|^dataset /.*24' out || fail "24 heads are not in the file: $(cat out)"
+expect 2 'one of them says which heads' ablate hybrid --cases cases.jsonl --kind full --heads 3.1
+expect 2 'kind recurrent: the model has no such layer' ablate hybrid --cases cases.jsonl --kind recurrent
 
 # what cannot be
 expect 2 'not both' cases needle --model model --lengths 128 --distances 20 --depths .5 -o no.jsonl

@@ -10,6 +10,7 @@ list=$(realpath "$2") table=$(realpath "$3")
 # ---- what the runs work on ----
 run lab plant -o m --layers 4 --heads 4 --kv-heads 2 --previous-token 0.1 --retrieval 2.3,3.0 --vocab 66 --seed 5
 run lab plant -o other --layers 4 --heads 4 --kv-heads 2 --previous-token 0.2 --retrieval 2.1 --vocab 70 --seed 6
+run lab plant -o hybrid --layers 4 --heads 4 --kv-heads 2 --retrieval 2.3,3.0 --window 16 --vocab 66 --seed 5
 run inspect m --arch-out arch.json
 sed 's/"window":[[:space:]]*0/"window": 16/; s/"vocab":[[:space:]]*66/"vocab": 65/' arch.json >narrow.json
 sed 's/"window":[[:space:]]*0/"window": 16/' arch.json >window.json

@@ -21,7 +21,7 @@ refused() {
     [ ! -e refused.h5 ] || fail "$*: refused, and a file"
 }
 for command in ablate patch; do
-    refused '--heads or --scores' $command MODEL --heads 3.1 --scores scores.h5
+    refused '--heads, --scores or --kind' $command MODEL --heads 3.1 --scores scores.h5
     refused '--by .*--scores' $command MODEL --heads 3.1 --by retrieval_find
     refused '--top .*--scores' $command MODEL --heads 3.1 --top 2
     refused 'layers and' $command SMALL --scores scores.h5

@@ -10,6 +10,7 @@
 
 #include <needlescope/error.h>
 #include <needlescope/checkpoint.h>
+#include <needlescope/head.h>
 
 NS_BEGIN
 
@@ -148,6 +149,8 @@ typedef enum ns_row_kind { NS_ROW_SOFTMAX, NS_ROW_UNROLLED } ns_row_kind;
 NS_API ns_row_kind    ns_arch_row_kind(const ns_arch *, int64_t layer);
 NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
 NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent", "mlp" */
+/* The heads of all layers of a kind, by layer and head, into out (room for n_layers x ns_arch_max_heads; NULL: none); returns how many. */
+NS_API int64_t        ns_arch_heads_of(const ns_arch *, ns_layer_kind, ns_head *out);
 /* A layer in words: "full", "swa 128"; "swa" where its heads' windows differ. */
 NS_API void ns_arch_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
 /* The base of a layer's rotation: 0 = it does not rotate (NoPE), NaN = it has no heads. Its scaling in words: "yarn 8", "linear 4"; "" =

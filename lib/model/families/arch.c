@@ -237,6 +237,18 @@ void ns_arch_scaling_label(const ns_arch *arch, int64_t layer, char *out, size_t
         snprintf(out, n, "%s", word);
 }
 
+int64_t ns_arch_heads_of(const ns_arch *arch, ns_layer_kind kind, ns_head *out)
+{
+    int64_t n = 0;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const ns_attn *const attn = ns_arch_layer_kind(arch, l) == kind ? ns_arch_attn(arch, l) : NULL;
+        for (int64_t h = 0; attn && h < attn->n_heads; h++, n++)
+            if (out)
+                out[n] = (ns_head){l, h};
+    }
+    return n;
+}
+
 const char *ns_layer_kind_name(ns_layer_kind kind)
 {
     static const char *const names[] = {"full", "swa", "recurrent", "mlp"};

@@ -162,6 +162,18 @@ NS_API double ns_scores_split_half(const ns_scores *, int i, int k);            
  * and [.5, ...); tenth = how many have .1 or more, the paper's threshold of a retrieval head. */
 typedef struct ns_score_shares { int64_t n, tenth; double zero, weak, middle, strong; } ns_score_shares;
 NS_API ns_score_shares ns_score_spread(const float *score, int64_t n);
+/* Whether the retrieval heads of a hybrid lie in one kind of its layers: how many heads with .1 and more of score i, a rate, the layers of
+ * a kind have. p_heads: the odds of as many or more if the kind were dealt to heads at random (hypergeometric); p_layers: to whole
+ * layers. */
+typedef struct ns_kind_share {
+    ns_layer_kind kind;
+    int64_t heads, all_heads;            /* of this kind, of all */
+    int64_t strong, all_strong;          /* those of them with .1 and more */
+    double  low, high;                   /* 95 % of strong / all_strong over resampled prompts; NaN before ns_scores_rank, or where none is
+                                          * strong */
+    double  p_heads, p_layers;
+} ns_kind_share;
+NS_API NS_MUST_CHECK int ns_scores_kind_share(const ns_scores *, int i, ns_layer_kind, ns_kind_share *, ns_error *);
 NS_API double ns_scores_agreement(const ns_scores *, int i, int j, bool spearman);      /* of two scores over heads: Spearman, or Jaccard of
                                                                                          * the 10 best */
 /* All arrays of the run, in the order of its file: per-case outputs, scores, coordinates, and what ns_scores_rank found. `see` gets each in

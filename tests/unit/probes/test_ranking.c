@@ -39,6 +39,8 @@ static ns_scores *make(uint64_t seed)
         }
     }
     memset(s->valid, 1, N);
+    for (int l = 0; l < LAYERS; l++)
+        s->kinds[l] = l ? "swa" : "full";
     for (int k = 0; k < 4; k++) {
         s->defs[k] = &score_defs[k];
         s->values[k] = ns_alloc_array(N, sizeof(float));
@@ -163,9 +165,45 @@ static void test_published_lists(void **state)
     }
 }
 
+/* Layer 0 is full, three have windows. A head at .1 is a retrieval head, one just below is none. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    ns_scores *const s = make(1);
+    ns_kind_share full, swa, none;
+    ns_error err = {0};
+    int64_t strong[2] = {0, 0};
+    for (int64_t h = 0; h < N; h++)
+        strong[h >= HEADS] += s->values[0][h] >= .1f;
+    assert_true(strong[0] > 2 && strong[0] < HEADS && strong[1] == N - HEADS);
+    assert_int_equal(ns_scores_kind_share(s, 0, NS_LAYER_FULL, &full, &err), NS_OK);
+    assert_int_equal(ns_scores_kind_share(s, 0, NS_LAYER_SWA, &swa, &err), NS_OK);
+    assert_true(full.strong == strong[0] && swa.strong == strong[1] && full.all_strong == strong[0] + strong[1]);
+    assert_true(full.heads == HEADS && swa.heads == N - HEADS && full.all_heads == N);
+    assert_true(isnan(full.low) && isnan(full.high));
+    assert_near(full.p_layers, 1, 1e-12);                       /* every layer has as many or more */
+    assert_near(swa.p_layers, .25, 1e-12);                      /* of four layers one would be left out, and it is the poorest */
+    assert_true(full.p_heads > .9 && swa.p_heads < .1);
+    assert_int_equal(ns_scores_rank(s, NULL, &err), NS_OK);
+    assert_int_equal(ns_scores_kind_share(s, 0, NS_LAYER_FULL, &full, &err), NS_OK);
+    const double share = (double)full.strong / (double)full.all_strong;
+    assert_true(full.low > 0 && full.low < share && full.high > share && full.high - full.low < .2);
+    for (int64_t h = 0; h < N; h++)
+        s->values[0][h] = h == 0 ? .1f : .0999f;
+    assert_int_equal(ns_scores_kind_share(s, 0, NS_LAYER_FULL, &full, &err), NS_OK);
+    assert_true(full.strong == 1 && full.all_strong == 1);
+    assert_near(full.p_heads, (double)HEADS / N, 1e-12);
+    assert_near(full.p_layers, .25, 1e-12);
+    assert_int_equal(ns_scores_kind_share(s, 0, NS_LAYER_RECURRENT, &none, &err), NS_OK);
+    assert_true(none.heads == 0 && none.strong == 0 && none.p_heads >= 1 && none.p_layers >= 1);
+    assert_int_equal(ns_scores_kind_share(s, 0, NS_LAYER_MLP, &none, &err), NS_E_ARG);
+    assert_int_equal(ns_scores_kind_share(s, 4, NS_LAYER_FULL, &none, &err), NS_E_ARG);
+    ns_scores_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_lists), cmocka_unit_test(test_spearman),
-                                       cmocka_unit_test(test_published_lists)};
+                                       cmocka_unit_test(test_published_lists), cmocka_unit_test(test_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
