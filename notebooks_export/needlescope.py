@@ -719,12 +719,24 @@ class _Memory:
     """What numpy takes an array over memory that is not its own from."""
 
 
-class _Owner:
-    """Something of the library's, freed once: with the last reference, by close(), or at the end of a with block."""
+class _Fixed:
+    """What stands in _fixed says how memory of the library's is to be read: it is set once."""
+    _fixed, _what = (), None
+
+    def __setattr__(self, name, value):
+        if name in self._fixed and name in self.__dict__:
+            raise AttributeError(f"{name} of {self._what or 'a ' + type(self).__name__} is what it was made with: it cannot be set")
+        super().__setattr__(name, value)
+
+
+class _Owner(_Fixed):
+    """Something of the library's, freed once: with the last reference, by close(), or at the end of a with block; not while a pass runs
+    over it."""
 
     def _own(self, handle, free, *more):
         """more: (handle, free) of what the handle stands on, freed after it."""
-        self._handle = handle
+        self._handle, self._passes = handle, []         # the thread of each pass that runs over it
+        _owners.add(self)
         self._finalizer = weakref.finalize(self, _Owner._free_all, [(handle, free), *more])
 
     @staticmethod
@@ -739,13 +751,28 @@ class _Owner:
         return self._handle
 
     def close(self):
+        if self._passes:
+            raise RuntimeError(f"a pass over this {type(self).__name__} is running: it cannot be closed")
         self._finalizer()
 
     def __enter__(self):
+        self._as_parameter_                     # closed: an error
         return self
 
     def __exit__(self, *_):
         self.close()
+
+
+_owners = weakref.WeakSet()
+
+
+def _in_child():
+    """After fork(): of the threads that were in a pass, only the one that forked is here."""
+    for owner in _owners:
+        owner._passes[:] = [x for x in owner._passes if x == threading.get_ident()]
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 _UNSEALED = "made or changed by another program (h5repack, h5py): whether the values are those that were written is not known"
@@ -848,9 +875,12 @@ class Tokenizer(_Owner):
 
 # ---- cases ----
 
-class Case:
+class Case(_Fixed):
     """One case of Cases, which it keeps alive: id, tokens, answer, lead, spans {name: (begin, end)}, text, answer_text, twin_of, meta: the
-    keys of a line of JSONL (lib/include/needlescope/case.h)."""
+    keys of a line of JSONL (lib/include/needlescope/case.h). It cannot be changed (spans and meta are copies): read_cases takes dicts of
+    the same keys."""
+
+    _fixed = ("id", "tokens", "answer", "lead", "text", "answer_text", "twin_of")
 
     def __init__(self, cases, i):
         self._cases, self._struct = cases, cases._alive().list[i]
@@ -858,9 +888,12 @@ class Case:
         text = lambda raw: raw.decode() if raw is not None else None
         self.id, self.text, self.answer_text, self.twin_of = text(s.id), text(s.text), text(s.answer_text), text(s.twin_of)
         self.tokens, self.answer = np.array(s.tokens[:s.n_tokens], np.int32), np.array(s.answer[:s.n_answer], np.int32)
+        self.tokens.flags.writeable = self.answer.flags.writeable = False
         self.lead = s.n_lead
-        self.spans = {x.name.decode(): (x.begin, x.end) for x in s.spans[:s.n_spans]}
-        self.meta = json.loads(s.meta) if s.meta else {}
+        self._spans, self._meta = {x.name.decode(): (x.begin, x.end) for x in s.spans[:s.n_spans]}, s.meta or b"{}"
+
+    spans = property(lambda self: dict(self._spans))
+    meta = property(lambda self: json.loads(self._meta))
 
     def __repr__(self):
         return f"Case({self.id!r}, {self.tokens.size} tokens, answer of {self.answer.size}, spans {', '.join(self.spans) or 'none'})"
@@ -878,6 +911,8 @@ class Cases(_Owner):
     def _of(cls, structs, owners):
         """Cases whose structs are borrowed from the Cases `owners`. A call's own are closed at its end: what a signal's handler raises in a
         finalizer is lost."""
+        for owner in owners:
+            owner._alive()                      # else structs are read from memory that was freed
         self = cls.__new__(cls)
         self._structs, self._owners, self._path = structs, owners, " and ".join(dict.fromkeys(str(x._path) for x in owners))
         files = [path for x in owners for path in x._struct.files[:x._struct.n_files]]
@@ -885,10 +920,13 @@ class Cases(_Owner):
         self._own(self._struct, lambda s: None)
         return self
 
+    def _all(self):
+        """These and those that they are borrowed from."""
+        return [self] + [x for owner in self._owners for x in owner._all()]
+
     def _alive(self):
-        self._as_parameter_                     # closed: an error
-        for owner in self._owners:
-            owner._alive()
+        for one in self._all():
+            one._as_parameter_                  # closed: an error
         return self._struct
 
     @property
@@ -1089,11 +1127,12 @@ class _Pass(_Stoppable):
     def __init__(self, model, cases, progress=None):
         super().__init__(progress)
         self.model, self.cases, self._hooks, self._told = model, cases, [], []
+        self.held = [model, *cases._all()]      # none of these can be closed by a hook or another thread
         self.accepted = self.callback(_ACCEPTED, lambda *_: None, 0, _STOP)
 
     def __enter__(self):
         self.model._as_parameter_               # closed: an error
-        if threading.get_ident() in self.model._running:
+        if threading.get_ident() in self.model._passes:
             raise RuntimeError("a hook may not start another pass of its own model")
         super().__enter__()
         try:
@@ -1113,11 +1152,13 @@ class _Pass(_Stoppable):
     @contextmanager
     def signals(self):
         with super().signals():                 # no handler raises in between: the thread is never left behind as one in a pass
-            self.model._running.add(threading.get_ident())
+            for one in self.held:
+                one._passes.append(threading.get_ident())
             try:
                 yield
             finally:
-                self.model._running.discard(threading.get_ident())
+                for one in self.held:
+                    one._passes.remove(threading.get_ident())
 
     def add(self, at, rows, see, edits=False):
         """see(struct site, struct view)."""
@@ -1150,17 +1191,25 @@ class _Pass(_Stoppable):
         return self.scratch.new("ns_hooks_new", "ns_hooks_free", self.model._arch, self.array, len(self._hooks)).value
 
 
-class _Watcher:
-    """What m.hook and m.ablate give: at work, for this thread's passes of the model, inside a with block."""
+class _Watcher(_Fixed):
+    """What m.hook and m.ablate give: at work, for this thread's passes of the model, inside a with block; in one at a time."""
+
+    _fixed = ("heads", "rows")
 
     def __init__(self, model):
         self._model = model
 
     def __enter__(self):
+        self._model._as_parameter_              # closed: an error
+        if self in self._model._watchers:
+            raise RuntimeError(f"{self._what} is at work already, and would be so once more: make another one for a second with block")
         self._model._watchers.append(self)
         return self._model
 
     def __exit__(self, *_):
+        if self not in self._model._watchers:
+            raise RuntimeError(f"{self._what} is not at work in this thread: its with block was left before, or was entered in another "
+                               "thread")
         self._model._watchers.remove(self)
 
 
@@ -1222,6 +1271,8 @@ def _heads(heads, name="heads"):
 
 
 class _PythonHook(_Watcher):
+    _what = "this hook"
+
     def __init__(self, model, at, rows, read, edit):
         super().__init__(model)
         if (read is None) == (edit is None):
@@ -1247,6 +1298,8 @@ class _PythonHook(_Watcher):
 
 
 class _Ablation(_Watcher):
+    _what = "this ablation"
+
     def __init__(self, model, heads, mode, scope, cases, span, seed):
         super().__init__(model)
         _check_word("mode", mode, _MODES), _check_word("scope", scope, _SCOPES)
@@ -1254,6 +1307,7 @@ class _Ablation(_Watcher):
         _check_of("seed", seed is not None, "the mode knockout_others", mode == "knockout_others")
         _check_of("cases", cases is not None, "the mode mean_z", mode == "mean_z")
         self.heads = _heads(heads)
+        self.heads.flags.writeable = False
         if not len(self.heads):
             raise ValueError("no head is named: nothing would be silenced")
         twice = next((tuple(h) for i, h in enumerate(self.heads.tolist()) if h in self.heads.tolist()[:i]), None)
@@ -1348,21 +1402,11 @@ def _opening(path, warn, threads=0, memory=0, cpu=None, revision=None, arch=None
                    warn=warn)
 
 
-_models = weakref.WeakSet()
-
-
-def _in_child():
-    """After fork(): of the threads that were in a pass, only the one that forked is here."""
-    for model in _models:
-        model._running &= {threading.get_ident()}
-
-
-os.register_at_fork(after_in_child=_in_child)
-
-
 class Model(_Owner):
     """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no
     limit), layer_kinds, threads, cpu, kernel_class."""
+
+    _fixed = ("path", "family", "n_layers", "n_heads", "d_model", "vocab", "max_positions", "layer_kinds", "threads", "cpu", "kernel_class")
 
     def __init__(self, path, **options):
         told = []
@@ -1374,8 +1418,7 @@ class Model(_Owner):
         for line in told:
             warnings.warn(line, stacklevel=3)
         self.path, self._arch_handle, self._tokenizer = os.fspath(path), c.c_void_p(seen.arch), None
-        self._local, self._running = threading.local(), set()       # this thread's hooks; the threads that are in a pass
-        _models.add(self)
+        self._local = threading.local()         # this thread's hooks
         self._tokenizer_path = how.tokenizer or _lib.ns_checkpoint_tokenizer_path(seen.checkpoint)
         self._describe(seen.engine)
 
@@ -1389,17 +1432,12 @@ class Model(_Owner):
         self.family, self.n_layers, self.d_model = head.family.decode(), head.n_layers, head.d_model
         self.vocab, self.max_positions = head.vocab, head.max_positions
         self.n_heads = _lib.ns_arch_max_heads(self._arch)
-        self.layer_kinds = [_lib.ns_layer_kind_name(_lib.ns_arch_layer_kind(self._arch, i)).decode() for i in range(self.n_layers)]
+        self.layer_kinds = tuple(_lib.ns_layer_kind_name(_lib.ns_arch_layer_kind(self._arch, i)).decode() for i in range(self.n_layers))
         self.threads, self.cpu = _lib.ns_engine_threads(engine), _lib.ns_engine_cpu(engine).decode()
         self.kernel_class = _lib.ns_engine_kernel_class(engine).decode()
 
     def __repr__(self):
         return f"Model({self.path!r}: {self.family}, {self.n_layers} layers, {self.n_heads} heads)"
-
-    def close(self):
-        if self._running:
-            raise RuntimeError("a pass of this model is running: it cannot be closed")
-        super().close()
 
     @property
     def _watchers(self):
@@ -1616,8 +1654,10 @@ class Model(_Owner):
         return _dataset(arrays, facts, single)
 
     def _score(self, p, cases, names, reference):
-        newline = self._known_tokenizer() and self.tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
-        params = _score_params(p, names, self._known_tokenizer(), note=p.note(p._told),
+        tokenizer = self._known_tokenizer()
+        p.held += [x for x in (tokenizer, reference) if x is not None]
+        newline = tokenizer and tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
+        params = _score_params(p, names, tokenizer, note=p.note(p._told),
                                reference=reference and reference._as_parameter_.value, hooks=p.array, n_hooks=len(p.array),
                                stop=_pointer(_int32([] if newline is None else [newline]), _I32), n_stop=int(newline is not None))
         return p.new("ns_score_run", "ns_scores_free", self, cases._pointer, c.byref(params))

@@ -233,8 +233,8 @@ static void tell_unread(const ns_scan_pass *s)
     char line[600];
     if (!s->run->unread || !s->p->open.warn)
         return;
-    snprintf(line, sizeof line, "%.200s/run.json: %.120s is not read: coordinates of the run belong under \"coords\": %.120s",
-             s->run->folder, s->run->unread, s->run->unread);
+    ns_line(line, sizeof line, "%s/run.json: %.120s is not read: coordinates of the run belong under \"coords\": %.120s",
+            s->run->folder, s->run->unread, s->run->unread);
     s->p->open.warn(s->p->open.user, line);
 }
 

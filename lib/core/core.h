@@ -3,6 +3,7 @@
 #ifndef NS_CORE_H
 #define NS_CORE_H
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -36,6 +37,10 @@ void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes w
 /* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0: how every struct of parameters is
  * read, so that a program built with older or newer headers goes on working. NS_E_ARG: NULL, no size, or fields set that we do not know. */
 int   ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
+/* One line of text, clean as ns_one_line's, that fits: its paths give up folders in their middle first, so that a file's own name and what
+ * stands behind it, the reason and the remedy, are there whatever the path. The arguments may point into out. */
+void  ns_line(char *out, size_t size, const char *fmt, ...) NS_PRINTF(3, 4);
+void  ns_line_args(char *out, size_t size, const char *fmt, va_list) NS_PRINTF(3, 0);
 /* rc; an error about what a file holds, or of what is asked of it, then begins with its name where it did not say it. path: NULL = none */
 int   ns_fail_of(ns_error *, int rc, const char *path);
 /* rc; what is asked of a file that nobody chose (chosen: somebody did) then names the option that chooses. */

@@ -32,11 +32,11 @@ int ns_checkpoint_add_note(ns_checkpoint *ck, ns_error *err, const char *fmt, ..
     char line[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    ns_line_args(line, sizeof line, fmt, args);
     va_end(args);
     if (!ns_grow(&ck->notes, &ck->notes_capacity, ck->n_notes + 1, sizeof *ck->notes) || !(ck->notes[ck->n_notes] = ns_strdup(line)))
         return ns_oom(err, "a checkpoint's notes");
-    ns_one_line(ck->notes[ck->n_notes++]);
+    ck->n_notes++;
     return NS_OK;
 }
 

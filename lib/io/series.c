@@ -23,7 +23,7 @@ int ns_series_leave(ns_series *s, const char *name, bool no_checkpoint, ns_error
     char why[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
+    ns_line_args(why, sizeof why, fmt, args);
     va_end(args);
     if (!ns_grow(&s->left_out, &s->left_capacity, s->n_left_out + 1, sizeof *s->left_out))
         return ns_oom(err, name);

@@ -46,7 +46,7 @@ int ns_series_manifest(ns_series *out, const char *path, ns_error *err)
         const size_t n = strcspn(line, "\n");
         end = line + n + (line[n] == '\n');
         cJSON *object = NULL;
-        snprintf(where, sizeof where, "%.400s:%lld", path, (long long)number);
+        ns_line(where, sizeof where, "%s:%lld", path, (long long)number);
         if (strspn(line, " \t\r") >= n)
             continue;
         rc = ns_json_parse(&object, line, n, 4, where, err);

@@ -311,7 +311,7 @@ int ns_torch_fail(const ns_torch *t, int code, const char *fmt, ...)
     char what[900];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(what, sizeof what, fmt, args);
+    ns_line_args(what, sizeof what, fmt, args);
     va_end(args);
     return ns_fail(t->err, code, "%s: %s", t->file->path, what);
 }

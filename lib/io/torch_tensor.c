@@ -140,7 +140,7 @@ static int fail(const reading *r, int code, const char *fmt, ...)
     char what[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(what, sizeof what, fmt, args);
+    ns_line_args(what, sizeof what, fmt, args);
     va_end(args);
     return ns_torch_fail(r->t, code, "tensor '%s': %s", r->name, what);
 }

@@ -54,7 +54,7 @@ void ns_laboratory_say(const laboratory *lab, ns_laboratory_line kind, const cha
     char line[1200];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    ns_line_args(line, sizeof line, fmt, args);
     va_end(args);
     if (lab->params->say)
         lab->params->say(lab->params->user, kind, line);

@@ -108,7 +108,7 @@ static void NS_PRINTF(2, 3) warn(const opening *o, const char *fmt, ...)
     if (!o->warn)
         return;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    ns_line_args(line, sizeof line, fmt, args);
     va_end(args);
     o->warn(o->user, line);
 }

@@ -55,7 +55,7 @@ def raises(kind, fragment, function, *arguments, **named):
 def test_model_describes_itself(m):
     told = json.loads(call("inspect", MODEL, "--json"))
     assert (m.family, m.n_layers, m.d_model, m.vocab) == (told["family"], told["n_layers"], told["d_model"], told["vocab"])
-    assert m.layer_kinds == ["swa"] * 3 + ["full"] * 3 and m.threads == 2, (m.layer_kinds, m.threads)
+    assert m.layer_kinds == ("swa",) * 3 + ("full",) * 3 and m.threads == 2, (m.layer_kinds, m.threads)
     assert m.points("*.3.attn.hook_z") == ["blocks.3.attn.hook_z"] and "hook_logits" in m.points()
 
 
@@ -291,6 +291,14 @@ def test_hooks_fail_cleanly(m):
         raises(RuntimeError, "may not start another pass", m.run, case)
     with m.hook("hook_embed", read=lambda x, site: m.close()):
         raises(RuntimeError, "it cannot be closed", m.run, case)
+    cases = m.cases(CASES)
+    for kept, of in ((cases, cases), (cases, cases[:2])):
+        with m.hook("hook_embed", read=lambda x, site: kept.close()):
+            raises(RuntimeError, "a pass over this Cases is running: it cannot be closed", m.score, of, "retrieval_find")
+    other = ns.load(MODEL)
+    with m.hook("hook_embed", read=lambda x, site: other.close()):
+        raises(RuntimeError, "it cannot be closed", m.score, cases, "qk_distance", reference=other)
+    other.close(), cases.close()
     with m.hook("hook_embed", edit=lambda x, site: x * np.nan):
         assert raises(ns.Error, "", m.run, case).code == "NS_E_NUMERIC"
     import signal
@@ -388,6 +396,39 @@ def test_errors(m):
         one, some = cases[0], cases[:2]
     raises(ValueError, "this Cases is closed", m.run, one)
     raises(ValueError, "this Cases is closed", m.score, some, "retrieval_find")
+
+
+def test_what_cannot_be_set(m):
+    """How the library's memory is read is no one's to change; a with block is entered and left once."""
+    case, other = m.cases(CASES)[0], ns.load(MODEL)
+    for name in ("vocab", "n_layers", "n_heads", "d_model", "layer_kinds", "path"):
+        raises(AttributeError, f"{name} of a Model", setattr, m, name, 1 << 30)
+    for name in ("tokens", "answer", "lead", "id"):
+        raises(AttributeError, f"{name} of a Case", setattr, case, name, None)
+    for name in ("spans", "meta"):
+        raises(AttributeError, "", setattr, case, name, None)
+    raises(ValueError, "read-only", case.tokens.__setitem__, 0, 1)
+    raises(ValueError, "read-only", case.answer.__setitem__, 0, 1)
+    case.spans.clear(), case.meta.update(mine=1)
+    assert case.spans["needle"] and "mine" not in case.meta
+    hook, ablation = m.hook("hook_embed", read=lambda x, site: None), m.ablate(HEADS)
+    raises(AttributeError, "heads of this ablation", setattr, ablation, "heads", None)
+    raises(ValueError, "read-only", ablation.heads.__setitem__, (0, 0), 99)
+    for what, twice in (("this hook", hook), ("this ablation", ablation)):
+        raises(RuntimeError, f"{what} is not at work in this thread", twice.__exit__)
+        with twice:
+            raises(RuntimeError, f"{what} is at work already", twice.__enter__)
+            thread = threading.Thread(target=lambda: said.append(raises(RuntimeError, "in another thread", twice.__exit__)))
+            said = []
+            thread.start(), thread.join()
+            assert said
+        with twice:                             # one after the other
+            pass
+        raises(RuntimeError, f"{what} is not at work", twice.__exit__)
+    late = other.hook("hook_embed", read=lambda x, site: None)
+    other.close()
+    raises(ValueError, "this Model is closed", late.__enter__)
+    raises(ValueError, "this Model is closed", other.__enter__)
 
 
 def test_cases(m):

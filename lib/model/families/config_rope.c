@@ -12,7 +12,7 @@ typedef struct rope_reader {
     ns_config   *c;
     const cJSON *object;      /* the scaling object in force, or NULL */
     const char  *label;       /* "config.json: rope_scaling" */
-    char         label_text[256];
+    char         label_text[512];
     bool         v5;
 } rope_reader;
 
@@ -53,7 +53,7 @@ static int select_object(rope_reader *r, const ns_rope_source *source, bool *uns
     if (found && !cJSON_IsNull(found) && !cJSON_IsObject(found))
         return ns_fail(err, NS_E_FORMAT, "%s: %s must be an object or null", r->c->label, key);
     r->object = cJSON_IsObject(found) ? found : NULL;
-    snprintf(r->label_text, sizeof r->label_text, "%s: %s", r->c->label, key);
+    ns_line(r->label_text, sizeof r->label_text, "%s: %s", r->c->label, key);
     r->label = r->label_text;
     return NS_OK;
 }

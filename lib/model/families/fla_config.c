@@ -78,7 +78,7 @@ static int read_attention(ns_facts *f, ns_config *c, attention *out, ns_error *e
 {
     const cJSON *const attn = ns_config_get(c, "attn");
     char label[640];
-    snprintf(label, sizeof label, "%.500s: attn", c->label);
+    ns_line(label, sizeof label, "%s: attn", c->label);
     if (!attn || cJSON_IsNull(attn))
         return NS_OK;
     const bool several = cJSON_IsArray(attn);

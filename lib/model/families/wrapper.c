@@ -114,7 +114,7 @@ static int unwrap(ns_text_config *out, cJSON *root, const char *key, const char 
 {
     cJSON *const inner = cJSON_GetObjectItemCaseSensitive(root, key);
     const char *type;
-    snprintf(out->label, sizeof out->label, "%.400s: %s", label, key);
+    ns_line(out->label, sizeof out->label, "%s: %s", label, key);
     int rc = ns_json_str(inner, "model_type", &type, out->label, err);
     if (rc != NS_OK)
         return rc;
@@ -134,7 +134,7 @@ int ns_text_config_find(ns_text_config *out, cJSON *root, const char *label, ns_
     if (rc != NS_OK)
         return rc;
     *out = (ns_text_config){.object = root, .row = type ? ns_family_find(type) : NULL};
-    snprintf(out->label, sizeof out->label, "%.480s", label);
+    ns_line(out->label, sizeof out->label, "%s", label);
     if (out->row)
         return NS_OK;
     out->wrapper = type ? type : "";

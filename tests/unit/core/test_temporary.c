@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,7 +64,9 @@ static void planted_links(void **state)
     for (int kind = 0; kind < 3; kind++) {       /* a link to a file, to nothing, a file */
         assert_int_equal(ns_atomic_begin(&file, target, &err), NS_OK);
         assert_int_equal(kind == 2 ? link(victim, file.tmp) : symlink(kind == 0 ? victim : "elsewhere", file.tmp), 0);
-        assert_int_equal(ns_atomic_open(&file, &err), NS_E_CREATE);
+        if (ns_atomic_open(&file, &err) != NS_E_CREATE)
+            fail_msg("what stands at the temporary's name is written over: %s", kind == 0 ? "a link to a file" : kind == 1 ? "a link to nothing"
+                     : "a file");
         assert_non_null(strstr(err.message, target));
         assert_int_equal(unlink(file.tmp), 0);
         ns_atomic_abort(&file);
@@ -78,14 +81,17 @@ static void planted_links(void **state)
     free(b);
 }
 
-/* A process that writes the target until it is killed; temporary: its name. */
+/* A process that writes the target until it is killed, or until this one ends: a test that fails waits for none of them. temporary: its
+ * name. */
 static pid_t writer(const char *path, char temporary[512])
 {
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
-    const pid_t pid = fork();
+    const pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         ns_atomic_file file;
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+            _exit(1);
         if (ns_atomic_begin(&file, path, NULL) || ns_atomic_open(&file, NULL) < 0 || write(pipes[1], file.tmp, strlen(file.tmp) + 1) < 0)
             _exit(1);
         for (;;)
@@ -217,12 +223,13 @@ static void folders(void **state)
     assert_int_equal(temporaries(), 0);
 }
 
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)      /* of its own: one fails, the others say */
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(planted_links), cmocka_unit_test(killed_writers), cmocka_unit_test(what_is_never_swept),
-        cmocka_unit_test(long_names),
-        cmocka_unit_test(other_hosts),   cmocka_unit_test(folders),
+        IN_A_FOLDER(planted_links), IN_A_FOLDER(killed_writers), IN_A_FOLDER(what_is_never_swept),
+        IN_A_FOLDER(long_names),    IN_A_FOLDER(other_hosts),    IN_A_FOLDER(folders),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
 /* test_text.c - messages, strings, globs, UTF-8, checked sizes and views. */
+#include <errno.h>
+
 #include "check.h"
 
 static void fail_prefixes_its_own_message(void **state)
@@ -47,6 +49,41 @@ static void fail_keeps_one_clean_line(void **state)
         assert_true(strlen(err.message) >= 1020 && strlen(err.message) < sizeof err.message);
         assert_true(ns_utf8_valid(err.message, strlen(err.message), NULL));
     }
+}
+
+/* However long its paths are, a message keeps a file's own name, the reason and the remedy; they give up folders. */
+static void fail_keeps_name_and_reason_of_any_path(void **state)
+{
+    (void)state;
+    ns_error err;
+    for (size_t n = 200; n < 4096; n += n < 1100 ? 1 : 97)
+        for (size_t own = 1; own <= 255; own += 127) {
+            char path[4400] = "/first", name[256], folder[4400];
+            while (strlen(path) < n)
+                strcat(path, strlen(path) % 2 ? "/\xc3\xa4\xc3\xb6 folder" : "/it's \xE2\x82\xAC");
+            strcpy(folder, path);
+            memset(name, 'x', own);
+            name[own] = '\0';
+            strcat(strcat(path, "/"), name);
+            errno = EACCES;
+            ns_fail_errno(&err, NS_E_CREATE, path, "cannot be created");
+            assert_true(strlen(err.message) < sizeof err.message && ns_utf8_valid(err.message, strlen(err.message), NULL));
+            assert_true(ns_starts(err.message, "/first") && strstr(err.message, name));
+            assert_true(ns_ends(err.message, ": cannot be created: Permission denied (check its permissions)"));
+            if (strlen(path) > 1023)
+                assert_true(strlen(err.message) > 1000 && strstr(err.message, "\xe2\x80\xa6"));        /* no more than it must */
+            ns_fail_of(&err, NS_E_FORMAT, path);
+            assert_true(ns_starts(err.message, "/first") && !strstr(strstr(err.message, name) + own, name));     /* named once */
+            ns_fail(&err, NS_E_CREATE, "%s: cannot be written: folder '%s': %s (make the folder)", path, folder, "No such file");
+            assert_true(strstr(err.message, name) && ns_ends(err.message, ": No such file (make the folder)"));
+            assert_non_null(strstr(err.message, ": cannot be written: folder '/first"));
+        }
+    char *const label = malloc(70001);                              /* no path at all, and longer than any */
+    memset(label, 'x', 70000);
+    label[70000] = '\0';
+    ns_fail(&err, NS_E_ARG, "'%s' is not known", label);
+    free(label);
+    assert_true(ns_starts(err.message, "'xxx") && ns_ends(err.message, "xxx' is not known"));
 }
 
 static void control_characters_are_shown(void **state)
@@ -227,7 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fail_prefixes_its_own_message), cmocka_unit_test(structs_of_other_versions),
-        cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(control_characters_are_shown), cmocka_unit_test(globs),
+        cmocka_unit_test(fail_keeps_one_clean_line),
+        cmocka_unit_test(fail_keeps_name_and_reason_of_any_path), cmocka_unit_test(control_characters_are_shown), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
         cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
     };
