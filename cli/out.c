@@ -1,5 +1,4 @@
 /* out.c - the printer behind --json and its absence. Text goes to a memory stream, JSON to a cJSON tree; tables wait for their widths. */
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -251,11 +250,9 @@ int cli_out_end(cli_out *o, ns_error *err)
     o->stream = NULL;
     int rc = o->failed || !text ? ns_oom(err, "the answer") : NS_OK;
     if (rc == NS_OK && o->to) {
-        fputs(text, o->to);
-        if (o->json)
-            fputc('\n', o->to);
-        if (fflush(o->to) != 0)
-            rc = ns_fail(err, NS_E_IO, "standard output: writing failed: %s", strerror(errno));
+        const bool written = fputs(text, o->to) >= 0 && (!o->json || fputc('\n', o->to) >= 0);
+        if (!written || fflush(o->to) != 0)             /* errno is of the first that failed: a later one may succeed with what is left */
+            rc = ns_fail_errno(err, NS_E_IO, "standard output", "writing failed");
     }
     free(text);
     cli_out_drop(o);

@@ -460,7 +460,7 @@ class _Range(c.Structure):
 
 class _Expected(c.Structure):
     _fields_ = [("size", c.c_size_t), ("name", c.c_char_p), ("type", c.c_int), ("rank", c.c_int), ("shape", c.c_int64 * 8),
-                ("range", _Range)]
+                ("range", _Range), ("axes", c.c_char_p)]
 
 
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))

@@ -165,6 +165,33 @@ static const ns_merge_field *field_of(const ns_merging *m, const char *name)
     return NULL;
 }
 
+static float count_at(const ns_merge_field *f, int64_t at)
+{
+    return f->dtype == NS_U8 ? (float)((const uint8_t *)f->data)[at] : ((const float *)f->data)[at];
+}
+
+/* Of the shard that was just placed: a score without a number is one of which nothing was counted. */
+static int check_defined(const ns_merging *m, const ns_merge_field *f, const ns_shard *s)
+{
+    char name[NS_CHANCE_NAME];
+    const ns_merge_field *of = f->axes == NS_OVER_HEADS ? field_of(m, ns_score_counted_of(f->name, name)) : NULL;
+    if (!of && f->axes == NS_OVER_HEADS) {               /* of a probe of the user's */
+        snprintf(name, sizeof name, "%s_events", f->name);
+        of = field_of(m, name);
+    }
+    if (!of || of->axes != NS_OVER_CASE_HEADS)
+        return NS_OK;
+    const int64_t heads = m->job.L * m->job.H, n = m->job.C * heads, cell = s->run * m->job.P + s->place;
+    const ns_head_values v = {s->path, f->name, f->name, m->kinds + s->run * m->job.L, (const float *)f->data + cell * heads, m->job.L,
+                              m->job.H, 0};
+    float *const counts = ns_alloc_array((size_t)n, sizeof *counts);
+    for (int64_t i = 0; counts && i < n; i++)
+        counts[i] = count_at(of, cell * n + i);
+    const int rc = counts ? ns_check_defined(&v, name, counts, m->job.C, m->err) : ns_oom(m->err, f->name);
+    free(counts);
+    return rc;
+}
+
 /* Of the shard that was just placed. */
 static int check_hits(const ns_merging *m, const ns_merge_field *f, const ns_shard *s)
 {
@@ -177,8 +204,8 @@ static int check_hits(const ns_merging *m, const ns_merge_field *f, const ns_sha
         return ns_oom(m->err, f->name);
     float *const all = hits + n;
     for (int64_t i = 0; i < n; i++) {
-        hits[i] = ((const uint8_t *)f->data)[cell + i];
-        all[i] = ((const uint8_t *)of->data)[cell + i];
+        hits[i] = count_at(f, cell + i);
+        all[i] = count_at(of, cell + i);
     }
     const int rc = ns_check_hits(s->path, f->name, hits, all, n, m->err);
     free(hits);
@@ -252,6 +279,7 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     rc = ns_file_verify(file, m->err);                   /* a seal can be renewed by hand, the hash says what was measured */
     rc = rc != NS_OK ? rc : ns_merge_hear(m, file, cell);
     rc = rc != NS_OK ? rc : ns_merge_hear_arch(m, file, s);
+    rc = rc != NS_OK ? rc : ns_merge_compare_cases(m, file, s);
     if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
@@ -260,6 +288,8 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     }
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
         rc = check_hits(m, &m->fields[i], s);
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
+        rc = check_defined(m, &m->fields[i], s);
     ns_file_close(file);
     return rc;
 }
@@ -334,7 +364,7 @@ static void merge_clear(ns_merging *m)
         ns_shard_clear(&m->job.shards[i]);
     free(m->job.arch_changes);
     ns_merge_arch_clear(m);
-    void *const lists[] = {m->fields,  m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
+    void *const lists[] = {m->fields,  m->of_cases, m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
                            m->weights, m->errors, m->texts,   m->job.shards, m->job.runs, m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);

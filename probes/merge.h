@@ -11,6 +11,7 @@ typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
     char   *arch, *kinds, *config;     /* arch_sha256, layer_kinds, model_config_sha256; "" where it does not say */
+    char   *coords;                    /* its facts of the run, "NAME=VALUE" each behind a newline */
     char    layers[65];                /* hash of the kind of every layer, the window of every head and the heads that there are */
     char    heads[65];                 /* the same without windows: what a run's checkpoints share */
     char   *own_run;                   /* what it says itself of its place; "" and -1 in one of an older version */
@@ -48,12 +49,15 @@ typedef struct ns_merge_field {
     double        chance_sum;  int64_t chance_n;
 } ns_merge_field;
 
+typedef struct ns_merge_said { const char *name; char sha256[65]; } ns_merge_said;      /* of the cases, by the first shard */
+
 enum { NS_MERGE_SAID = 7 };            /* facts of shards that the study repeats; merge_facts.c */
 
 typedef struct ns_merging {
     ns_merge_job      job;
     ns_merge_field         *fields;
     int64_t           n_fields, fields_capacity;
+    ns_merge_said    *of_cases;  int64_t n_of_cases, of_cases_capacity;
     ns_table_writer  *w;
     int64_t          *tokens, *windows, *valid;          /* [R, P] [R, L, H] */
     uint8_t          *status;                            /* [R, P] */
@@ -82,6 +86,7 @@ int ns_merge_write_texts(ns_merging *, const char *name, const char *axes, const
 int ns_merge_say(const ns_merging *, ns_fact_list *);            /* what all said */
 int ns_merge_write_grid(ns_merging *);
 int ns_merge_write_coords(ns_merging *);
+int ns_merge_compare_cases(ns_merging *, const ns_file *, const ns_shard *);         /* the first is what the others are held to */
 int ns_merge_write_cases(ns_merging *);
 int ns_merge_write_fields(ns_merging *);                         /* accuracies too */
 int ns_merge_write_metrics(ns_merging *, const char *out);

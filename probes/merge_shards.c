@@ -146,6 +146,20 @@ static char *fact_of(const ns_file *f, const char *name)
     return ns_strdup(value ? value : "");
 }
 
+/* What the run's coordinates are, as this shard says: they name the group that it is counted in. */
+static char *coords_of(const ns_file *f)
+{
+    char *text = ns_strdup("");
+    for (int64_t i = 0; text && i < ns_file_fact_count(f); i++) {
+        const char *const name = ns_file_fact_name(f, i);
+        char *const longer = ns_starts(name, "run.") ? ns_printf_alloc("%s\n%s=%s", text, name + 4, ns_file_fact(f, name)) : text;
+        if (longer != text)
+            free(text);
+        text = longer;
+    }
+    return text;
+}
+
 static int hash_heads(ns_sha256 *sha, const ns_file *f, const ns_shard *s, const char *name, ns_error *err)
 {
     int64_t *values = NULL;
@@ -199,7 +213,9 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->arch = fact_of(f, "arch_sha256");
     s->kinds = fact_of(f, "layer_kinds");
     s->config = fact_of(f, "model_config_sha256");
-    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds && s->config))
+    s->coords = coords_of(f);
+    if (rc == NS_OK && !(s->coords && s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds &&
+                         s->config))
         rc = ns_oom(err, s->path);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &heads, err);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &cases, err);
@@ -237,12 +253,31 @@ static int other_architecture(const ns_shard *a, const ns_shard *b, const char *
                    (long long)a->L, (long long)a->H, of_a[0] ? ", " : "", of_a);
 }
 
-/* A run is one model over time: layers and heads are the same. What else its arch says may change with its config (the base of RoPE with
- * the length of the texts, windows with the stage), and is said; not windows alone, under a config that stayed: that is another --arch. */
+/* The first line in which they differ: facts are text of one line each. */
+static int other_coordinates(const ns_shard *a, const ns_shard *b, ns_error *err)
+{
+    const char *of_a = a->coords, *of_b = b->coords;
+    for (size_t n; of_a[0] && of_b[0]; of_a += n, of_b += n) {
+        n = 1 + strcspn(of_a + 1, "\n");
+        if (strncmp(of_a, of_b, n) != 0 || (of_b[n] && of_b[n] != '\n'))
+            break;
+    }
+    const size_t n_a = of_a[0] ? strcspn(of_a + 1, "\n") : 0, n_b = of_b[0] ? strcspn(of_b + 1, "\n") : 0;
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s says of run '%s' %.*s, and %s %.*s: coordinates are of a whole run (scan again what is out of date)", b->path,
+                   b->run_name, n_b ? (int)n_b : 7, n_b ? of_b + 1 : "nothing", a->path, n_a ? (int)n_a : 7,
+                   n_a ? of_a + 1 : "nothing");
+}
+
+/* A run is one model over time: coordinates, layers and heads are the same. What else its arch says may change with its config (the base of
+ * RoPE with the length of the texts, windows with the stage), and is said; not windows alone, under a config that stayed: that is another
+ * --arch. */
 static int compare_archs(ns_merge_job *m, const ns_shard *a, const ns_shard *b, ns_error *err)
 {
     if (strcmp(a->run_name, b->run_name))
         return NS_OK;
+    if (strcmp(a->coords, b->coords))
+        return other_coordinates(a, b, err);
     if (a->L != b->L || a->H != b->H)
         return other_architecture(a, b, "", "", err);
     const bool same_config = !a->config[0] || !b->config[0] || strcmp(a->config, b->config) == 0;
@@ -392,7 +427,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 void ns_shard_clear(ns_shard *s)
 {
     char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
-                           s->kinds, s->config};
+                           s->kinds, s->config, s->coords};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

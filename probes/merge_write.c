@@ -1,4 +1,4 @@
-/* merge_write.c - the study's datasets: the grid, the fields, the cases and the runs' coordinates. */
+/* merge_write.c - the study's datasets: the grid, the fields and the runs' coordinates. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,52 +127,6 @@ int ns_merge_write_fields(ns_merging *m)
     if (rc == NS_OK)
         rc = write_share(m, "first_right", "first_token_accuracy", "share of cases whose first content token is the most likely one");
     return rc != NS_OK ? rc : write_fields(m);
-}
-
-/* ---- what a case is: as the first shard says ---- */
-
-static int write_case_numbers(ns_merging *m, const ns_file *f, const char *name, ns_dtype dtype)
-{
-    void *values;
-    ns_expected w = {sizeof w, name, dtype == NS_I64 ? NS_I64 : NS_F32, 1, {m->job.C}, ns_score_range(name, NULL)};
-    int rc = ns_file_array(f, &w, &values, m->err);
-    if (rc == NS_OK) {
-        const ns_view view = ns_view_of(values, w.type, 1, &m->job.C);
-        rc = ns_table_array(m->w, name, "case", &view, NULL, m->err);
-    }
-    free(values);
-    return rc;
-}
-
-static int write_case_texts(ns_merging *m, const ns_file *f, const char *name)
-{
-    char **list;
-    ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {m->job.C}};
-    int rc = ns_file_texts(f, &w, &list, m->err);
-    if (rc == NS_OK)
-        rc = ns_merge_write_texts(m, name, "case", (const char *const *)list, m->job.C);
-    ns_free_strings(list, m->job.C);
-    return rc;
-}
-
-static int write_case_value(ns_merging *m, void *user, const ns_file *f, const char *name, const char *axes, ns_dtype dtype)
-{
-    (void)user;
-    ns_merge_axes kind;
-    if (strcmp(axes, "case") || strcmp(name, "case") == 0 || ns_merge_field_kind(name, axes, dtype, &kind))
-        return NS_OK;
-    return dtype == NS_N_DTYPES ? write_case_texts(m, f, name) : write_case_numbers(m, f, name, dtype);
-}
-
-int ns_merge_write_cases(ns_merging *m)
-{
-    ns_file *f;
-    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
-    if (rc != NS_OK)
-        return rc;
-    rc = ns_merge_each(m, f, write_case_value, NULL);
-    ns_file_close(f);
-    return rc;
 }
 
 /* ---- the runs' coordinates: facts run.KEY of their first shards ---- */

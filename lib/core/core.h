@@ -46,8 +46,6 @@ int   ns_fail_of(ns_error *, int rc, const char *path);
 /* rc; what is asked of a file that nobody chose (chosen: somebody did) then names the option that chooses. */
 int   ns_fail_default(ns_error *, int rc, bool chosen, const char *option);
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
-/* "PATH: WHAT: what errno says (its remedy)". The code is `usual`, but NS_E_MEMORY, try again, where memory or descriptors ran out. */
-int   ns_fail_errno(ns_error *, int usual, const char *path, const char *what);
 
 /* ---- lists ---- */
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
@@ -125,7 +123,11 @@ void ns_temporaries_sweep(const char *folder, const char *base);      /* those o
 
 /* The only way to write a file: into a temporary, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is
  * written straight. */
-typedef struct ns_atomic_file { char *path, *tmp, *buffer; int fd; bool made, stream; } ns_atomic_file;
+typedef struct ns_atomic_file {
+    char *path, *tmp, *buffer;
+    int   fd, out, reason;             /* out, reason: of its stdio stream, and why the first write failed; 0 = none did */
+    bool  made, stream;
+} ns_atomic_file;                      /* stays where it is while it has a stream */
 int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a
                                                                        * stream */
 int  ns_atomic_begin_text(ns_atomic_file *, const char *path, ns_error *);   /* the same for what is written from front to back: /dev/stdout

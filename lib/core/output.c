@@ -167,14 +167,43 @@ int ns_atomic_open(ns_atomic_file *file, ns_error *err)
     return fd >= 0 ? fd : ns_fail_errno(err, NS_E_CREATE, file->path, "cannot be created");
 }
 
+static int write_all(int fd, const char *data, size_t n)
+{
+    while (n > 0) {
+        const ssize_t put = write(fd, data, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        data += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+/* stdio says at the end that something failed, and no more why. */
+static ssize_t put(void *cookie, const char *data, size_t n)
+{
+    ns_atomic_file *const file = cookie;
+    if (!file->reason && write_all(file->out, data, n) != 0)
+        file->reason = errno;
+    return file->reason ? 0 : (ssize_t)n;
+}
+
+static int shut(void *cookie)
+{
+    ns_atomic_file *const file = cookie;
+    const int failed = close(file->out);
+    file->reason = file->reason || !failed ? file->reason : errno;
+    return failed;
+}
+
 FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
 {
-    const int fd = ns_atomic_open(file, err);
+    const int fd = file->out = ns_atomic_open(file, err);
     file->buffer = fd >= 0 ? ns_alloc_array(1, NS_STREAM_BYTES) : NULL;     /* libc's own comes later, and text is lost without it */
-    FILE *const f = file->buffer ? fdopen(fd, "wb") : NULL;
-    const bool memory = !file->buffer || errno == ENOMEM;
-    *rc = f ? NS_OK : fd < 0 ? fd : memory ? ns_oom(err, file->path)
-          : ns_fail(err, NS_E_CREATE, "%s: cannot be written: %s", file->path, strerror(errno));
+    FILE *const f = file->buffer ? fopencookie(file, "wb", (cookie_io_functions_t){.write = put, .close = shut}) : NULL;
+    *rc = f ? NS_OK : fd < 0 ? fd : ns_oom(err, file->path);
     if (f)
         setvbuf(f, file->buffer, _IOFBF, NS_STREAM_BYTES);
     if (fd >= 0 && !f)
@@ -191,11 +220,9 @@ static int write_failed(const ns_atomic_file *file, int reason, ns_error *err)
 int ns_atomic_end(ns_atomic_file *file, FILE *f, int rc, ns_error *err)
 {
     if (f) {
-        errno = 0;
         const bool failed = fflush(f) != 0 || ferror(f);
-        const int reason = errno ? errno : EIO;
         if ((fclose(f) != 0 || failed) && rc == NS_OK)
-            rc = write_failed(file, failed ? reason : errno, err);
+            rc = write_failed(file, file->reason ? file->reason : EIO, err);
     }
     if (rc == NS_OK)
         return ns_atomic_commit(file, err);
@@ -238,20 +265,6 @@ void ns_atomic_abort(ns_atomic_file *file)
     free(file->path);
     free(file->buffer);
     *file = (ns_atomic_file){0};
-}
-
-static int write_all(int fd, const char *data, size_t n)
-{
-    while (n > 0) {
-        const ssize_t put = write(fd, data, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        data += put;
-        n -= (size_t)put;
-    }
-    return 0;
 }
 
 int ns_file_write(const char *path, const void *data, size_t n, ns_error *err)

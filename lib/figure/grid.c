@@ -27,7 +27,7 @@ typedef struct grid {
 
 static int read_find(const ns_file *f, const char *path, ns_head head, grid *g, ns_error *err)
 {
-    ns_expected w = {sizeof w, "find_hits", NS_F32, 3, {g->C, NS_ANY, NS_ANY}, ns_finite()};
+    ns_expected w = {sizeof w, "find_hits", NS_F32, 3, {g->C, NS_ANY, NS_ANY}, ns_finite(), "case layer head"};
     int rc = ns_file_has(f, w.name) ? ns_file_expect(f, &w, err)
                                     : ns_fail(err, NS_E_ARG, "it has no find_hits: score the cases with --probe retrieval_find");
     if (rc == NS_OK && (head.layer < 0 || head.layer >= w.shape[1] || head.head < 0 || head.head >= w.shape[2]))
@@ -48,7 +48,7 @@ static int read_find(const ns_file *f, const char *path, ns_head head, grid *g, 
 /* *n: how many there must be, or NS_ANY. */
 static int read_numbers(const ns_file *f, const char *path, const char *name, ns_range range, int64_t *n, double **out, ns_error *err)
 {
-    ns_expected w = {sizeof w, name, NS_F64, 1, {*n}, range};
+    ns_expected w = {sizeof w, name, NS_F64, 1, {*n}, range, "case"};
     const bool scored = ns_file_has(f, name) && ns_file_has(f, "first_right");
     const int rc = scored ? ns_file_array(f, &w, out, err)
                           : ns_fail(err, NS_E_ARG, "%s has no lengths and depths of cases: draw a score file of needle cases", path);
@@ -108,7 +108,7 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
     g->value = ns_alloc_array((size_t)g->C + 1, sizeof *g->value);
     if (rc == NS_OK && !g->value)
         rc = ns_oom(err, "cases");
-    const ns_expected w = {sizeof w, p->of == NS_GRID_FIND ? "" : datasets[p->of], NS_F32, 1, {g->C}, ns_between(0, 1)};
+    const ns_expected w = {sizeof w, p->of == NS_GRID_FIND ? "" : datasets[p->of], NS_F32, 1, {g->C}, ns_between(0, 1), "case"};
     if (rc == NS_OK)
         rc = p->of == NS_GRID_FIND ? read_find(f, p->file, p->head, g, err)
                                    : ns_file_part(f, &w, (const int64_t[]){0}, &g->C, g->value, err);

@@ -140,10 +140,8 @@ static int layer_index(const map_data *d, const char *map, int64_t layer, int64_
     return rc;
 }
 
-/* Weights of attention lie in [0, 1] (but for rounding); those of a recurrence are any. */
 static int weights_range(const map_data *d, int64_t layer, ns_range *out, ns_error *err)
 {
-    const double rounding = 1e-3;                        /* of sums, and of the half */
     char **kinds = NULL;
     ns_expected w = {.size = sizeof w, .name = "layer_kind", .rank = 1, .shape = {NS_ANY}};
     *out = ns_finite();
@@ -151,7 +149,7 @@ static int weights_range(const map_data *d, int64_t layer, ns_range *out, ns_err
         return NS_OK;
     const int rc = ns_file_texts(d->f, &w, &kinds, err);
     if (rc == NS_OK && layer < w.shape[0] && strcmp(kinds[layer], ns_layer_kind_name(NS_LAYER_RECURRENT)))
-        *out = ns_between(0, 1 + rounding);
+        *out = ns_recording_range("attn", false);
     ns_free_strings(kinds, rc == NS_OK ? w.shape[0] : 0);
     return rc;
 }

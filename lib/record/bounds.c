@@ -1,6 +1,7 @@
 /* bounds.c - what the values of scores, counts and answers can be: files are mailed, and one that is sealed again may say anything. */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <needlescope/arch.h>
@@ -31,6 +32,18 @@ static const struct named of_interventions[] = {
     {"control_layer", 0, 0x1p31, false},                                         {"control_head", 0, 0x1p31, false},
 };
 
+/* Of a recording: cells of rows that sum to 1, their sums and means (of f32, or rounded to half); and what has no unit. */
+#define MOST_MASS (1 + 1e-3)
+#define STAT(name, most) {"stat_" name, 0, most, true}, {"stat_" name "_sq", 0, most, true}
+static const struct named of_recordings[] = {
+    {"attn", 0, MOST_MASS, false},       {"rows_attn", 0, MOST_MASS, false},     {"topk_value", 0, MOST_MASS, false},
+    {"topk_rest", 0, MOST_MASS, false},  {"pool_max", 0, MOST_MASS, true},       {"pool_mean", 0, MOST_MASS, true},
+    STAT("sink", MOST_MASS),             STAT("local", MOST_MASS),               STAT("needle", MOST_MASS),
+    STAT("needle_max", MOST_MASS),       STAT("top1_mass", MOST_MASS),           STAT("prev_token", MOST_MASS),
+    STAT("same_token", MOST_MASS),       STAT("induction", MOST_MASS),           STAT("entropy", FLT_MAX),
+    STAT("argmax_dist", FLT_MAX),
+};
+
 /* Scores of hits or of the model's weights: their range holds whatever the rows are. The others are of rows that sum to 1, which those of
  * recurrent layers do not. */
 static const char *const of_any_rows[] = {
@@ -57,6 +70,40 @@ const char *ns_hits_of(const char *hits)
         if (strcmp(hits, quotients[i].hits) == 0)
             return quotients[i].of;
     return NULL;
+}
+
+/* Scores, and what they are counted of where their names do not say it. */
+static const struct { const char *score, *counts; } counted[] = {
+    {"retrieval_find", "find_events"},         {"retrieval_continue", "continue_events"},     {"retrieval_copy", "copy_events"},
+    {"retrieval_find_nosink", "find_events"},  {"retrieval_continue_nosink", "continue_events"},
+    {"retrieval_copy_nosink", "copy_events"},  {"copy_any", "copy_events"},                   {"copy_any_nosink", "copy_events"},
+    {"mass_lift_first", "case_mass_first_lift"},                                              {"mass_lift_last", "case_mass_last_lift"},
+};
+
+const char *ns_score_counted_of(const char *score, char out[NS_CHANCE_NAME])
+{
+    static const char family[] = "retrieval_";
+    snprintf(out, NS_CHANCE_NAME, "case_%s", score + (ns_starts(score, family) ? strlen(family) : 0));
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        if (strcmp(score, counted[i].score) == 0)
+            snprintf(out, NS_CHANCE_NAME, "%s", counted[i].counts);
+    return out;
+}
+
+int ns_check_defined(const ns_head_values *v, const char *name, const float *counts, int64_t n, ns_error *err)
+{
+    const bool events = ns_ends(name, "_events");
+    for (int64_t i = 0; i < v->L * v->H; i++) {
+        int64_t of = 0;
+        for (int64_t c = 0; c < n && isnan(v->values[i]); c++)
+            of += events ? counts[c * v->L * v->H + i] > 0 : isfinite(counts[c * v->L * v->H + i]);
+        if (of > 0)
+            return ns_fail(err, NS_E_FORMAT,
+                           "%s: dataset '%s' holds nan of head %lld.%lld (value %lld), though '%s' counts %lld case%s for it", v->path,
+                           v->dataset, (long long)(i / v->H), (long long)(i % v->H), (long long)(v->before + i), name,
+                           (long long)of, ns_plural(of));
+    }
+    return NS_OK;
 }
 
 /* Means of f32 weights that sum to 1 but for their rounding. */
@@ -89,6 +136,17 @@ ns_range ns_intervention_range(const char *dataset)
     return find_range(of_interventions, sizeof of_interventions / sizeof *of_interventions, dataset, &of_name)
                ? of_name
                : ns_score_range(dataset, NULL);
+}
+
+ns_range ns_recording_range(const char *dataset, bool signed_rows)
+{
+    ns_range of_name = {-(double)INFINITY, (double)INFINITY, false};        /* activations: of halves that are too large, infinite */
+    const bool known = find_range(of_recordings, sizeof of_recordings / sizeof *of_recordings, dataset, &of_name);
+    if (known && signed_rows && !ns_ends(dataset, "_sq") && !ns_starts(dataset, "stat_argmax"))
+        of_name.least = -(double)INFINITY;
+    if (known && signed_rows)
+        of_name.most = (double)INFINITY;
+    return of_name;
 }
 
 ns_range ns_score_range(const char *dataset, const ns_score_meaning *meaning)

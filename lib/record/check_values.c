@@ -67,6 +67,9 @@ static int check_by_axes(ns_study *s, const char *name, ns_error *err)
     char *axes = NULL;
     ns_dtype dtype;
     int rc = ns_file_describe(s->file, name, &dtype, NULL, NULL, &axes, err);
+    if (rc == NS_OK && strchr(axes, '?') && ns_score_name_is_taken(name))       /* what somebody put beside ours is none of ours */
+        rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has the axes '%s': their names are lost (copy or make the file again)", s->path,
+                     name, axes);
     for (size_t i = 0; rc == NS_OK && axes && dtype != NS_N_DTYPES && i < sizeof readers / sizeof *readers; i++)
         if (readers[i].one == s->one && strcmp(readers[i].axes, axes) == 0 && (dtype == NS_F32 || !readers[i].f32))
             rc = readers[i].check(s, name, err);
@@ -114,13 +117,46 @@ static int check_of_intervention(const ns_file *f, const char *name, ns_error *e
     return rc;
 }
 
+/* Of two datasets the lesser and the greater, number by number: repeated for each condition, where the greater is of cases alone. */
+static int check_order(const ns_file *f, const char *lesser, const char *greater, ns_error *err)
+{
+    float *a = NULL, *b = NULL;
+    int64_t n = 1, m = 1;
+    ns_expected of_a = {.size = sizeof of_a, .name = lesser, .type = NS_F32, .range = ns_intervention_range(lesser)},
+                of_b = {.size = sizeof of_b, .name = greater, .type = NS_F32, .range = ns_intervention_range(greater)};
+    if (!ns_file_has(f, lesser) || !ns_file_has(f, greater))
+        return NS_OK;
+    int rc = ns_file_describe(f, lesser, NULL, &of_a.rank, of_a.shape, NULL, err);
+    rc = rc != NS_OK ? rc : ns_file_describe(f, greater, NULL, &of_b.rank, of_b.shape, NULL, err);
+    for (int i = 1; rc == NS_OK && i <= of_b.rank && i <= of_a.rank; i++)       /* what is over the same axes at their ends */
+        of_b.shape[of_b.rank - i] = of_a.shape[of_a.rank - i];
+    rc = rc != NS_OK ? rc : ns_file_array(f, &of_a, &a, err);
+    rc = rc != NS_OK ? rc : ns_file_array(f, &of_b, &b, err);
+    for (int i = 0; i < of_a.rank; i++)
+        n *= of_a.shape[i];
+    for (int i = 0; i < of_b.rank; i++)
+        m *= of_b.shape[i];
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        if (m > 0 && a[i] > b[i % m])
+            rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %g (value %lld), above %g in '%s'", f->path, lesser, (double)a[i],
+                         (long long)i, (double)b[i % m], greater);
+    free(a);
+    free(b);
+    return rc;
+}
+
 static int check_interventions(const ns_file *f, ns_error *err)
 {
+    static const struct { const char *lesser, *greater; } ordered[] = {
+        {"content_right", "n_content"}, {"recovery_low", "recovery_high"}, {"set_recovery_low", "set_recovery_high"},
+    };
     char **list;
     int64_t n = 0;
     int rc = ns_file_list(f, &list, &n, err);
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
         rc = check_of_intervention(f, list[i] + (list[i][0] == '/'), err);
+    for (size_t i = 0; i < sizeof ordered / sizeof *ordered && rc == NS_OK; i++)
+        rc = check_order(f, ordered[i].lesser, ordered[i].greater, err);
     ns_free_strings(list, n);
     return rc;
 }
@@ -129,6 +165,8 @@ int ns_file_check_values(const ns_file *f, ns_error *err)
 {
     static const ns_kinds interventions = NS_KINDS(NS_KIND_ABLATION) | NS_KINDS(NS_KIND_PATCHING);
     ns_study *s;
+    if (ns_file_kind(f) == NS_KIND_RECORDING)
+        return ns_recording_check(f, err);
     if (interventions & NS_KINDS(ns_file_kind(f))) {
         const int rc = check_interventions(f, err);
         if (rc != NS_OK)

@@ -34,5 +34,11 @@ int  ns_study_of(ns_study **out, const ns_file *, const char *path, ns_error *);
 /* study_values.c: finds the scores; frees what it and the readers of values made. */
 int  ns_study_find_scores(ns_study *, ns_error *);
 void ns_study_forget(ns_study *);
+/* check_recording.c: the values of a whole recording. */
+int  ns_recording_check(const ns_file *, ns_error *);
+/* study_defined.c: NS_E_FORMAT where what says that it is a score has lost the names of its axes; where a value of (run, step) is NaN
+ * though cases were counted for it. */
+int  ns_study_check_lost(const ns_study *, const char *name, const char *axes, const char *wanted, ns_error *);
+int  ns_study_check_defined(const ns_study *, const ns_head_values *, int64_t run, int64_t step, ns_error *);
 
 #endif

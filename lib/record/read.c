@@ -60,6 +60,18 @@ static bool shape_serves(const ns_dset *d, const ns_expected *w)
     return good;
 }
 
+/* A shape alone says not what is counted along it. */
+static int check_axes(const ns_file *f, const ns_expected *w, const ns_dset *d, ns_error *err)
+{
+    char *axes = NULL;
+    int rc = w->axes ? ns_dset_axes(f, d, w->name, &axes, err) : NS_OK;
+    if (axes && strcmp(axes, w->axes) != 0)
+        rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has the axes '%s', where '%s' are expected (copy or make the file again)", f->path,
+                     w->name, axes, w->axes);
+    free(axes);
+    return rc;
+}
+
 /* Opened, and what was expected; w->shape is then what it has. */
 static int open_wanted(const ns_file *f, ns_expected *w, ns_dset *d, ns_error *err)
 {
@@ -71,6 +83,8 @@ static int open_wanted(const ns_file *f, ns_expected *w, ns_dset *d, ns_error *e
         rc = mismatch(f, w, d, "of a type that needlescope does not write,", err);
     else if (!type_serves(type, w->type) || !shape_serves(d, w))
         rc = mismatch(f, w, d, type == NS_N_DTYPES ? "text" : ns_h5_type_name(type), err);
+    else
+        rc = check_axes(f, w, d, err);
     for (int i = 0; rc == NS_OK && i < w->rank; i++)
         w->shape[i] = d->shape[i];
     if (rc != NS_OK)

@@ -74,8 +74,9 @@ int ns_study_find_scores(ns_study *s, ns_error *err)
         ns_dtype dtype;
         const char *const name = list[i] + (list[i][0] == '/');
         rc = strchr(name, '/') ? NS_OK : ns_file_describe(s->file, name, &dtype, NULL, NULL, &axes, err);
-        if (rc == NS_OK && axes && strcmp(axes, score_axes(s)) == 0)
-            rc = take_heads(s, name, dtype, err);
+        if (rc == NS_OK && axes)
+            rc = strcmp(axes, score_axes(s)) == 0 ? take_heads(s, name, dtype, err)
+                                                  : ns_study_check_lost(s, name, axes, score_axes(s), err);
         free(axes);
     }
     ns_free_strings(list, n);
@@ -146,8 +147,8 @@ static ns_head_values heads_at(const ns_study *s, const char *dataset, const cha
                             before};
 }
 
-/* The array of this name and shape, each within what a dataset of this name can hold; *out is the study's. */
-static int values_of(ns_study *s, const char *name, int rank, const int64_t *shape, const float **out, ns_error *err)
+/* The array of this name, axes and shape, each within what a dataset of this name can hold; *out is the study's. */
+static int values_of(ns_study *s, const char *name, const char *axes, int rank, const int64_t *shape, const float **out, ns_error *err)
 {
     for (int64_t i = 0; i < s->n_cache; i++)
         if (strcmp(s->cache[i].name, name) == 0) {
@@ -155,7 +156,7 @@ static int values_of(ns_study *s, const char *name, int rank, const int64_t *sha
             return NS_OK;
         }
     float *values = NULL;
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_score_range(name, NULL)};
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_score_range(name, NULL), .axes = axes};
     memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
     int rc = ns_file_array(s->file, &w, &values, err);
     char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
@@ -177,10 +178,12 @@ static int heads_of(ns_study *s, const char *name, const char *score, const floa
     const int64_t at = place_of(s, score);
     const int64_t shape[4] = {s->n.R, s->n.P, s->n.L, s->n.H};
     const int skip = s->one ? 2 : 0;
-    int rc = values_of(s, name, 4 - skip, shape + skip, out, err);
+    int rc = values_of(s, name, score_axes(s), 4 - skip, shape + skip, out, err);
     for (int64_t i = 0; i < s->n.R * s->n.P && rc == NS_OK; i++) {
         const ns_head_values values = heads_at(s, name, score, i / s->n.P, *out, i * s->n.L * s->n.H);
         rc = ns_check_heads(&values, at < 0 ? NULL : &s->meaning[at], err);
+        if (rc == NS_OK && strcmp(name, score) == 0)
+            rc = ns_study_check_defined(s, &values, i / s->n.P, i % s->n.P, err);
     }
     return rc;
 }
@@ -234,7 +237,8 @@ int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *
 {
     bool fits;
     const int rc = has_axes(s, name, "run step", &fits, err);
-    return rc != NS_OK ? rc : fits ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
+    const int64_t shape[2] = {s->n.R, s->n.P};
+    return rc != NS_OK ? rc : fits ? values_of(s, name, "run step", 2, shape, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)
@@ -244,12 +248,14 @@ bool ns_study_has(const ns_study *s, const char *name)
 
 /* ---- what a ranking found: arrays over (score, layer, head) ---- */
 
+static const char ranked_axes[] = "score layer head";
+
 /* Both ends, and the score that they are about. */
 static int check_ends(ns_study *s, const char *score, int64_t n, int64_t before, ns_error *err)
 {
     const float *low, *high, *value;
-    int rc = values_of(s, "score_low", 3, (int64_t[]){n, s->n.L, s->n.H}, &low, err);
-    rc = rc != NS_OK ? rc : values_of(s, "score_high", 3, (int64_t[]){n, s->n.L, s->n.H}, &high, err);
+    int rc = values_of(s, "score_low", ranked_axes, 3, (int64_t[]){n, s->n.L, s->n.H}, &low, err);
+    rc = rc != NS_OK ? rc : values_of(s, "score_high", ranked_axes, 3, (int64_t[]){n, s->n.L, s->n.H}, &high, err);
     rc = rc != NS_OK ? rc : ns_study_score(s, score, &value, err);
     if (rc != NS_OK)
         return rc;
@@ -274,7 +280,7 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     *out = NULL;
     if (!s->one || !ns_file_has(s->file, which) || !ns_file_has(s->file, "score_name"))
         return NS_OK;
-    ns_expected w = {.size = sizeof w, .name = "score_name", .rank = 1, .shape = {NS_ANY}};
+    ns_expected w = {.size = sizeof w, .name = "score_name", .rank = 1, .shape = {NS_ANY}, .axes = "score"};
     int rc = ns_file_texts(s->file, &w, &names, err);
     n = rc == NS_OK ? w.shape[0] : 0;
     while (at < n && strcmp(names[at], score))
@@ -283,7 +289,7 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     if (rc != NS_OK || at == n)
         return rc;
     const float *all;
-    rc = values_of(s, which, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
+    rc = values_of(s, which, ranked_axes, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
     rc = rc != NS_OK ? rc : check_ranked(s, which, score, all, n, at * s->n.L * s->n.H, err);
     if (rc == NS_OK)
         *out = all + at * s->n.L * s->n.H;
@@ -292,13 +298,14 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
 
 /* ---- cases ---- */
 
-/* Row (run, step) of what is over the given axes behind them; of one checkpoint there are no such axes. */
-static int part_of(const ns_study *s, const char *name, int rank, const int64_t *shape, int64_t run, int64_t step, float *out,
-                   ns_error *err)
+/* Row (run, step) of what is over the given axes, the first two of them; of one checkpoint there are no such axes. */
+static int part_of(const ns_study *s, const char *name, const char *axes, int rank, const int64_t *shape, int64_t run, int64_t step,
+                   float *out, ns_error *err)
 {
     const int skip = s->one ? 2 : 0;
     int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_score_range(name, NULL)};
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_score_range(name, NULL),
+                     .axes = axes + (skip ? strlen("run step ") : 0)};
     memcpy(w.shape, shape + skip, (size_t)(rank - skip) * sizeof *shape);
     memcpy(count, w.shape, sizeof count);
     for (int i = 0; i < 2 && !skip; i++) {
@@ -308,15 +315,17 @@ static int part_of(const ns_study *s, const char *name, int rank, const int64_t 
     return ns_file_part(s->file, &w, start, count, out, err);
 }
 
+static const char count_axes[] = "run step case layer head";
+
 int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
 {
     const int64_t shape[5] = {s->n.R, s->n.P, s->n.C, s->n.L, s->n.H}, n = s->n.C * s->n.L * s->n.H;
     const char *const of = ns_hits_of(name);
-    int rc = part_of(s, name, 5, shape, run, step, out, err);
+    int rc = part_of(s, name, count_axes, 5, shape, run, step, out, err);
     if (rc != NS_OK || !of || !ns_file_has(s->file, of))
         return rc;
     float *const all = ns_alloc_array((size_t)n, sizeof *all);
-    rc = all ? part_of(s, of, 5, shape, run, step, all, err) : ns_oom(err, of);
+    rc = all ? part_of(s, of, count_axes, 5, shape, run, step, all, err) : ns_oom(err, of);
     rc = rc != NS_OK ? rc : ns_check_hits(s->path, name, out, all, n, err);
     free(all);
     return rc;
@@ -325,7 +334,7 @@ int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t st
 int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
 {
     const char *const of = ns_hits_of(name);
-    int rc = part_of(s, name, 3, (int64_t[]){s->n.R, s->n.P, s->n.C}, run, step, out, err);
+    int rc = part_of(s, name, "run step case", 3, (int64_t[]){s->n.R, s->n.P, s->n.C}, run, step, out, err);
     if (rc != NS_OK || !of || !ns_file_has(s->file, of))
         return rc;
     float *const all = ns_alloc_array((size_t)s->n.C, sizeof *all);
@@ -338,6 +347,6 @@ int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64
 int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
 {
     const int64_t start[1] = {0}, count[1] = {s->n.C};
-    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_score_range(name, NULL)};
+    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_score_range(name, NULL), "case"};
     return ns_file_part(s->file, &w, start, count, out, err);
 }

@@ -81,23 +81,48 @@ code=$?
 [ $code -eq 74 ] || fail "weights that were cut: exit $code, not 74: $(head -c 300 err)"
 grep -q 'cut/model.safetensors: has 2000 bytes, where it had' err || fail "weights that were cut: $(head -c 300 err)"
 
-# A disk that is full: 73 or 74 with the file's name, and nothing is left. A file size limit stands in for the disk.
+# A disk that is full: 73 or 74 with the file's name and what to do, and nothing is left but whole files that say what there is to do
+# (kept). A file size limit stands in for the disk.
 full() {
     name=$1
     shift
     rm -rf full
     mkdir full
-    (ulimit -f 1; "$NEEDLESCOPE" "$@" -o "full/$name" >out 2>err </dev/null; echo $? >code)
+    (ulimit -f 1; "$NEEDLESCOPE" "$@" -o "full/$name" >/dev/null 2>err </dev/null; echo $? >code)
     case $(cat code) in 73 | 74) ;; *) fail "$* on a full disk: exit $(cat code): $(head -c 300 err)" ;; esac
     grep -q "full/$name" err || fail "$* on a full disk: the error has no name: $(head -c 300 err)"
-    [ -z "$(find full -type f)" ] || fail "$* on a full disk leaves $(find full -type f)"
+    grep -q 'writing failed: File too large (raise ulimit -f)$' err || fail "$* on a full disk: no reason or remedy: $(head -c 300 err)"
+    left=$(find full -type f ${kept:+! -path "full/$kept"})
+    [ -z "$left" ] || fail "$* on a full disk leaves $left"
 }
+mkdir runs && run lab plant -o runs/a --series 2 --retrieval 3.1 --births 1 --every 1
+run scan runs/a --cases c.jsonl --probe retrieval_find,previous_token -o scanned
+run merge scanned
+run cases needle --model m --lengths 64 --depths 0.5 --twins swap -o twins.jsonl
+echo '{"name": "small", "checkpoint_every": 2, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4,
+       "length": 32, "steps": 2}}' >small.json
 full x.h5 score m --cases c.jsonl --probe retrieval_find
 full x.jsonl cases needle --model m --lengths 64 --count 40
 full x.csv export csv s.h5
 full x.png figure heads s.h5
 full x.pdf figure heads s.h5
 full x.svg figure heads s.h5
+full x.png figure strip scanned/study.h5
+full x.h5 record m --cases c.jsonl --maps dense
+full x.h5 merge scanned
+full x.h5 ablate m --cases c.jsonl --heads 3.1
+full x.h5 patch m --cases twins.jsonl --heads 3.1
+full x.tex export latex s.h5 --top 40
+full x.ipynb export notebook scanned/study.h5
+full x.json cases repeat --model m --length 4000
+full p lab plant
+full p lab plant --series 2 --retrieval 3.1 --births 1 --every 1
+kept=x/run.json full x train small.json
+kept=x/index/a.json full x scan runs/a --cases c.jsonl --probe retrieval_find
+full out.csv export csv scanned/study.h5
+(ulimit -f 1; "$NEEDLESCOPE" inspect m --tensors --json >big 2>err; echo $? >code)
+[ "$(cat code)" -eq 74 ] && grep -q 'standard output: writing failed: File too large (raise ulimit -f)$' err ||
+    fail "standard output on a full disk: exit $(cat code): $(head -c 300 err)"
 if [ -w /dev/full ]; then
     expect 74 '/dev/full: writing failed: No space left' cases needle --model m --lengths 64 -o /dev/full
     expect 74 '/dev/full: writing failed: No space left' export csv s.h5 -o /dev/full

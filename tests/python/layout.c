@@ -70,7 +70,7 @@ static void more_structs(void)
 {
     WHOLE(ns_engine_params, F(size) F(threads) F(cpu))
     WHOLE(ns_range, F(least) F(most) F(nan))
-    WHOLE(ns_expected, F(size) F(name) F(type) F(rank) F(shape) F(range))
+    WHOLE(ns_expected, F(size) F(name) F(type) F(rank) F(shape) F(range) F(axes))
     WHOLE(ns_recorder_params, F(size) F(at) F(n_at) F(rows) F(maps) F(dtype) F(top_k) F(pool_block) F(max_bytes))
     WHOLE(ns_patch_params, F(size) F(heads) F(n_heads) F(scores_sha256) F(scores_arch_sha256) F(site) F(no_map) F(all_rows) F(noising)
         F(draws) F(resamples) F(seed) F(keep) F(progress) F(cancelled) F(user))

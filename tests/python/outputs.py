@@ -134,6 +134,9 @@ def test_seals():
                 count(1, "files with and without a seal")
 
 
+AXES = "the name of its first axis is lost"
+
+
 def test_values():
     """What h5py writes into a sound file, and cannot be: read() refuses it in the words of the commands that show it."""
     csv, curves = ("export", "csv", "-o", "out.csv"), ("figure", "rank", "-o", "out.svg", "--score", "induction")
@@ -144,11 +147,24 @@ def test_values():
                ("study.h5", "tokens", 5, ("emergence",), "they never become fewer"),
                ("study.h5", "step", 7, ("emergence",), "steps ascend"),
                ("study.h5", "retrieval_find", float("inf"), ("emergence",), "dataset 'retrieval_find' holds inf"))
+    for shown in (("figure", "heads", "-o", "out.svg", "--score", "retrieval_find"), ("figure", "rank", "-o", "out.svg"), csv,
+                  ("export", "latex", "-o", "out.tex"), ("export", "notebook", "-o", "out.ipynb")):
+        planted += (("scores.h5", "retrieval_find", float("nan"), shown, "dataset 'retrieval_find' holds nan of head 3.3"),)
+        planted += (("scores.h5", "retrieval_find", AXES, shown, "dataset 'retrieval_find' has the axes '? head', where 'layer head'"),)
+    planted += (("study.h5", "retrieval_find", float("nan"), ("emergence",), "dataset 'retrieval_find' holds nan of head 3.3"),
+                ("study.h5", "retrieval_find", AXES, ("emergence",), "has the axes '? step layer head'"),
+                ("scores.h5", "induction", float("nan"), csv, "though 'case_induction' counts"),
+                ("scores.h5", "score_low", AXES, curves, "dataset 'score_low' has the axes '? layer head'"),
+                ("scores.h5", "depth", AXES, ("figure", "grid", "-o", "out.svg"), "dataset 'depth' has the axes '?'"),
+                ("scores.h5", "find_hits", AXES, ("figure", "grid", "--of", "find", "--head", "2.1", "-o", "out.svg"), "'? layer head'"))
     for file, dataset, value, command, words in planted:
         with open(file, "rb") as f, open("bare.h5", "wb") as bare:
             bare.write(f.read()[:-28])
         with h5py.File("bare.h5", "r+") as f:
-            f[dataset][(..., 2, 1) if dataset == "find_hits" else (-1,) * f[dataset].ndim] = value        # head 2.1
+            if value is AXES:
+                f[dataset].dims[0].detach_scale(f[dataset].dims[0][0])
+            else:
+                f[dataset][(..., 2, 1) if dataset == "find_hits" else (-1,) * f[dataset].ndim] = value        # head 2.1
         done = subprocess.run([tool, *command, "bare.h5", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         said = done.stderr.strip().partition("error: ")[2]
         assert done.returncode == 65 and words in said, (file, dataset, done)
@@ -159,8 +175,49 @@ def test_values():
             raise AssertionError(f"{dataset} = {value} was read")
         except ns.Error as e:
             places = [re.sub(r"\(value \d+\)", "", x) for x in (str(e), said)]           # the one counts in the file, the other in a part
-            assert places[0] == places[1], places
+            assert words in str(e) if value is AXES else places[0] == places[1], places
         count(1, "values that cannot be")
+
+
+def test_recordings_and_interventions():
+    """What no command shows is held by read() all the same; what is sound, and what recurrent layers may have, is read."""
+    ns.train({**TRAIN, "train": {**TRAIN["train"], "pattern": "GF"}}, "gated")
+    call("cases", "repeat", "--model", "gated/step000002", "--length", 24, "-o", "short.jsonl")
+    for maps in ("dense", "topk", "pooled", "stats"):
+        call("record", "gated/step000002", "--cases", "short.jsonl", "--maps", maps, "-o", f"gated-{maps}.h5")
+        ns.read(f"gated-{maps}.h5")
+    for maps in ("rows", "topk", "pooled", "stats"):
+        call("record", "m", "--cases", "cases.jsonl", "--maps", maps, "-o", f"maps-{maps}.h5")
+        ns.read(f"maps-{maps}.h5")
+    call("record", "m", "--cases", "cases.jsonl", "--at", "blocks.*.hook_resid_post", "-o", "activations.h5")
+    call("ablate", "m", "--cases", "cases.jsonl", "--heads", "2.1", "--draws", 2, "-o", "ablation.h5")
+    nan = float("nan")
+    planted = (("maps.h5", "case0000/attn", (1.5, -.25, nan), 1), ("maps-rows.h5", "case0000/rows_attn", (1.5, nan), 1),
+               ("maps-topk.h5", "case0000/topk_value", (7, nan), 0), ("maps-topk.h5", "case0000/topk_rest", (-.5, 1.5), 0),
+               ("maps-topk.h5", "case0000/topk_index", (-2,), 0), ("maps-pooled.h5", "case0000/pool_mean", (1.5, -1), nan),
+               ("maps-pooled.h5", "case0000/pool_max", (2,), nan), ("maps-stats.h5", "stat_needle", (1.5, -1), nan),
+               ("maps-stats.h5", "stat_entropy", (-1,), 3), ("maps-stats.h5", "stat_sink_sq", (1.25,), 1),
+               ("maps-stats.h5", "stat_argmax_dist", (-1,), 0), ("maps-stats.h5", "stat_count", (-1,), 1),
+               ("activations.h5", "case0000/hook_resid_post", (nan,), -1e4),
+               ("ablation.h5", "content_right", (9,), 0), ("ablation.h5", "first_right", (2,), 1),
+               ("ablation.h5", "margin", (float("inf"),), nan),
+               ("patch.h5", "flipped", (1.5, -1), 1), ("patch.h5", "recovery", (float("inf"),), -7),
+               ("patch.h5", "recovery_low", (1e9,), -7), ("patch.h5", "set_recovery_low", (1e9,), -7),
+               ("patch.h5", "says_source", (2,), 0), ("patch.h5", "map_difference", (float("inf"),), -7))
+    for file, dataset, bad, good in planted:
+        for value in (good, *bad):
+            with open(file, "rb") as f, open("bare.h5", "wb") as bare:
+                bare.write(f.read()[:-28])
+            with h5py.File("bare.h5", "r+") as f:
+                f[dataset][(-1,) * f[dataset].ndim] = value
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    ns.read("bare.h5")
+                assert value is good, f"{file}: {dataset} = {value} was read"
+            except ns.Error as e:
+                assert value is not good and f"'{dataset}'" in str(e).replace("'/", "'") and "bare.h5" in str(e), (file, dataset, value, e)
+            count(1, "values of recordings and interventions")
 
 
 def test_training():

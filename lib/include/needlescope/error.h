@@ -32,6 +32,10 @@ typedef struct ns_error {
  * An argument may point into err->message itself (to prefix an inner message). */
 NS_API int ns_fail(ns_error *err, int code, const char *fmt, ...) NS_PRINTF(3, 4);
 
+/* "PATH: WHAT: what errno says (its remedy)": what the system refused, said the same everywhere. The code is `usual`, but NS_E_MEMORY, try
+ * again, where memory or descriptors ran out. */
+NS_API int ns_fail_errno(ns_error *err, int usual, const char *path, const char *what);
+
 /* The word that was likely meant, NULL when none is near: one that begins with it, else by edit distance; up to a colon ("aligned:SPAN").
  * Ties go to the first. Borrowed from words. */
 NS_API const char *ns_nearest_word(const char *word, const char *const *words, int64_t n);

@@ -89,6 +89,7 @@ typedef struct ns_expected {
     int         rank;
     int64_t     shape[NS_MAX_RANK];      /* what is found takes the place of NS_ANY */
     ns_range    range;
+    const char *axes;                    /* names of the dimensions, as ns_file_describe has them; NULL: whatever they are called */
 } ns_expected;
 /* The whole dataset; out: where the pointer to a malloc'd row-major array of wanted->type goes, NULL after an error. */
 NS_API NS_MUST_CHECK int ns_file_array(const ns_file *, ns_expected *, void *out, ns_error *);

@@ -93,6 +93,8 @@ NS_API NS_MUST_CHECK int ns_study_case_series(const ns_study *, const char *name
 NS_API ns_range ns_score_range(const char *dataset, const ns_score_meaning *);
 /* Of a dataset of an ablation or a patching, by its name. */
 NS_API ns_range ns_intervention_range(const char *dataset);
+/* Of a recording's dataset, by its name without its group, in a layer whose rows are signed (recurrent) or sum to 1. */
+NS_API ns_range ns_recording_range(const char *dataset, bool signed_rows);
 /* values[L, H] of a score at one checkpoint, `before` numbers into a dataset (the score's own, its chance, what a ranking found of it), in
  * layers of kinds[L]. path: for the message. */
 typedef struct ns_head_values {
@@ -114,9 +116,16 @@ NS_API const char *ns_hits_of(const char *hits);
 /* NS_E_FORMAT where hits[n] exceed of[n]; a NaN is no number of either. path and name (of the hits): for the message. */
 NS_API NS_MUST_CHECK int ns_check_hits(const char *path, const char *name, const float *hits, const float *of, int64_t n, ns_error *);
 
+/* What a score is counted of, [case, layer, head]: "find_events" of "retrieval_find", which is a quotient by their sum, or "case_entropy"
+ * of "entropy", their mean. Scores of weights have no such dataset. */
+NS_API const char *ns_score_counted_of(const char *score, char out[NS_CHANCE_NAME]);
+/* NS_E_FORMAT where a value is NaN though `counts`, of what ns_score_counted_of names, has events or numbers of that head in any of the n
+ * cases. */
+NS_API NS_MUST_CHECK int ns_check_defined(const ns_head_values *, const char *counted, const float *counts, int64_t n, ns_error *);
+
 /* All of this at once, and what ns_study_open looks at, over a whole file: NS_E_FORMAT where a reader of one of its datasets would refuse a
- * value. For who takes a file as it is (Python's read). Of scores of versions without `layer_kind`, and of files that are neither scores, a
- * study nor a patching, nothing is asked. */
+ * value. For who takes a file as it is (Python's read). Of scores and recordings of versions without `layer_kind`, and of files that are
+ * neither, nor interventions, nothing is asked. */
 NS_API NS_MUST_CHECK int ns_file_check_values(const ns_file *, ns_error *);
 
 /* ---- what analysis finds in it (needlescope/training.h) ---- */

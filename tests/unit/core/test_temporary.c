@@ -57,16 +57,16 @@ static void planted_links(void **state)
     (void)state;
     ns_error err = {""};
     ns_atomic_file file;
+    static const char *const standing[] = {"a link to a file", "a link to nothing", "a file"};
     char victim[96], *text, *const a = ns_temporary_name(target), *const b = ns_temporary_name(target);
     assert_string_not_equal(a, b);
     snprintf(victim, sizeof victim, "%s/victim", folder);
     assert_int_equal(ns_file_write(victim, "precious", 8, &err), NS_OK);
-    for (int kind = 0; kind < 3; kind++) {       /* a link to a file, to nothing, a file */
+    for (int kind = 0; kind < 3; kind++) {
         assert_int_equal(ns_atomic_begin(&file, target, &err), NS_OK);
         assert_int_equal(kind == 2 ? link(victim, file.tmp) : symlink(kind == 0 ? victim : "elsewhere", file.tmp), 0);
         if (ns_atomic_open(&file, &err) != NS_E_CREATE)
-            fail_msg("what stands at the temporary's name is written over: %s", kind == 0 ? "a link to a file" : kind == 1 ? "a link to nothing"
-                     : "a file");
+            fail_msg("what stands at the temporary's name is written over: %s", standing[kind]);
         assert_non_null(strstr(err.message, target));
         assert_int_equal(unlink(file.tmp), 0);
         ns_atomic_abort(&file);

@@ -23,9 +23,10 @@ typedef struct contents {
     float found[L * H], low[L * H], high[L * H];         /* retrieval_find and its intervals */
     double depth[C];
     int64_t right[C], answer[C];
+    const char *step, *window, *first;                   /* of the run's coordinates, and the first case's id */
 } contents;
 static const contents sound = {{0, 1}, {0, 1, 1, 0}, {1, 1, 1, 1}, {0, 1.0000001f}, {.5f, NAN}, {-1, NAN}, {-7, 85}, {"full", "swa"},
-                               {.5f, 1}, {.5f, NAN}, {.75f, NAN}, {0, NAN}, {3, 0}, {3, 1}};
+                               {.5f, 1}, {.5f, NAN}, {.75f, NAN}, {0, NAN}, {3, 0}, {3, 1}, "1", "4", "a"};
 
 static void put(ns_table_writer *t, const char *name, const char *axes, const void *data, ns_dtype dtype, int rank, const int64_t *shape)
 {
@@ -42,15 +43,17 @@ static void put_score(ns_table_writer *t, const char *name, const float *values,
 
 static void write_shard(const contents *c)
 {
-    static const ns_fact facts[] = {{"kind", "scores", false}, {"run", "run", false}, {"step", "1", false}, {"tokens", "1", false},
-                                    {"cases_sha256", "x", false}, {"scan_cases_sha256", "x", false}, {"scan_probes", "x", false},
-                                    {"probes", "x", false}, {"kernel_class", "x", false}, {"checkpoint", "1", false}};
+    const ns_fact facts[] = {{"kind", "scores", false}, {"run", "run", false}, {"step", c->step, false}, {"tokens", "1", false},
+                             {"cases_sha256", "x", false}, {"scan_cases_sha256", "x", false}, {"scan_probes", "x", false},
+                             {"probes", "x", false}, {"kernel_class", "x", false}, {"checkpoint", "1", false},
+                             {"run.seed", "0", false}, {"run.window", c->window, false}};
+    const int n_facts = (int)(sizeof facts / sizeof *facts) - !c->window;
     static const uint8_t valid[L * H] = {1, 1};
     static const int64_t window[L * H] = {0, 0};
-    static const char *const ids[C] = {"a", "b"};
+    const char *const ids[C] = {c->first, "b"};
     const int64_t heads[] = {L, H}, cells[] = {C, L, H}, cases[] = {C};
     ns_table_writer *t;
-    assert_int_equal(ns_table_create(&t, shard, facts, sizeof facts / sizeof *facts, NULL), NS_OK);
+    assert_int_equal(ns_table_create(&t, shard, facts, n_facts, NULL), NS_OK);
     assert_int_equal(ns_table_count(t, "case", C, NULL), NS_OK);
     assert_int_equal(ns_table_count(t, "layer", L, NULL), NS_OK);
     assert_int_equal(ns_table_count(t, "head", H, NULL), NS_OK);
@@ -303,6 +306,64 @@ static void test_refused(void **state)
     expect_refused(&c, true, "dataset 'share_chance' holds 85 (value 0)");
 }
 
+/* A score without a number is one of which nothing was counted: in no case has the head an event. */
+static void test_undefined(void **state)
+{
+    (void)state;
+    contents c = sound;
+    c.found[0] = c.low[0] = c.high[0] = NAN;
+    expect_refused(&c, false, "dataset 'retrieval_find' holds nan of head 0.0 (value 0), though 'find_events' counts 2 cases for it");
+    c.events[0] = 0;
+    expect_refused(&c, false, "though 'find_events' counts 1 case for it");
+    c.events[2] = c.hits[2] = 0;
+    expect_read(&c);
+}
+
+/* Shards of the same run and cases say the same of them. */
+static void expect_apart(const contents *c, const char *says)
+{
+    char first[sizeof shard], second[sizeof shard];
+    ns_error err = {""};
+    write_shard(&sound);
+    strcpy(first, shard);
+    strcpy(second, shard);
+    second[strlen(second) - strlen("1.h5")] = '2';
+    strcpy(shard, second);
+    write_shard(c);
+    const int rc = ns_merge(folder, study_path, NULL, &err);
+    unlink(second);
+    strcpy(shard, first);
+    if (says ? rc != NS_E_FORMAT || !strstr(err.message, says) || !strstr(err.message, second) || !strstr(err.message, first) : rc != NS_OK)
+        fail_msg("code %d, '%s', not '%s'", rc, err.message, says ? says : "");
+}
+
+static void test_shards_of_one_run(void **state)
+{
+    (void)state;
+    contents c = sound;
+    c.step = "2";
+    c.found[0] = .25f;                                   /* what was measured may differ */
+    c.low[0] = .25f;
+    c.answered[0] = 1;
+    expect_apart(&c, NULL);
+    c.depth[0] = .5;
+    expect_apart(&c, "dataset 'depth' says something else of the same cases than");
+    c = sound;
+    c.step = "2";
+    c.answer[0] = 4;
+    expect_apart(&c, "dataset 'n_answer' says something else of the same cases than");
+    c = sound;
+    c.step = "2";
+    c.first = "c";
+    expect_apart(&c, "dataset 'case_id' says something else of the same cases than");
+    c = sound;
+    c.step = "2";
+    c.window = "8";
+    expect_apart(&c, "says of run 'run' window=8, and");
+    c.window = NULL;
+    expect_apart(&c, "says of run 'run' nothing, and");
+}
+
 /* Intervals of a ranking are shown by tables and figures; a merge leaves them out. */
 static void test_intervals(void **state)
 {
@@ -475,6 +536,9 @@ static void test_any_rows(void **state)
         for (int i = 0; i < (*p)->n_scores; i++) {
             const ns_score *const s = &(*p)->scores[i];
             const bool counts = s->over || strstr(s->name, "selectivity") || strncmp(s->name, "retrieval_wu", 12) == 0, weights = !(*p)->at;
+            char of[NS_CHANCE_NAME];
+            if ((*p)->at)
+                assert_string_equal(ns_score_counted_of(s->name, of), s->over ? s->over : s->of);
             if (ns_score_of_any_rows(s->name) != (counts || weights))
                 fail_msg("%s: %d", s->name, ns_score_of_any_rows(s->name));
             n += counts || weights;
@@ -513,6 +577,7 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
+                                       cmocka_unit_test(test_undefined), cmocka_unit_test(test_shards_of_one_run),
                                        cmocka_unit_test(test_metrics),
                                        cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
                                        cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows),
