@@ -16,10 +16,13 @@ enum { LARGEST = 256 << 20, DEPTH = 64, MOST_FACT = 1 << 20 };
 
 typedef struct reading { const char *data; size_t n; ns_fact_list *out; ns_error *err; } reading;
 
-/* Of texts without their ends. A text with a NUL in it is cut there. */
+/* Of texts without their ends. A text with a NUL in it is cut there; a name that has one, or is no UTF-8, is none. */
 static int add(const reading *r, const char *name, size_t n_name, const char *value, size_t n_value)
 {
+    size_t bad;
     if (n_name == 0 || n_name > NS_MAX_FACT_NAME || n_value > MOST_FACT)
+        return NS_OK;
+    if (memchr(name, '\0', n_name) || !ns_utf8_valid(name, n_name, &bad))
         return NS_OK;
     char *const key = ns_printf_alloc("%.*s", (int)n_name, name), *const text = ns_printf_alloc("%.*s", (int)n_value, value);
     const int rc = key && text ? ns_fact_list_add(r->out, key, text, true, r->err) : ns_oom(r->err, "the provenance");
