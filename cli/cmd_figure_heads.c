@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/figure.h"
 
-typedef struct heads_settings { cli_words score; cli_heads mark; int64_t top; cli_look look; } heads_settings;
+typedef struct heads_settings { cli_words score; cli_heads mark; int64_t top, split; cli_look look; } heads_settings;
 static const heads_settings defaults = {.look = CLI_LOOK_DEFAULTS};
 
 #define FIELD(name) offsetof(heads_settings, name)
@@ -11,6 +11,8 @@ static const cli_option heads_options[] = {
      "the score to draw; several stand side by side (default retrieval_find, else the first retrieval score)"},
     {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "outline the K best heads", NULL, 1, 100000},
+    {"split", 0, CLI_INT, FIELD(split), "N",
+     "each score twice: needles nearer to the query than N tokens (a window), and the others", NULL, 1, INT32_MAX},
     {0},
 };
 #undef FIELD
@@ -20,7 +22,8 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
     const heads_settings *const s = settings;
     const ns_heads_plot plot = {.size = sizeof plot, .files = (const char *const *)args, .n_files = n_args, .scores = s->score.list,
                                 .n_scores = (int)s->score.n,
-                                .marks = s->mark.list, .n_marks = (int)s->mark.n, .top = s->top};
+                                .marks = s->mark.list, .n_marks = (int)s->mark.n, .top = s->top,
+                                .split = s->split};
     const ns_figure_params look = cli_look_params(app, &s->look);
     ns_plotted said = {.size = sizeof said};
     int rc = cli_look_check(app, &s->look);
@@ -41,6 +44,7 @@ const cli_command cli_cmd_figure_heads = {
                    "PNG, PDF or SVG; the command line goes into its metadata.",
     .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\n"
                 "needlescope figure heads scores.h5 --score retrieval_find,retrieval_continue,induction --top 5 -o heads.png\n"
+                "needlescope figure heads far.h5 --score retrieval_find,retrieval_continue --split 512 -o windows.pdf\n"
                 "needlescope figure heads z.h5 q.h5 --score recovery --vmin -0.8 --vmax 0.8 -o recovery.pdf",
     .run = figure_heads,
 };

@@ -426,7 +426,7 @@ class _MapPlot(c.Structure):
 
 class _HeadsPlot(c.Structure):
     _fields_ = [("size", c.c_size_t), ("files", _WORDS), ("n_files", c.c_int), ("scores", _WORDS), ("n_scores", c.c_int), ("marks", _HEADS),
-                ("n_marks", c.c_int), ("top", c.c_int64)]
+                ("n_marks", c.c_int), ("top", c.c_int64), ("split", c.c_int64)]
 
 
 class _RankPlot(c.Structure):
@@ -2374,17 +2374,18 @@ def _words(given):
     return (c.c_char_p * len(words))(*words), len(words)
 
 
-def figure_heads(files, out, scores=None, marks=(), top=0, **look):
+def figure_heads(files, out, scores=None, marks=(), top=0, split=0, **look):
     """Layer x head maps of scores of a score file, or of several, side by side. -> Plotted, as all figures.
 
     The ending of out (.png, .pdf, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
+    split: each score, a rate of hits, twice: over needles nearer to the query than so many tokens, and over the others.
     look   title, colormap, vmin, vmax, width (inches), dpi"""
     (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks, "marks")
     for path in paths:
         _warn_unsealed(path, stacklevel=3)
     return _plot("heads", out, [c.byref(_params(_HeadsPlot, files=paths, n_files=m, scores=names, n_scores=n,
                                                 marks=_pointer(heads, _I64 * 2),
-                                                n_marks=len(heads), top=top))], **look)
+                                                n_marks=len(heads), top=top, split=_number("split", split, 0)))], **look)
 
 
 def figure_rank(file, out, scores=None, top=20, **look):

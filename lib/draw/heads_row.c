@@ -51,6 +51,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         const int code = p->part[i].base.layout(&p->part[i].base, &own, err);
         if (code != NS_OK)
             return code;
+        if (i < p->n - 1)                        /* and its name does not reach into it */
+            p->part[i].base.width = fmin(p->part[i].base.width, each);
         p->x[i] = ns_page_snap(page, x);
         x += p->part[i].base.width + GAP;
         base->height = fmax(base->height, top + p->part[i].base.height);

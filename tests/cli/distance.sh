@@ -10,7 +10,7 @@ run cases needle --model model --lengths 128,96 --distances 20,45,80 --count 2 -
 [ "$(wc -l <cases.jsonl)" -eq 36 ] || fail "2 lengths x 3 distances x 2, with two twins, are not $(wc -l <cases.jsonl) cases"
 [ "$(grep -v twin_of cases.jsonl | grep -c '"distance": 45')" = 4 ] || fail "the distance is not in the cases"
 if grep -q '"depth"' cases.jsonl; then fail "cases by distance have a depth"; fi
-run score model --cases cases.jsonl --probe retrieval_find --resamples 20 -o scores.h5
+run score model --cases cases.jsonl --probe retrieval_find,induction --resamples 20 -o scores.h5
 
 # the grid is by distance where the cases have no depth, and says so; by depth it has nothing to draw
 run figure grid scores.h5 -o grid.svg
@@ -19,6 +19,19 @@ grep -q 'tokens from the query back to the needle' grid.svg && grep -q '2 cases 
 grep -q '12 twins left out' out || fail "grid: twins are not counted: $(cat out)"
 expect 2 'no case but twins says at which depth' figure grid scores.h5 --by depth -o no.svg
 expect 2 "distnce" figure grid scores.h5 --by distnce -o no.svg
+
+# maps of heads split at a distance: twins' needles count too; what has no hits, or no such case, is said
+run figure heads scores.h5 --score retrieval_find --split 40 --top 2 -o split.svg
+grep -q '>find, d &lt; 40<' split.svg && grep -q '>find, d ≥ 40<' split.svg ||
+    fail "split maps: $(cat out)"
+grep -q '^shows *find, d < 40, find, d . 40' out || fail "split maps are not named: $(cat out)"
+expect 2 'no case has its needle within 5 tokens from' figure heads scores.h5 --split 5 -o no.svg
+expect 2 'induction cannot be split' figure heads scores.h5 --score induction --split 40 -o no.svg
+
+# maps side by side lie within the figure, whatever their names
+run figure heads scores.h5 --score retrieval_find,retrieval_continue,retrieval_copy --split 40 --width 7 -o six.svg
+right=$(grep -o '<text x="[0-9.]*' six.svg | sed 's/.*"//' | sort -n | tail -1 | cut -d. -f1)
+[ "$right" -lt 504 ] || fail "six maps: text at $right of the page's 504 points"
 
 # cases by depth have a distance that was measured: few are columns, many are bins of whole numbers
 run cases needle --model model --lengths 128 --depths .2,.8 --count 1 -o depths.jsonl

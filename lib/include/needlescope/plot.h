@@ -60,7 +60,7 @@ typedef struct ns_map_plot {
 NS_API NS_MUST_CHECK int ns_plot_map(const char *path, const ns_map_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
 /* ---- score files: the scores of one checkpoint (score, a shard of scan, patch) ---- */
-/* Layer x head maps of scores, side by side: files x scores of them, at most NS_FIGURE_HEADS. */
+/* Layer x head maps of scores, side by side: files x scores (x 2, split) of them, at most NS_FIGURE_HEADS. */
 typedef struct ns_heads_plot {
     size_t             size;
     const char *const *files;   int n_files;
@@ -68,6 +68,8 @@ typedef struct ns_heads_plot {
     int n_scores; /* 0 = each file's usual one: retrieval_find, else the first retrieval score, else the first */
     const ns_head     *marks;   int n_marks;         /* heads to outline */
     int64_t            top;                          /* so many of the best, too (best.h: none that scores nothing) */
+    int64_t            split;                        /* above 0: each score, a rate of hits, twice: over the cases whose needle is nearer
+                                                        to the query than so many tokens, and over those whose needle is not */
 } ns_heads_plot;
 NS_API NS_MUST_CHECK int ns_plot_heads(const char *path, const ns_heads_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
