@@ -134,7 +134,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = ns_open(&m, &how, &app->err);
     if (rc == NS_OK && !m->tokenizer)
-        rc = ns_fail(&app->err, NS_E_MISSING, "%s: has no tokenizer.json", args[0]);
+        rc = ns_fail(&app->err, NS_E_MISSING, "%s: has no tokenizer (tokenizer.json, tokenizer.model, vocab.json, vocab.txt)",
+                     args[0]);
     if (rc == NS_OK)
         rc = s->decode.n ? print_decoded(app, m->tokenizer, s)
                          : print_encoded(app, m->tokenizer, s, text ? text : args[1], text ? n : strlen(args[1]));
@@ -148,8 +149,8 @@ const cli_command cli_cmd_tokenize = {
     .arguments = "MODEL [TEXT]", .min_args = 1, .max_args = 2,
     .groups = {{"Options", options, 0}},
     .settings_size = sizeof(tokenize_settings),
-    .description = "MODEL is a tokenizer.json, a folder that holds one, or a checkpoint. Offsets count bytes of the text; a token that "
-                   "is part of a character has no text of its own.",
+    .description = "MODEL is a tokenizer.json (tokenizer.model, vocab.json, vocab.txt), a folder that holds one, or a checkpoint. "
+                   "Offsets count bytes of the text; a token that is part of a character has no text of its own.",
     .examples = "needlescope tokenize SmolLM2-135M 'The key is 7421.'\n"
                 "needlescope tokenize SmolLM2-135M --decode 504,2256",
     .run = tokenize,

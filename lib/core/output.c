@@ -324,7 +324,7 @@ static bool is_read(const char *name, place where)
                                         "special_tokens_map.json",
                                         "model.safetensors.index.json", "pytorch_model.bin.index.json", "run.json", "vocab.json",
                                         "merges.txt", "chat_template.jinja",
-                                        "tokenizer.model"};
+                                        "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "added_tokens.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;

@@ -1,6 +1,7 @@
-/* companions.c - what lies beside weights and says how they are read: config.json, and tokenizer.json, which training steps often share
- * with the folder above them, with the main revision of their cache, or with the repository whose checkpoints they are. */
+/* companions.c - what lies beside weights and says how they are read: config.json, and a tokenizer, which training steps often share with
+ * the folder above them, with the main revision of their cache, or with the repository whose checkpoints they are. */
 #include "io/series.h"
+#include <needlescope/tokenizer.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,18 @@ static int beside(char **out, const char *dir, const char *name, ns_error *err)
     return NS_OK;
 }
 
-/* *found = CACHE/snapshots/COMMIT/tokenizer.json, COMMIT being what refs/main says. */
+/* The same for the tokenizer of the folder DIR or (up: not NULL) DIR/UP, in whatever form. */
+static int tokenizer_in(char **out, const char *dir, const char *up, ns_error *err)
+{
+    char *const folder = *out ? NULL : up ? ns_path_join(dir, up) : ns_strdup(dir);
+    if (!*out && !folder)
+        return ns_oom(err, dir);
+    *out = *out ? *out : ns_tokenizer_in(folder);
+    free(folder);
+    return NS_OK;
+}
+
+/* *found = the tokenizer in CACHE/snapshots/COMMIT, COMMIT being what refs/main says. */
 static int in_main(char **found, const char *cache, ns_error *err)
 {
     char *const ref = ns_path_join(cache, "refs/main"), *commit = NULL, *snapshot = NULL;
@@ -30,7 +42,7 @@ static int in_main(char **found, const char *cache, ns_error *err)
     if (rc == NS_OK && ns_path_exists(ref) && ns_file_read(ref, MAX_COMMIT, &commit, NULL, NULL) == NS_OK) {
         commit[strcspn(commit, " \t\r\n")] = '\0';
         snapshot = ns_plain_name(commit) ? ns_printf_alloc("%s/snapshots/%s", cache, commit) : NULL;
-        rc = !ns_plain_name(commit) ? NS_OK : snapshot ? beside(found, snapshot, "tokenizer.json", err) : ns_oom(err, cache);
+        rc = !ns_plain_name(commit) ? NS_OK : snapshot ? tokenizer_in(found, snapshot, NULL, err) : ns_oom(err, cache);
     }
     free(snapshot);
     free(commit);
@@ -101,12 +113,12 @@ int ns_checkpoint_companions(ns_checkpoint *ck, ns_error *err)
 {
     int rc = beside(&ck->config, ck->dir, "config.json", err);
     rc = rc != NS_OK ? rc : config_above(ck, err);
-    rc = rc != NS_OK ? rc : beside(&ck->tokenizer, ck->dir, "tokenizer.json", err);
-    rc = rc != NS_OK ? rc : beside(&ck->tokenizer, ck->dir, "../tokenizer.json", err);
+    rc = rc != NS_OK ? rc : tokenizer_in(&ck->tokenizer, ck->dir, NULL, err);
+    rc = rc != NS_OK ? rc : tokenizer_in(&ck->tokenizer, ck->dir, "..", err);
     if (rc != NS_OK || ck->tokenizer)
         return rc;
     if (in_checkpoints(ck->dir, true))
-        return beside(&ck->tokenizer, ck->dir, "../../tokenizer.json", err);
+        return tokenizer_in(&ck->tokenizer, ck->dir, "../..", err);
     char *const cache = cache_of(ck->dir);
     rc = cache ? of_another(ck, cache, err) : NS_OK;
     free(cache);

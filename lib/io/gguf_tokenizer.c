@@ -4,6 +4,7 @@
  * SentencePiece: pieces with scores and no merges, so the model gets "scores" in their place (tokenizer/bpe_scores.c). Control and
  * user-defined tokens are added tokens, which llama.cpp looks for in the text as it is. The chat template is never run. */
 #include "io/gguf.h"
+#include "io/tokenizer/build.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,49 +60,6 @@ static const struct cut *find_cut(const char *name)
     return NULL;
 }
 
-/* ---- small objects ---- */
-
-static cJSON *typed(const char *type)
-{
-    cJSON *const object = cJSON_CreateObject();
-    if (object && cJSON_AddStringToObject(object, "type", type))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
-}
-
-/* Into the list; NULL, and the object freed, where memory is out. */
-static cJSON *append(cJSON *list, cJSON *object)
-{
-    if (list && object && cJSON_AddItemToArray(list, object))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
-}
-
-/* root[key] = {"type": "Sequence", list_key: []}: the list. */
-static cJSON *add_sequence(cJSON *root, const char *key, const char *list_key)
-{
-    cJSON *const sequence = typed("Sequence");
-    if (!sequence || !cJSON_AddItemToObject(root, key, sequence)) {
-        cJSON_Delete(sequence);
-        return NULL;
-    }
-    return cJSON_AddArrayToObject(sequence, list_key);
-}
-
-static bool add_pattern(cJSON *object, const char *kind, const char *text)
-{
-    cJSON *const pattern = object ? cJSON_AddObjectToObject(object, "pattern") : NULL;
-    return pattern && cJSON_AddStringToObject(pattern, kind, text);
-}
-
-static bool add_replace(cJSON *list, const char *from, const char *to)
-{
-    cJSON *const replace = append(list, typed("Replace"));
-    return add_pattern(replace, "String", from) && cJSON_AddStringToObject(replace, "content", to);
-}
-
 /* ---- vocabulary ---- */
 
 static int64_t type_of(const reading *r, int64_t id)
@@ -120,11 +78,7 @@ static int add_token(const reading *r, cJSON *vocab, cJSON *added, int64_t id, c
         return NS_OK;
     if (!*text)
         return ns_fail(r->g->err, NS_E_FORMAT, "%s: token %lld is special and empty", r->g->path, (long long)id);
-    cJSON *const token = append(added, cJSON_CreateObject());
-    return token && cJSON_AddNumberToObject(token, "id", (double)id) && cJSON_AddStringToObject(token, "content", text) &&
-                   cJSON_AddFalseToObject(token, "normalized") && cJSON_AddBoolToObject(token, "special", type != USER_DEFINED)
-               ? NS_OK
-               : oom(r);
+    return ns_tok_add_special(added, id, text, type != USER_DEFINED) ? NS_OK : oom(r);
 }
 
 /* The text of each token, which is no C string in the file. */
@@ -161,7 +115,7 @@ static int add_merges(const reading *r, cJSON *model)
         if (!ns_utf8_valid(s, n, &bad) || memchr(s, 0, n))
             return ns_fail(r->g->err, NS_E_FORMAT, "%s: merge %llu is no text in UTF-8", r->g->path, (unsigned long long)i);
         char *const text = ns_printf_alloc("%.*s", (int)n, s);
-        rc = text && append(list, cJSON_CreateString(text)) ? NS_OK : oom(r);
+        rc = text && ns_tok_append(list, cJSON_CreateString(text)) ? NS_OK : oom(r);
         free(text);
     }
     return rc;
@@ -180,7 +134,7 @@ static int add_scores(const reading *r, cJSON *model)
         const double score = ns_gguf_element(r->g, r->scores, (uint64_t)id);
         if (score != score || score - score != 0)
             return ns_fail(r->g->err, NS_E_FORMAT, "%s: the score of token %lld is not finite", r->g->path, (long long)id);
-        rc = append(list, type == NORMAL || type == UNUSED ? cJSON_CreateNumber(score) : cJSON_CreateNull()) ? NS_OK : oom(r);
+        rc = ns_tok_append(list, type == NORMAL || type == UNUSED ? cJSON_CreateNumber(score) : cJSON_CreateNull()) ? NS_OK : oom(r);
     }
     return rc;
 }
@@ -216,64 +170,31 @@ static char *text_of(const reading *r, int64_t id)
     return ns_printf_alloc("%.*s", (int)n, s);
 }
 
-/* {"SpecialToken": {"id": text, "type_id": 0}}, and special_tokens[text] = {"id", "ids", "tokens"}. */
-static bool add_special(const reading *r, cJSON *single, cJSON *table, int64_t id)
-{
-    char *const text = text_of(r, id);
-    cJSON *const item = append(single, cJSON_CreateObject()), *const own = item ? cJSON_AddObjectToObject(item, "SpecialToken") : NULL;
-    const bool known = text && cJSON_HasObjectItem(table, text);
-    cJSON *const entry = text && own && !known ? cJSON_AddObjectToObject(table, text) : NULL;
-    bool good = own && (known || entry) && cJSON_AddStringToObject(own, "id", text) && cJSON_AddNumberToObject(own, "type_id", 0);
-    if (good && entry) {
-        cJSON *const ids = cJSON_AddArrayToObject(entry, "ids"), *const tokens = cJSON_AddArrayToObject(entry, "tokens");
-        good = cJSON_AddStringToObject(entry, "id", text) && append(ids, cJSON_CreateNumber((double)id)) &&
-               append(tokens, cJSON_CreateString(text));
-    }
-    free(text);
-    return good;
-}
-
 static int add_template(const reading *r)
 {
-    const bool bos = r->add_bos && r->bos >= 0, eos = r->add_eos && r->eos >= 0;
-    if (!bos && !eos)
-        return NS_OK;
-    cJSON *const step = typed("TemplateProcessing");
-    if (!step || !cJSON_AddItemToObject(r->json, "post_processor", step)) {
-        cJSON_Delete(step);
-        return oom(r);
-    }
-    cJSON *const single = cJSON_AddArrayToObject(step, "single"), *const table = cJSON_AddObjectToObject(step, "special_tokens");
-    bool good = single && table && (!bos || add_special(r, single, table, r->bos));
-    cJSON *const item = good ? append(single, cJSON_CreateObject()) : NULL;
-    cJSON *const sequence = item ? cJSON_AddObjectToObject(item, "Sequence") : NULL;
-    good = sequence && cJSON_AddStringToObject(sequence, "id", "A") && cJSON_AddNumberToObject(sequence, "type_id", 0) &&
-           (!eos || add_special(r, single, table, r->eos));
+    const bool with_bos = r->add_bos && r->bos >= 0, with_eos = r->add_eos && r->eos >= 0;
+    char *const bos = with_bos ? text_of(r, r->bos) : NULL, *const eos = with_eos ? text_of(r, r->eos) : NULL;
+    const bool good = (bos || !with_bos) && (eos || !with_eos) && ns_tok_add_template(r->json, bos, r->bos, eos, r->eos);
+    free(bos);
+    free(eos);
     return good ? NS_OK : oom(r);
 }
 
 /* ---- the two models ---- */
 
-static bool add_byte_level(cJSON *list, bool prefix, bool regex)
-{
-    cJSON *const step = append(list, typed("ByteLevel"));
-    return step && cJSON_AddBoolToObject(step, "add_prefix_space", prefix) && cJSON_AddFalseToObject(step, "trim_offsets") &&
-           cJSON_AddBoolToObject(step, "use_regex", regex);
-}
-
 static bool add_cuts(const reading *r, const struct cut *cut)
 {
-    cJSON *const list = add_sequence(r->json, "pre_tokenizer", "pretokenizers");
-    cJSON *const decoders = add_sequence(r->json, "decoder", "decoders");
-    cJSON *const digits = cut->digits ? append(list, typed("Digits")) : NULL;
-    cJSON *const split = cut->regex ? append(list, typed("Split")) : NULL;
+    cJSON *const list = ns_tok_add_sequence(r->json, "pre_tokenizer", "pretokenizers");
+    cJSON *const decoders = ns_tok_add_sequence(r->json, "decoder", "decoders");
+    cJSON *const digits = cut->digits ? ns_tok_append(list, ns_tok_typed("Digits")) : NULL;
+    cJSON *const split = cut->regex ? ns_tok_append(list, ns_tok_typed("Split")) : NULL;
     if (!list || !decoders || (cut->digits && !digits) || (cut->regex && !split))
         return false;
     return (!digits || cJSON_AddTrueToObject(digits, "individual_digits")) &&
-           (!split || (add_pattern(split, "Regex", cut->regex) && cJSON_AddStringToObject(split, "behavior", "Isolated") &&
+           (!split || (ns_tok_add_pattern(split, "Regex", cut->regex) && cJSON_AddStringToObject(split, "behavior", "Isolated") &&
                        cJSON_AddFalseToObject(split, "invert"))) &&
-           add_byte_level(list, r->add_space, !cut->regex) && add_byte_level(decoders, false, false) &&
-           (!cut->nfc || append(add_sequence(r->json, "normalizer", "normalizers"), typed("NFC")));
+           ns_tok_add_byte_level(list, r->add_space, !cut->regex) && ns_tok_add_byte_level(decoders, false, false) &&
+           (!cut->nfc || ns_tok_append(ns_tok_add_sequence(r->json, "normalizer", "normalizers"), ns_tok_typed("NFC")));
 }
 
 static int read_bytes(reading *r, cJSON *model)
@@ -295,15 +216,9 @@ static int read_bytes(reading *r, cJSON *model)
 
 static bool add_spaces(const reading *r)
 {
-    static const char mark[] = "\xe2\x96\x81";
-    cJSON *const list = add_sequence(r->json, "normalizer", "normalizers"), *const decoders = add_sequence(r->json, "decoder", "decoders");
-    cJSON *const prepend = list && r->add_space ? append(list, typed("Prepend")) : NULL;
-    bool good = list && decoders && (!r->add_space || (prepend && cJSON_AddStringToObject(prepend, "prepend", mark)));
-    good = good && add_replace(list, " ", mark) && add_replace(decoders, mark, " ") && append(decoders, typed("ByteFallback")) &&
-           append(decoders, typed("Fuse"));
-    cJSON *const strip = good && r->add_space ? append(decoders, typed("Strip")) : NULL;
-    return good && (!r->add_space || (strip && cJSON_AddStringToObject(strip, "content", " ") &&
-                                      cJSON_AddNumberToObject(strip, "start", 1) && cJSON_AddNumberToObject(strip, "stop", 0)));
+    cJSON *const list = ns_tok_add_sequence(r->json, "normalizer", "normalizers");
+    return list && (!r->add_space || ns_tok_add_prepend(list)) && ns_tok_add_replace(list, " ", TOK_MARK) &&
+           ns_tok_add_piece_decoder(r->json, r->add_space);
 }
 
 static int read_sentences(reading *r, cJSON *model)
@@ -349,12 +264,10 @@ static int read_tokenizer(reading *r)
     rc = rc != NS_OK ? rc : special_ids(r);
     if (rc != NS_OK)
         return rc;
-    cJSON *const model = typed("BPE");
     r->json = cJSON_CreateObject();
-    if (!model || !r->json || !cJSON_AddItemToObject(r->json, "model", model)) {
-        cJSON_Delete(model);
+    cJSON *const model = ns_tok_add_typed(r->json, "model", "BPE");
+    if (!model)
         return oom(r);
-    }
     rc = bytes ? read_bytes(r, model) : read_sentences(r, model);
     return rc != NS_OK ? rc : add_template(r);
 }

@@ -81,15 +81,13 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
     return read ? read : check_olmo3(p, m->arch, err);
 }
 
-/* For a tokenizer alone: a tokenizer.json, a folder that holds one, or a checkpoint that knows where its own is. */
+/* For a tokenizer alone: a tokenizer.json or its like, a folder that holds one, or a checkpoint that knows where its own is. */
 static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
 {
-    char *const inside = ns_path_join(p->path, "tokenizer.json");
-    if (!inside)
-        return ns_oom(err, p->path);
+    char *const inside = ns_path_is_dir(p->path) ? ns_tokenizer_in(p->path) : NULL;
     static const ns_kinds weights = NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_INDEX);
     const ns_kinds kind = ns_path_is_dir(p->path) ? 0 : NS_KINDS(ns_kind_of(p->path));
-    const bool direct = kind ? !(kind & weights) : ns_path_exists(inside), either = kind == NS_KINDS(NS_KIND_BINARY);
+    const bool direct = kind ? !(kind & weights) : inside != NULL, either = kind == NS_KINDS(NS_KIND_BINARY);
     free(inside);
     if (!direct || either) {                   /* llama2.c's weights and tokenizers are binary files, both */
         const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};

@@ -73,7 +73,7 @@ static int add_kinds(ns_fact_list *f, const ns_arch *arch, ns_error *err)
 /* The tokenizer need not be opened for cases of ids. */
 static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
 {
-    char *const path = !given ? NULL : ns_path_is_dir(given) ? ns_path_join(given, "tokenizer.json") : ns_strdup(given);
+    char *const path = !given ? NULL : ns_path_is_dir(given) ? ns_tokenizer_in(given) : ns_strdup(given);
     char hex[65];
     if (!path)
         return given ? ns_oom(err, given) : NS_OK;

@@ -7,11 +7,26 @@
 
 enum { LARGEST_FILE = 64 << 20 };
 
+/* What a tokenizer is made of, and what stands beside it. */
+static const char *const copied[] = {
+    "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "merges.txt", "vocab.txt",
+    "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json",
+};
+enum { N_COPIED = sizeof copied / sizeof *copied };
+
+static bool is_copied(const char *path)
+{
+    for (int i = 0; i < N_COPIED; i++)
+        if (strcmp(ns_path_base(path), copied[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Each step is to be as complete as what the run went on from: a tokenizer is a file that is copied into it. */
 static int check_tokenizer(const ns_described *of, ns_error *err)
 {
     const char *const tokenizer = of->checkpoint ? ns_checkpoint_tokenizer_path(of->checkpoint) : NULL;
-    return !tokenizer || strcmp(ns_path_base(tokenizer), "tokenizer.json") == 0
+    return !tokenizer || is_copied(tokenizer)
                ? NS_OK
                : ns_fail(err, NS_E_UNSUPPORTED, "%s: its tokenizer is inside it, and the steps of a run would be without: go on from a "
                          "folder with a tokenizer.json (load the file in transformers with gguf_file= and save_pretrained it)", of->path);
@@ -79,13 +94,11 @@ static int copy_file(const char *from, const char *to, ns_error *err)
 /* What stands beside the tokenizer of the checkpoint that training went on from, so that each step is as complete as that was. */
 int ns_train_given_files(const ns_trainer *t, const char *folder, ns_error *err)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-                                        "generation_config.json"};
     const char *const tokenizer = t->given && t->given->of.checkpoint ? ns_checkpoint_tokenizer_path(t->given->of.checkpoint) : NULL;
     int rc = NS_OK;
-    for (size_t i = 0; tokenizer && i < sizeof names / sizeof *names && rc == NS_OK; i++) {
-        char *const from = ns_printf_alloc("%.*s%s", (int)(ns_path_base(tokenizer) - tokenizer), tokenizer, names[i]);
-        char *const to = ns_path_join(folder, names[i]);
+    for (int i = 0; tokenizer && i < N_COPIED && rc == NS_OK; i++) {
+        char *const from = ns_printf_alloc("%.*s%s", (int)(ns_path_base(tokenizer) - tokenizer), tokenizer, copied[i]);
+        char *const to = ns_path_join(folder, copied[i]);
         rc = !from || !to ? ns_oom(err, folder) : ns_path_exists(from) ? copy_file(from, to, err) : NS_OK;
         free(from);
         free(to);

@@ -60,6 +60,14 @@ grep -q 'has token ids up to 145, the model a vocabulary of 120' err || fail "a 
 # the file may differ while the ids do not; and cases of ids alone cannot say
 tokenizer 0 | sed 's/"version"/ &/' >$A/tokenizer.json
 run record $A --cases told.jsonl --at hook_embed -o ok.h5
+cat >bos.jsonl <<'END'
+{"id": "twice", "tokens": [0, 0, 5, 6, 7], "answer": [6], "spans": {"needle": [2, 4]}}
+{"id": "once", "tokens": [0, 5, 6, 7, 5], "answer": [6], "spans": {"needle": [1, 3]}}
+END
+echo '{"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "!"}' >$A/tokenizer_config.json
+run score $A --cases bos.jsonl --probe needle_mass --tokenizer $A/tokenizer.json
+grep -q '1 of 2 cases begin with two BOS (token 0)' err || fail "two BOS at the start, and not a word: $(cat err)"
+rm $A/tokenizer_config.json
 run cases needle --model $B --synthetic --lengths 64 --depths 0.5 -o ids.jsonl
 run score $A --cases ids.jsonl --probe needle_mass
 finish

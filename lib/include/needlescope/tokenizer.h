@@ -1,4 +1,5 @@
-/* tokenizer.h - byte-level BPE and SentencePiece-BPE from a Hugging Face tokenizer.json, with character offsets. */
+/* tokenizer.h - byte-level BPE, SentencePiece BPE, Unigram and WordPiece, from a Hugging Face tokenizer.json or the files that transformers
+ * makes one of, with character offsets. */
 #ifndef NEEDLESCOPE_TOKENIZER_H
 #define NEEDLESCOPE_TOKENIZER_H
 
@@ -16,9 +17,13 @@ typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_
 } ns_encoding;
 
 /* path: a tokenizer.json, or a folder that holds one; a tokenizer_config.json and a special_tokens_map.json beside it decide about BOS,
- * EOS, special tokens and the prefix space as AutoTokenizer of transformers 4.57 lets them. What is not supported is NS_E_UNSUPPORTED and
- * names the component. */
+ * EOS, special tokens and the prefix space as AutoTokenizer of transformers 4.57 lets them. Or, and from a folder without a tokenizer.json:
+ * tokenizer.model (spiece.model, sentencepiece.bpe.model), vocab.json with merges.txt, vocab.txt, read as AutoTokenizer reads them, which
+ * takes the class that tokenizer_config.json or config.json beside them names. What is not supported is NS_E_UNSUPPORTED and names the
+ * component. */
 NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
+/* The file of a folder that ns_tokenizer_open would read: malloc'd; NULL: there is none, or no memory. */
+NS_API char *ns_tokenizer_in(const char *folder);
 NS_API void ns_tokenizer_free(ns_tokenizer *);
 /* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
 NS_API NS_MUST_CHECK int ns_encode(const ns_tokenizer *, const char *text, size_t n, bool add_special, ns_encoding *out, ns_error *);
@@ -31,7 +36,8 @@ NS_API const char *ns_token_text(const ns_tokenizer *, int32_t id);             
                                                                                      * */
 NS_API bool ns_token_is_special(const ns_tokenizer *, int32_t id);
 NS_API int64_t ns_tokenizer_size(const ns_tokenizer *);                             /* highest id + 1 */
-/* Of the bytes of tokenizer.json, and of what the files beside it change (nothing: of the bytes alone); borrowed. */
+/* Of the bytes of tokenizer.json (in place of another form: of the tokenizer.json that says the same), and of what the files beside it
+ * change (nothing: of the bytes alone); borrowed. */
 NS_API const char *ns_tokenizer_sha256(const ns_tokenizer *);
 /* The same without keeping the tokenizer; of one that is not supported, of the bytes of tokenizer.json. */
 NS_API NS_MUST_CHECK int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *);

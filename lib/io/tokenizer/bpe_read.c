@@ -116,9 +116,10 @@ static void index_characters(ns_tok_model *model)
 int ns_tok_bpe_read(ns_tok_model *model, const cJSON *json, const char *path, ns_error *err)
 {
     const cJSON *const scores = cJSON_GetObjectItemCaseSensitive(json, "scores");
+    const bool longest_first = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "longest_first"));
     int rc = read_flags(model, json, path, err);
     if (rc == NS_OK)
-        rc = cJSON_IsArray(scores) ? ns_tok_scores_read(model, scores, path, err)
+        rc = cJSON_IsArray(scores) ? ns_tok_scores_read(model, scores, longest_first, path, err)
                                    : read_merges(model, cJSON_GetObjectItemCaseSensitive(json, "merges"), path, err);
     if (rc == NS_OK)
         rc = ns_tok_read_unknown(model, json, path, err);

@@ -4,162 +4,22 @@
  * The class decides: some write the template anew from add_bos_token and add_eos_token, others leave tokenizer.json's alone and ignore
  * both keys; all of them add the special tokens that the configuration names to the added tokens, and most set the prefix space of
  * ByteLevel. A class that is not in the table leaves tokenizer.json as it is, and says so. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/tokenizer/tok.h"
+#include "io/tokenizer/classes.h"
 
-enum { CONFIG_DEPTH = 32 };
-#define CONFIG_LIMIT ((size_t)256 << 20)
-
-enum special { BOS, EOS, UNK, SEP, PAD, CLS, MASK, N_SPECIAL };
 static const char *const special_keys[N_SPECIAL] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
                                                     "mask_token"};
-
-typedef enum prefix_rule { PREFIX_SET, PREFIX_KEPT, PREFIX_EVERYWHERE } prefix_rule;   /* of a lone ByteLevel; in a Sequence too */
-
-typedef struct tok_class {
-    const char *name;                  /* without "Fast" */
-    const char *special[N_SPECIAL];    /* where the configuration has no such key */
-    const char *more[4];               /* further special tokens */
-    bool        writes_template;       /* from add_bos_token and add_eos_token; else tokenizer.json's post_processor stays */
-    bool        add_bos;               /* where add_bos_token is absent */
-    bool        refuses_bos;
-    bool        plain_special;         /* special tokens given as text take no flag from tokenizer.json */
-    prefix_rule prefix;
-} tok_class;
-
-#define ENDOFTEXT {[BOS] = "<|endoftext|>", [EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>"}
-static const tok_class classes[] = {
-    {.name = "PreTrainedTokenizer"},
-    { .name = "LlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
-      .writes_template = true, .add_bos = true, .prefix = PREFIX_KEPT },
-    { .name = "CodeLlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
-      .more = {"▁<PRE>", "▁<MID>", "▁<SUF>", "▁<EOT>"}, .writes_template = true, .add_bos = true },
-    { .name = "GemmaTokenizer", .special = {[BOS] = "<bos>", [EOS] = "<eos>", [UNK] = "<unk>", [PAD] = "<pad>"},
-      .writes_template = true, .add_bos = true },
-    { .name = "CohereTokenizer", .special = {[BOS] = "<BOS_TOKEN>", [EOS] = "<|END_OF_TURN_TOKEN|>", [UNK] = "<UNK>"},
-      .writes_template = true, .add_bos = true, .prefix = PREFIX_EVERYWHERE },
-    {.name = "GPTNeoXTokenizer", .special = ENDOFTEXT, .writes_template = true},
-    {.name = "GPT2Tokenizer", .special = ENDOFTEXT},
-    {.name = "CodeGenTokenizer", .special = ENDOFTEXT, .refuses_bos = true},
-    { .name = "Qwen2Tokenizer", .special = {[EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>", [PAD] = "<|endoftext|>"},
-      .plain_special = true },
-    { .name = "BloomTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>", [PAD] = "<pad>"},
-      .prefix = PREFIX_EVERYWHERE },
-};
-
-/* The class of a tokenizer_config.json that names none: by config.json's model_type. */
-static const struct { const char *type, *name; } by_model[] = {
-    {"llama", "LlamaTokenizer"}, {"mistral", "LlamaTokenizer"}, {"phi3", "LlamaTokenizer"}, {"mistral3", "LlamaTokenizer"},
-    {"llava", "LlamaTokenizer"}, {"idefics3", "LlamaTokenizer"}, {"qwen2", "Qwen2Tokenizer"}, {"qwen3", "Qwen2Tokenizer"},
-    {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_5_vl", "Qwen2Tokenizer"}, {"qwen3_vl", "Qwen2Tokenizer"}, {"internvl", "Qwen2Tokenizer"},
-    {"gpt_neox", "GPTNeoXTokenizer"}, {"olmo", "GPTNeoXTokenizer"}, {"olmo2", "GPTNeoXTokenizer"}, {"gemma2", "GemmaTokenizer"},
-    {"gemma3_text", "GemmaTokenizer"}, {"gemma3", "GemmaTokenizer"}, {"cohere2", "CohereTokenizer"}, {"smollm3", "PreTrainedTokenizer"},
-    {"olmo3", "GPT2Tokenizer"}, {"exaone4", "GPT2Tokenizer"}, {"gpt2", "GPT2Tokenizer"}, {"minimax", "GPT2Tokenizer"},
-};
-
-void ns_tok_note(ns_tok_neighbours *n, const char *fmt, ...)
-{
-    if (n->notes.n == (int)(sizeof n->notes.text / sizeof *n->notes.text))
-        return;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(n->notes.text[n->notes.n++], sizeof *n->notes.text, fmt, args);
-    va_end(args);
-}
-
-/* ---- the files beside ---- */
-static char *path_beside(const char *path, const char *name)
-{
-    return ns_printf_alloc("%.*s%s", (int)(ns_path_base(path) - path), path, name);
-}
-
-int ns_tok_has_neighbours(const char *path, bool *out, ns_error *err)
-{
-    char *const config = path_beside(path, "tokenizer_config.json"), *const map = path_beside(path, "special_tokens_map.json");
-    const int rc = config && map ? NS_OK : ns_oom(err, path);
-    *out = rc == NS_OK && (ns_path_exists(config) || ns_path_exists(map));
-    free(config);
-    free(map);
-    return rc;
-}
-
-static int read_beside(cJSON **out, const char *path, const char *name, ns_error *err)
-{
-    *out = NULL;
-    char *const beside = path_beside(path, name);
-    if (!beside)
-        return ns_oom(err, path);
-    int rc = ns_path_exists(beside) ? ns_json_read_python(out, beside, CONFIG_LIMIT, CONFIG_DEPTH, err) : NS_OK;
-    if (rc == NS_OK && *out && !cJSON_IsObject(*out))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", beside);
-    free(beside);
-    return rc;
-}
-
-static const tok_class *class_named(const char *name)
-{
-    const size_t n = strlen(name), bare = ns_ends(name, "Fast") ? n - strlen("Fast") : n;
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (strlen(classes[i].name) == bare && strncmp(classes[i].name, name, bare) == 0)
-            return &classes[i];
-    return NULL;
-}
-
-static const char *text_at(const cJSON *object, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-}
-
-/* tokenizer_config.json's class, else config.json's, else that of its model_type. */
-static int find_class(ns_tok_neighbours *n, const char *path, ns_error *err)
-{
-    const char *name = text_at(n->config, "tokenizer_class");
-    cJSON *model = NULL;
-    const int rc = name ? NS_OK : read_beside(&model, path, "config.json", err);
-    name = name ? name : text_at(model, "tokenizer_class");
-    const char *const type = text_at(model, "model_type");
-    for (size_t i = 0; !name && type && i < sizeof by_model / sizeof *by_model; i++)
-        name = strcmp(by_model[i].type, type) == 0 ? by_model[i].name : NULL;
-    n->class_ = name ? class_named(name) : NULL;
-    if (rc == NS_OK && !n->class_ && name)
-        ns_tok_note(n, "tokenizer_class '%.80s' is not known: tokenizer.json is taken as it is", name);
-    cJSON_Delete(model);
-    return rc;
-}
-
-int ns_tok_neighbours_read(ns_tok_neighbours *n, const char *path, ns_error *err)
-{
-    *n = (ns_tok_neighbours){0};
-    if (strcmp(ns_path_base(path), "tokenizer.json") != 0)
-        return NS_OK;                  /* another name: what lies beside it belongs to another tokenizer */
-    int rc = read_beside(&n->config, path, "tokenizer_config.json", err);
-    if (rc == NS_OK)
-        rc = read_beside(&n->map, path, "special_tokens_map.json", err);
-    if (rc == NS_OK && (n->config || n->map))
-        rc = find_class(n, path, err);
-    return rc;
-}
-
-void ns_tok_neighbours_free(ns_tok_neighbours *n)
-{
-    cJSON_Delete(n->config);
-    cJSON_Delete(n->map);
-    cJSON_Delete(n->more);
-    *n = (ns_tok_neighbours){0};
-}
 
 /* ---- special tokens ---- */
 static const char *content_of(const cJSON *token)
 {
-    const char *const text = cJSON_IsObject(token) ? text_at(token, "content") : cJSON_GetStringValue(token);
+    const char *const text = cJSON_IsObject(token) ? ns_tok_text_at(token, "content") : cJSON_GetStringValue(token);
     return text && *text ? text : NULL;
 }
 
-static const cJSON *decoder_of(const ns_tok_neighbours *n)
+const cJSON *ns_tok_decoder_of(const ns_tok_neighbours *n)
 {
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(n->config, "added_tokens_decoder");
     return cJSON_IsObject(list) ? list : NULL;
@@ -168,11 +28,11 @@ static const cJSON *decoder_of(const ns_tok_neighbours *n)
 /* special_tokens_map.json counts only where tokenizer_config.json does not list the added tokens. */
 static const cJSON *given(const ns_tok_neighbours *n, const char *key)
 {
-    const cJSON *const old = decoder_of(n) ? NULL : cJSON_GetObjectItemCaseSensitive(n->map, key);
+    const cJSON *const old = ns_tok_decoder_of(n) ? NULL : cJSON_GetObjectItemCaseSensitive(n->map, key);
     return old ? old : cJSON_GetObjectItemCaseSensitive(n->config, key);
 }
 
-static const char *special_of(const ns_tok_neighbours *n, enum special which)
+const char *ns_tok_special_of(const ns_tok_neighbours *n, enum ns_tok_role which)
 {
     const cJSON *const item = given(n, special_keys[which]);
     return item ? content_of(item) : n->class_->special[which];
@@ -180,7 +40,7 @@ static const char *special_of(const ns_tok_neighbours *n, enum special which)
 
 static bool in_decoder(const ns_tok_neighbours *n, const char *text)
 {
-    const cJSON *const list = decoder_of(n);
+    const cJSON *const list = ns_tok_decoder_of(n);
     for (const cJSON *item = list ? list->child : NULL; item; item = item->next) {
         const char *const content = content_of(item);
         if (content && strcmp(content, text) == 0)
@@ -214,7 +74,7 @@ static bool put_named(const ns_tok_neighbours *n, cJSON *more, const cJSON *item
     if (!text || in_decoder(n, text))
         return true;                                /* its flags are in added_tokens_decoder */
     const bool flagged = cJSON_IsObject(item);
-    return put(more, text, flagged ? item : NULL, true, decoder_of(n) && (flagged || plain));
+    return put(more, text, flagged ? item : NULL, true, ns_tok_decoder_of(n) && (flagged || plain));
 }
 
 static int by_index(const void *a, const void *b)
@@ -223,10 +83,10 @@ static int by_index(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool is_special(const ns_tok_neighbours *n, const char *text)
+bool ns_tok_is_named(const ns_tok_neighbours *n, const char *text)
 {
     for (int i = 0; i < N_SPECIAL; i++) {
-        const char *const name = special_of(n, (enum special)i);
+        const char *const name = ns_tok_special_of(n, (enum ns_tok_role)i);
         if (name && strcmp(name, text) == 0)
             return true;
     }
@@ -235,7 +95,7 @@ static bool is_special(const ns_tok_neighbours *n, const char *text)
 
 static bool put_decoder(const ns_tok_neighbours *n, cJSON *more)
 {
-    const cJSON *const list = decoder_of(n);
+    const cJSON *const list = ns_tok_decoder_of(n) ? ns_tok_decoder_of(n) : n->old_tokens;
     const int count = cJSON_GetArraySize(list);
     const cJSON **const item = ns_alloc_array((size_t)count + 1, sizeof *item);
     bool good = item != NULL;
@@ -246,7 +106,7 @@ static bool put_decoder(const ns_tok_neighbours *n, cJSON *more)
         qsort(item, (size_t)k, sizeof *item, by_index);
     for (int i = 0; i < k && good; i++) {
         const char *const text = content_of(item[i]);
-        good = !text || put(more, text, item[i], is_special(n, text), true);
+        good = !text || put(more, text, item[i], ns_tok_is_named(n, text), true);
     }
     free(item);
     return good;
@@ -266,15 +126,15 @@ static bool put_list(const ns_tok_neighbours *n, cJSON *more, const cJSON *list)
 /* The added tokens of tokenizer_config.json by index, then the special tokens that are not among them. */
 static bool collect(ns_tok_neighbours *n)
 {
-    const tok_class *const c = n->class_;
+    const ns_tok_class *const c = n->class_;
     n->more = cJSON_CreateArray();
     bool good = n->more && put_decoder(n, n->more);
     for (int i = 0; i < N_SPECIAL && good; i++) {
         const bool plain = c->plain_special && (i == BOS || i == EOS || i == UNK || i == PAD);
-        good = put_named(n, n->more, given(n, special_keys[i]), special_of(n, (enum special)i), plain);
+        good = put_named(n, n->more, given(n, special_keys[i]), ns_tok_special_of(n, (enum ns_tok_role)i), plain);
     }
     good = good && put_list(n, n->more, given(n, "additional_special_tokens"));
-    for (int i = 0; i < 4 && c->more[i] && good; i++)
+    for (int i = 0; i < 8 && c->more[i] && good; i++)
         good = put_named(n, n->more, NULL, c->more[i], false);
     return good && put_list(n, n->more, cJSON_GetObjectItemCaseSensitive(n->config, "extra_special_tokens"));
 }
@@ -285,18 +145,23 @@ int ns_tok_neighbours_tokens(ns_tok_neighbours *n, ns_error *err)
 }
 
 /* ---- the template and the prefix space ---- */
-static bool truth(const cJSON *item, bool otherwise)
+bool ns_tok_truth(const cJSON *item, bool otherwise)
 {
     return item ? cJSON_IsTrue(item) || (cJSON_IsNumber(item) && item->valuedouble != 0) : otherwise;
 }
 
-static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wanted, enum special which, const char *switch_key, int32_t *id,
-                       ns_error *err)
+bool ns_tok_setting(const ns_tok_neighbours *n, const char *key, bool otherwise)
+{
+    return ns_tok_truth(cJSON_GetObjectItemCaseSensitive(n->config, key), otherwise);
+}
+
+static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wanted, enum ns_tok_role which, const char *switch_key,
+                       int32_t *id, ns_error *err)
 {
     *id = -1;
     if (!wanted)
         return NS_OK;
-    const char *const text = special_of(n, which);
+    const char *const text = ns_tok_special_of(n, which);
     if (!text)
         return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (tokenizer_config.json)", tok->path, switch_key,
                        n->class_->name,
@@ -308,13 +173,14 @@ static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wante
 /* A class that reads these keys writes the template; for the others a key that asks for what is not done is noted. */
 static int set_template(ns_tokenizer *tok, ns_tok_neighbours *n, ns_error *err)
 {
-    const bool bos = truth(cJSON_GetObjectItemCaseSensitive(n->config, "add_bos_token"), n->class_->add_bos);
-    const bool eos = truth(cJSON_GetObjectItemCaseSensitive(n->config, "add_eos_token"), false);
+    const bool bos = ns_tok_truth(cJSON_GetObjectItemCaseSensitive(n->config, "add_bos_token"), n->class_->add_bos);
+    const bool eos = ns_tok_truth(cJSON_GetObjectItemCaseSensitive(n->config, "add_eos_token"), false);
     int32_t before, after;
     if (bos && n->class_->refuses_bos)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: add_bos_token is true in tokenizer_config.json, which %sFast of transformers refuses",
                        tok->path, n->class_->name);
-    if (!n->class_->writes_template) {
+    const bool gpt2 = n->converted && n->class_->pair == PAIR_GPT2;       /* its converter reads add_bos_token */
+    if (!n->class_->writes_template && !(gpt2 && bos)) {
         if (bos || eos)
             ns_tok_note(n, "%s is true, but %sFast in transformers does not read it: tokenizer.json's post_processor decides",
                         bos ? "add_bos_token" : "add_eos_token",
@@ -323,17 +189,17 @@ static int set_template(ns_tokenizer *tok, ns_tok_neighbours *n, ns_error *err)
     }
     int rc = template_id(tok, n, bos, BOS, "add_bos_token", &before, err);
     if (rc == NS_OK)
-        rc = template_id(tok, n, eos, EOS, "add_eos_token", &after, err);
+        rc = template_id(tok, n, eos && !gpt2, EOS, "add_eos_token", &after, err);
     return rc != NS_OK ? rc : ns_tok_set_template(&tok->postprocessor, before, after, &n->changed_template, err);
 }
 
 static void set_prefix(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON *pre_tokenizer)
 {
     const cJSON *const key = cJSON_GetObjectItemCaseSensitive(n->config, "add_prefix_space");
-    const char *const type = text_at(pre_tokenizer, "type");
-    const bool lone = type && strcmp(type, "ByteLevel") == 0, wanted = truth(key, false);
-    if (n->class_->prefix == PREFIX_KEPT && key && !cJSON_IsNull(key))
-        ns_tok_note(n, "add_prefix_space makes transformers build %sFast from tokenizer.model; tokenizer.json is read here",
+    const char *const type = ns_tok_text_at(pre_tokenizer, "type");
+    const bool lone = type && strcmp(type, "ByteLevel") == 0, wanted = ns_tok_truth(key, false);
+    if (n->class_->rebuilds && key && !cJSON_IsNull(key) && !n->converted)
+        ns_tok_note(n, "add_prefix_space makes transformers build %sFast from tokenizer.model, which is not there: tokenizer.json is read",
                     n->class_->name);
     if (n->class_->prefix == PREFIX_KEPT || cJSON_IsNull(key))
         return;
@@ -347,10 +213,27 @@ static void set_prefix(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON *pre
     }
 }
 
+/* BertTokenizer's own keys overrule the normalizer of tokenizer.json. */
+static void set_bert(ns_tokenizer *tok, ns_tok_neighbours *n)
+{
+    const cJSON *const accents = cJSON_GetObjectItemCaseSensitive(n->config, "strip_accents");
+    const bool lowercase = ns_tok_setting(n, "do_lower_case", true), chinese = ns_tok_setting(n, "tokenize_chinese_chars", true);
+    for (int64_t i = 0; i < tok->normalizer.n; i++) {
+        ns_tok_step *const step = &tok->normalizer.item[i];
+        if (tok->normalizer.n > 1 || strcmp(step->kind->type, "BertNormalizer") != 0)
+            continue;
+        const bool strips = cJSON_IsBool(accents) ? cJSON_IsTrue(accents) : lowercase;
+        n->changed_normalizer = step->lowercase != lowercase || step->accents != strips || step->chinese != chinese;
+        step->lowercase = lowercase;
+        step->accents = strips;
+        step->chinese = chinese;
+    }
+}
+
 /* What was changed joins the hash: equal hashes, equal ids. A configuration that changes nothing keeps the hash of tokenizer.json. */
 static void hash_changes(ns_tokenizer *tok, const ns_tok_neighbours *n)
 {
-    if (!n->changed_template && !n->changed_prefix && !n->changed_tokens)
+    if (!n->changed_template && !n->changed_prefix && !n->changed_tokens && !n->changed_normalizer)
         return;
     ns_sha256 sha;
     ns_sha256_begin(&sha);
@@ -364,6 +247,11 @@ static void hash_changes(ns_tokenizer *tok, const ns_tok_neighbours *n)
     }
     for (int64_t i = 0; i < tok->pretokenizer.n; i++)
         ns_sha256_add(&sha, &tok->pretokenizer.item[i].prefix_space, sizeof(bool));
+    for (int64_t i = 0; i < tok->normalizer.n && n->changed_normalizer; i++) {
+        const ns_tok_step *const step = &tok->normalizer.item[i];
+        const bool flags[] = {step->lowercase, step->accents, step->chinese};
+        ns_sha256_add(&sha, flags, sizeof flags);
+    }
     for (int64_t i = 0; i < tok->added.n; i++) {
         const ns_tok_added_token *const t = &tok->added.item[i];
         const bool flags[] = {t->special, t->single_word, t->lstrip, t->rstrip, t->normalized};
@@ -382,8 +270,10 @@ int ns_tok_neighbours_apply(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON
     if (rc != NS_OK)
         return rc;
     set_prefix(tok, n, cJSON_GetObjectItemCaseSensitive(tokenizer_json, "pre_tokenizer"));
+    if (n->class_->sets_bert)
+        set_bert(tok, n);
     hash_changes(tok, n);
-    const char *const bos = special_of(n, BOS);
+    const char *const bos = ns_tok_special_of(n, BOS);
     tok->bos = bos ? ns_token_id(tok, bos) : -1;
     return NS_OK;
 }

@@ -150,7 +150,8 @@ static inline uint32_t ns_tok_lexicon_child(const ns_tok_lexicon *l, uint32_t no
 }
 void ns_tok_merge_put(ns_tok_merges *, ns_tok_merge);                 /* a later merge of the same pair replaces the earlier one */
 int  ns_tok_merges_init(ns_tok_merges *, int64_t count, const char *path, ns_error *);
-int  ns_tok_scores_read(ns_tok_model *, const cJSON *scores, const char *path, ns_error *);        /* one a piece: number or null */
+/* scores: one a piece, number or null */
+int  ns_tok_scores_read(ns_tok_model *, const cJSON *scores, bool longest_first, const char *path, ns_error *);
 int  ns_tok_words_run(struct ns_tok_work *);                 /* pieces -> tokens */
 int  ns_tok_cut_put(struct ns_tok_work *, int32_t id, int64_t begin, int64_t end);
 
@@ -182,16 +183,21 @@ int  ns_tok_added_index(ns_tokenizer *, ns_error *);            /* builds the tr
 void ns_tok_added_free(ns_tok_added *);
 int  ns_tok_added_split(struct ns_tok_work *, const ns_tok_trie *, ns_tok_piece);         /* appends to w->made */
 
-/* ---- classes.c: tokenizer_config.json and special_tokens_map.json, as the classes of transformers read them ---- */
+/* ---- sources.c ---- */
+bool ns_tok_is_source(const char *path);                        /* has it the name of one of the forms of a tokenizer? */
+
+/* ---- neighbours.c, classes.c: tokenizer_config.json and special_tokens_map.json, as the classes of transformers read them ---- */
 typedef struct ns_tok_notes { char text[4][256]; int n; } ns_tok_notes;
 typedef struct ns_tok_neighbours {
     cJSON *config, *map;                    /* the two files, or NULL */
-    const struct tok_class *class_;         /* NULL: tokenizer.json as it is */
+    const struct ns_tok_class *class_;         /* NULL: tokenizer.json as it is */
     cJSON *more;                            /* added tokens that tokenizer.json may not have */
-    bool   changed_template, changed_prefix, changed_tokens;
+    cJSON *old_tokens;                      /* added_tokens.json as added_tokens_decoder would be; NULL: none, or that is there */
+    bool   converted;                       /* from another form than tokenizer.json */
+    bool   changed_template, changed_prefix, changed_tokens, changed_normalizer;
     ns_tok_notes notes;
 } ns_tok_neighbours;
-int  ns_tok_neighbours_read(ns_tok_neighbours *, const char *path, ns_error *);       /* path of tokenizer.json */
+int  ns_tok_neighbours_read(ns_tok_neighbours *, const char *path, ns_error *);       /* path of tokenizer.json or its like */
 int  ns_tok_has_neighbours(const char *path, bool *out, ns_error *);
 int  ns_tok_neighbours_tokens(ns_tok_neighbours *, ns_error *);                       /* fills more */
 int  ns_tok_neighbours_apply(ns_tokenizer *, ns_tok_neighbours *, const cJSON *tokenizer_json, ns_error *);   /* the last step of opening */
@@ -207,6 +213,11 @@ struct ns_tokenizer {
     ns_tok_added  added;
     ns_tok_model  model;
 };
+
+/* ---- read.c ---- */
+#define TOK_FILE_LIMIT ((size_t)1 << 30) /* bytes of a tokenizer.json */
+int  ns_tok_read_file(ns_tokenizer *, ns_error *);              /* what its path holds */
+void ns_tok_hash_text(const char *text, size_t n, char out[65]);
 
 /* ---- one call ---- */
 /* A token of a word: the bytes of the word it stands for. */

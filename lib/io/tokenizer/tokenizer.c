@@ -1,102 +1,24 @@
-/* tokenizer.c - the public functions: opens tokenizer.json, encodes, decodes.
- *
- * A tokenizer_config.json and a special_tokens_map.json beside it count as they do in transformers (classes.c). Members of the file that
- * would cut or pad an encoding ("truncation", "padding") are ignored: a case is never shortened silently. */
+/* tokenizer.c - the public functions: opens a tokenizer, encodes, decodes. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/reader.h"
-#include "io/tokenizer/tok.h"
+#include "io/tokenizer/sources.h"
 
-enum { DEPTH = 32 };
-#define FILE_LIMIT ((size_t)1 << 30)     /* bytes of a tokenizer.json */
 #define TEXT_LIMIT ((size_t)1 << 30)     /* bytes of a text: offsets inside are 32 bits */
 
 /* ---- opening ---- */
 
-/* A second template would see the special tokens of the first as sequences of their own. */
-static int check_templates(const ns_tokenizer *tok, ns_error *err)
+/* The folder's first form; tokenizer.json where it has none, so that the error names it. */
+static char *path_in(const char *folder)
 {
-    int64_t templates = 0;
-    for (int64_t i = 0; i < tok->postprocessor.n; i++) {
-        const ns_tok_step *const step = &tok->postprocessor.item[i];
-        templates += step->n_before + step->n_after > 0;
-        for (int64_t k = 0; k < step->n_before + step->n_after; k++) {
-            const int32_t id = k < step->n_before ? step->before[k] : step->after[k - step->n_before];
-            if (!ns_token_text(tok, id))
-                return ns_fail(err, NS_E_FORMAT, "%s: the post-processor adds the token %d, which is not in the vocabulary", tok->path, id);
-        }
-    }
-    if (templates > 1)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: the post-processor adds special tokens more than once", tok->path);
-    return NS_OK;
+    char *const path = ns_tok_source_in(folder);
+    return path ? path : ns_path_join(folder, "tokenizer.json");
 }
 
-static int read_all(ns_tokenizer *tok, ns_tok_neighbours *beside, const cJSON *json, ns_error *err)
+char *ns_tokenizer_in(const char *folder)
 {
-    if (!cJSON_IsObject(json))
-        return ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", tok->path);
-    const struct { ns_tok_steps *steps; const ns_tok_stage *stage; } stages[] = {
-        {&tok->normalizer, &ns_tok_normalizers}, {&tok->pretokenizer, &ns_tok_pretokenizers}, {&tok->postprocessor, &ns_tok_postprocessors},
-        {&tok->decoder, &ns_tok_decoders},
-    };
-    int rc = NS_OK;
-    for (size_t i = 0; i < sizeof stages / sizeof *stages && rc == NS_OK; i++)
-        rc = ns_tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path,
-                               err);
-    if (rc == NS_OK)
-        rc = ns_tok_model_read(&tok->model, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
-    if (rc == NS_OK)
-        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), beside->more, &tok->model,
-                               &beside->changed_tokens, tok->path, err);
-    if (rc == NS_OK)
-        rc = ns_tok_neighbours_apply(tok, beside, json, err);
-    if (rc == NS_OK)
-        rc = ns_tok_added_index(tok, err);
-    return rc != NS_OK ? rc : check_templates(tok, err);
-}
-
-/* A file of weights that holds its own tokenizer: nothing beside it counts. */
-static int read_weights(ns_tokenizer *tok, const ns_reader *reader, ns_error *err)
-{
-    cJSON *json = NULL;
-    ns_tok_neighbours alone = {0};
-    int rc = reader->tokenize(tok->path, &json, tok->sha256, err);
-    rc = rc != NS_OK ? rc : read_all(tok, &alone, json, err);
-    ns_tok_neighbours_free(&alone);
-    cJSON_Delete(json);
-    return rc;
-}
-
-static int read_file(ns_tokenizer *tok, ns_error *err)
-{
-    const ns_reader *const reader = ns_reader_with_tokenizer(tok->path);
-    if (reader)
-        return read_weights(tok, reader, err);
-    char *text;
-    size_t n;
-    int rc = ns_file_read(tok->path, FILE_LIMIT, &text, &n, err);
-    if (rc != NS_OK)
-        return rc;
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, text, n);
-    ns_sha256_end(&sha, tok->sha256);
-    cJSON *json;
-    rc = ns_json_parse(&json, text, n, DEPTH, tok->path, err);
-    free(text);
-    if (rc != NS_OK)
-        return rc;
-    ns_tok_neighbours beside;
-    rc = ns_tok_neighbours_read(&beside, tok->path, err);
-    if (rc == NS_OK)
-        rc = ns_tok_neighbours_tokens(&beside, err);
-    if (rc == NS_OK)
-        rc = read_all(tok, &beside, json, err);
-    tok->notes = beside.notes;
-    ns_tok_neighbours_free(&beside);
-    cJSON_Delete(json);
-    return rc;
+    return ns_tok_source_in(folder);
 }
 
 int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
@@ -106,17 +28,19 @@ int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
     if (!tok)
         return ns_oom(err, path);
     tok->bos = -1;
-    tok->path = ns_path_is_dir(path) ? ns_path_join(path, "tokenizer.json") : ns_strdup(path);
+    tok->path = ns_path_is_dir(path) ? path_in(path) : ns_strdup(path);
     static const ns_kinds fine = NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TOKENIZER) | NS_KINDS(NS_KIND_TEXT) |
                                  NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_GGUF);
-    const int rc = tok->path ? read_file(tok, err) : ns_oom(err, path);
+    const ns_kinds form = tok->path && ns_tok_source_of(tok->path)->read ? NS_KINDS(NS_KIND_BINARY) : 0;
+    const int rc = tok->path ? ns_tok_read_file(tok, err) : ns_oom(err, path);
     if (rc != NS_OK)
         ns_tokenizer_free(tok);
     else
         *out = tok;
     if (rc != NS_OK && ns_reader_with_tokenizer(path))       /* it says itself what is wrong with it */
         return rc;
-    return ns_kind_fail(err, rc, path, fine, "a tokenizer.json, its folder or a GGUF file");
+    return ns_kind_fail(err, rc, path, fine | form,
+                        "a tokenizer.json (or tokenizer.model, vocab.json, vocab.txt), its folder or a GGUF file");
 }
 
 void ns_tokenizer_free(ns_tokenizer *tok)
@@ -339,13 +263,10 @@ static int bytes_sha256(const char *path, char out[65], ns_error *err)
 {
     char *text;
     size_t n;
-    ns_sha256 sha;
-    const int rc = ns_file_read(path, FILE_LIMIT, &text, &n, err);
+    const int rc = ns_file_read(path, TOK_FILE_LIMIT, &text, &n, err);
     if (rc != NS_OK)
         return rc;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, text, n);
-    ns_sha256_end(&sha, out);
+    ns_tok_hash_text(text, n, out);
     free(text);
     return NS_OK;
 }
@@ -358,6 +279,7 @@ int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *err)
     if (reader)
         return reader->tokenize(path, NULL, out, err);
     int rc = ns_tok_has_neighbours(path, &beside, err);
+    beside |= ns_tok_source_of(path)->read != NULL;
     if (rc != NS_OK || !beside)
         return rc != NS_OK ? rc : bytes_sha256(path, out, err);
     rc = ns_tokenizer_open(&tok, path, err);

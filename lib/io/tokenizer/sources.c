@@ -1,0 +1,57 @@
+/* sources.c - the table of forms, in the order in which a folder is searched for them: a new one is its file and a row here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/tokenizer/sources.h"
+
+static bool takes_pieces(const ns_tok_class *c) { return c->pieces != NULL; }
+static bool takes_pair(const ns_tok_class *c)   { return c->pair != PAIR_NONE; }
+static bool takes_words(const ns_tok_class *c)  { return c->word_list; }
+
+static const ns_tok_source sources[] = {
+    {"tokenizer.json", NULL, NULL},
+    {"tokenizer.model", ns_tok_from_pieces, takes_pieces},
+    {"spiece.model", ns_tok_from_pieces, takes_pieces},
+    {"sentencepiece.bpe.model", ns_tok_from_pieces, takes_pieces},
+    {"vocab.json", ns_tok_from_pair, takes_pair},
+    {"vocab.txt", ns_tok_from_words, takes_words},
+};
+enum { N_SOURCES = sizeof sources / sizeof *sources };
+
+const ns_tok_source *ns_tok_source_of(const char *path)
+{
+    for (int i = 0; i < N_SOURCES; i++)
+        if (strcmp(ns_path_base(path), sources[i].file) == 0)
+            return &sources[i];
+    return ns_ends(path, ".model") ? &sources[1] : &sources[0];
+}
+
+bool ns_tok_is_source(const char *path)
+{
+    return strcmp(ns_tok_source_of(path)->file, "tokenizer.json") != 0 || strcmp(ns_path_base(path), "tokenizer.json") == 0;
+}
+
+/* The first of those in the table from `first` on, below `end`, that the folder has. */
+static char *first_in(const char *folder, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        char *const path = ns_path_join(folder, sources[i].file);
+        if (!path || ns_path_exists(path))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+char *ns_tok_source_in(const char *folder)
+{
+    return first_in(folder, 0, N_SOURCES);
+}
+
+char *ns_tok_pieces_beside(const char *path)
+{
+    char *const folder = ns_printf_alloc("%.*s.", (int)(ns_path_base(path) - path), path);
+    char *const found = folder ? first_in(folder, 1, 4) : NULL;
+    free(folder);
+    return found;
+}
