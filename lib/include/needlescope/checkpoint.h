@@ -4,8 +4,8 @@
  *
  * A path may be a folder (model.safetensors or pytorch_model.bin, sharded with model.safetensors.index.json or
  * pytorch_model.bin.index.json, or one file of weights), such a file (*.safetensors; *.bin, *.pt, *.pth, *.ckpt of torch.save, whose pickle
- * is read and never executed; a GGUF file; a .bin of llama2.c), or a Hugging Face cache folder (models--ORG--NAME: refs/main, or the revision given, is resolved to its
- * snapshot). */
+ * is read and never executed; a GGUF file; a .bin of llama2.c), or a Hugging Face cache folder (models--ORG--NAME: refs/main, or the
+ * revision given, is resolved to its snapshot). */
 #ifndef NEEDLESCOPE_CHECKPOINT_H
 #define NEEDLESCOPE_CHECKPOINT_H
 
