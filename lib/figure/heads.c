@@ -153,7 +153,7 @@ static int take_side(ns_study *study, const char *score, int64_t split, bool far
         rc = ns_fail(err, NS_E_ARG, "no case has its needle %s %lld tokens from the query", far ? "at or beyond" : "within",
                      (long long)split);
     const char *const sign = far ? "\xe2\x89\xa5" : "<";
-    char *const name = rc != NS_OK ? NULL : ns_printf_alloc("%s, d %s %lld", short_name(m->name), sign, (long long)split);
+    char *const name = rc != NS_OK ? NULL : ns_printf_alloc("d %s %lld: %s", sign, (long long)split, short_name(m->name));
     rc = rc == NS_OK && !name ? ns_oom(err, "a map of heads") : rc;
     if (rc == NS_OK) {
         free(m->name);

@@ -22,9 +22,9 @@ expect 2 "distnce" figure grid scores.h5 --by distnce -o no.svg
 
 # maps of heads split at a distance: twins' needles count too; what has no hits, or no such case, is said
 run figure heads scores.h5 --score retrieval_find --split 40 --top 2 -o split.svg
-grep -q '>find, d &lt; 40<' split.svg && grep -q '>find, d ≥ 40<' split.svg ||
+grep -q '>d &lt; 40: find<' split.svg && grep -q '>d ≥ 40: find<' split.svg ||
     fail "split maps: $(cat out)"
-grep -q '^shows *find, d < 40, find, d . 40' out || fail "split maps are not named: $(cat out)"
+grep -q '^shows *d < 40: find, d . 40: find' out || fail "split maps are not named: $(cat out)"
 expect 2 'no case has its needle within 5 tokens from' figure heads scores.h5 --split 5 -o no.svg
 expect 2 'induction cannot be split' figure heads scores.h5 --score induction --split 40 -o no.svg
 

@@ -6,7 +6,6 @@
 Logits of the last rows of a long prompt (Gemma: beyond two of its windows) within 1e-4 of the largest, from the weights kept and
 streamed (the same bits); the greedy token is the same."""
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -15,8 +14,6 @@ from transformers import AutoModelForCausalLM
 
 from compare import close, count
 
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "needlescope", "models")
-HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = 8
 
 
@@ -27,12 +24,9 @@ def smollm2():
 
 
 def gemma3():
-    path = os.path.join(CACHE, "gemma-3-270m-q4_k_m.gguf")
-    if not os.path.exists(path):
-        made = subprocess.run([sys.executable, os.path.join(HERE, "make_gemma3.py"), path], check=False).returncode
-        if made:
-            sys.exit(made)
-    return path, 1200
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import make_gemma3
+    return make_gemma3.cached(), 1200
 
 
 def theirs(path, ids):

@@ -3,9 +3,9 @@
 
     gguf_study.py NEEDLESCOPE STUDY.md
 
-Its tokenizer makes the 72 prompts of the study; the finders and continuers that the page's table names come first, with the values and
-intervals that it prints; every head's scores correlate with those of the converted folder (where that is made) with rank 1."""
-import json
+With its own tokenizer, whose prompts have no BOS, the four best finders and continuers are the study's. On the study's own prompts, which
+begin with the BOS that transformers' conversion adds (the folder of make_smollm2.py, where it is made), the values and intervals are those
+that the page prints."""
 import os
 import re
 import subprocess
@@ -61,29 +61,40 @@ def check_heads(file, rows):
             count(len(said) + 1)
 
 
+def run(tool, model, work, name, *with_tokenizer):
+    """The study's cases and scores, the cases of another tokenizer where one is given."""
+    cases, scores = (os.path.join(work, name + end) for end in (".jsonl", ".h5"))
+    call(tool, "cases", "needle", "--model", model, *GRID, *with_tokenizer, "-o", cases)
+    assert count(sum(1 for _ in open(cases))) == 72
+    call(tool, "score", model, "--cases", cases, "--probe", "retrieval_find,retrieval_mass,induction", *with_tokenizer, "-o", scores)
+    return h5py.File(scores)
+
+
+def ranks(values):
+    _, first, inverse, n = np.unique(values.ravel(), return_index=True, return_inverse=True, return_counts=True)
+    return (np.cumsum(n) - (n - 1) / 2)[inverse]
+
+
 def main():
     tool, page = sys.argv[1:]
-    model = gguf()
+    model, rows = gguf(), page_rows(page)
     with tempfile.TemporaryDirectory() as work:
-        cases, scores = os.path.join(work, "cases.jsonl"), os.path.join(work, "scores.h5")
-        call(tool, "cases", "needle", "--model", model, *GRID, "-o", cases)
-        count(sum(1 for _ in open(cases)))
-        call(tool, "score", model, "--cases", cases, "--probe", "retrieval_find,retrieval_mass,induction", "-o", scores)
-        with h5py.File(scores) as ours:
-            assert ours["case_id"].shape == (72,)
-            check_heads(ours, page_rows(page))
-            if os.path.exists(os.path.join(FOLDER, "complete")):
-                again, theirs = os.path.join(work, "again.jsonl"), os.path.join(work, "folder.h5")
-                call(tool, "cases", "needle", "--model", FOLDER, *GRID, "-o", again)
-                for a, b in zip(open(cases), open(again), strict=True):
-                    a, b = json.loads(a), json.loads(b)
-                    assert (a["id"], a["tokens"], a["answer"], a["spans"]) == (b["id"], b["tokens"], b["answer"], b["spans"]), a["id"]
-                call(tool, "score", FOLDER, "--cases", again, "--probe", "retrieval_find,retrieval_mass,induction", "-o", theirs)
-                with h5py.File(theirs) as f:
-                    for name in ("retrieval_find", "retrieval_continue", "retrieval_mass", "induction"):
-                        same(ours[name][:], f[name][:], name)
-                print("ok   the scores of the folder, to the bit: rank correlation 1")
-        print("ok   the study's heads from", os.path.basename(model))
+        own = run(tool, model, work, "own")
+        for name, heads in rows.items():
+            best = np.argsort(-own[name][:].ravel(), kind="stable")[:len(heads)]
+            got = [f"{i // own[name].shape[1]}.{i % own[name].shape[1]}" for i in best]
+            same(np.array(got[:3]), np.array([h for h, *_ in heads[:3]]), name)
+            assert sorted(got[:4]) == sorted(h for h, *_ in heads[:4]), (name, got, heads)
+        print("ok  ", os.path.basename(model), "with its own tokenizer: the study's four finders and four continuers")
+        if not os.path.exists(os.path.join(FOLDER, "complete")):
+            return
+        theirs = run(tool, model, work, "theirs", "--tokenizer", FOLDER)
+        check_heads(theirs, rows)
+        for name in rows:
+            rho = np.corrcoef(ranks(own[name][:]), ranks(theirs[name][:]))[0, 1]
+            assert rho > .9, (name, rho)
+            print(f"ok   {name}: the page's numbers on its own prompts; rank correlation with the prompts without BOS {rho:.3f}")
+            count(1)
 
 
 main()

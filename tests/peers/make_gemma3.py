@@ -26,8 +26,16 @@ def parts(folder):
     return [found[name] for name in sorted(found)]
 
 
-def main():
-    path = sys.argv[1]
+def cached():
+    """The file in the cache of models; made there where it can be, else exit 77."""
+    cache = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
+    path = os.path.join(cache, "needlescope", "models", "gemma-3-270m-q4_k_m.gguf")
+    if not os.path.exists(path):
+        make(path)
+    return path
+
+
+def make(path):
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(path))) as work:
         whole = b"".join(parts(work))
@@ -38,4 +46,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    make(sys.argv[1])
