@@ -104,7 +104,7 @@ static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
 static int write_config(const ns_trainer *t, const char *path, ns_error *err)
 {
     char *text;
-    const int rc = t->given ? ns_train_given_config(t, &text, err) : ns_train_model_config(&t->config, t->layout, &text, err);
+    const int rc = ns_train_config_text(t, &text, err);
     return rc != NS_OK ? rc : write_json(path, text, err);
 }
 
@@ -212,17 +212,15 @@ static int read_trainer(const char *path, ns_train_config *config, int64_t *step
     return rc;
 }
 
-/* A run keeps the layout that it began with: of the step that it goes on from. */
-static int read_layout(const ns_train_layout **out, const char *step_dir, ns_error *err)
+/* A run keeps the layout that it began with: that of the step that it goes on from. */
+static int read_type(char type[64], const char *step_dir, ns_error *err)
 {
     cJSON *object = NULL;
-    const char *type = NULL;
+    const char *found = NULL;
     char *const path = ns_path_join(step_dir, "config.json");
     int rc = path ? ns_json_read(&object, path, MOST_JSON, 64, err) : ns_oom(err, step_dir);
-    rc = rc != NS_OK ? rc : ns_json_str(object, "model_type", &type, path, err);
-    *out = rc == NS_OK && type ? ns_train_layout_named(type) : NULL;
-    if (rc == NS_OK && !*out)
-        rc = ns_fail(err, NS_E_FORMAT, "%s: model_type '%.40s' is none that the trainer writes", path, type ? type : "");
+    rc = rc != NS_OK ? rc : ns_json_str(object, "model_type", &found, path, err);
+    snprintf(type, 64, "%s", found ? found : "");
     cJSON_Delete(object);
     free(path);
     return rc;
@@ -249,15 +247,15 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
         rc = ns_train_config_same(&saved, config, step_dir, err);
     ns_trainer_params how = {.size = sizeof how};
     ns_train_model *given = NULL;
-    const ns_train_layout *layout = NULL;
+    char type[64];
     rc = rc != NS_OK || !params ? rc : ns_sized_copy(&how, sizeof how, params, "ns_trainer_params", err);
     if (rc == NS_OK && saved.model[0] && !how.model)
         rc = open_given(&given, step_dir, saved.model, err);
     how.model = how.model ? how.model : given;
     if (rc == NS_OK && !saved.model[0])
-        rc = read_layout(&layout, step_dir, err);
+        rc = read_type(type, step_dir, err);
     if (rc == NS_OK)
-        rc = ns_trainer_make(&t, config ? config : &saved, &how, layout, err);
+        rc = ns_trainer_make(&t, config ? config : &saved, &how, saved.model[0] ? NULL : type, err);
     if (rc == NS_OK)
         t->own_given = given;
     else

@@ -63,20 +63,27 @@ int64_t ns_train_model_positions(const ns_train_model *m)
 
 /* ---- the files of a checkpoint ---- */
 
-int ns_train_given_config(const ns_trainer *t, char **out, ns_error *err)
+/* The weights are of 32 bits now. */
+static char *with_dtype(char *text)
 {
+    static const char *const types[] = {"\"dtype\"", "\"torch_dtype\""};
+    for (int i = 0; i < 2 && text; i++)
+        if (strstr(text, types[i])) {
+            char *const before = text;
+            text = ns_json_with_string(before, i ? "torch_dtype" : "dtype", "float32");
+            free(before);
+        }
+    return text;
+}
+
+int ns_train_config_text(const ns_trainer *t, char **out, ns_error *err)
+{
+    const char *const text = t->given ? t->given->of.config : t->layout.config ? t->layout.config : t->own_config;
     char hex[65];
     const int rc = ns_train_config_sha256(&t->config, hex, err);
     if (rc != NS_OK)
         return rc;
-    *out = ns_json_with_string(t->given->of.config, "train_config_sha256", hex);        /* in place of the run's that it was taken from */
-    static const char *const types[] = {"\"dtype\"", "\"torch_dtype\""};
-    for (int i = 0; i < 2 && *out; i++)
-        if (strstr(*out, types[i])) {
-            char *const before = *out;
-            *out = ns_json_with_string(before, i ? "torch_dtype" : "dtype", "float32");       /* which the weights are now */
-            free(before);
-        }
+    *out = with_dtype(ns_json_with_string(text, "train_config_sha256", hex));        /* in place of the run's that it was taken from */
     return *out ? NS_OK : ns_oom(err, "config.json");
 }
 

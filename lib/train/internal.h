@@ -46,24 +46,14 @@ static inline int64_t ns_train_head_dim(const ns_train_config *c)
 /* NS_E_ARG naming the first key in which two configs differ and that decides the bits. */
 int ns_train_config_same(const ns_train_config *saved, const ns_train_config *wanted, const char *label, ns_error *);
 
-/* How a model of letters is written: the keys of its config.json, from which its family's reader has the names of its tensors. */
-typedef struct ns_train_layout {
-    const char *type, *of;            /* model_type; what loads it */
-    const char *letters;              /* recurrent layers of its own, "": none; NULL: the own one, which has all patterns */
-    bool      (*add)(cJSON *config, const ns_train_config *);      /* what stands there beside sizes and dtype */
-} ns_train_layout;
-extern const ns_train_layout ns_train_layout_own, ns_train_layout_smollm3, ns_train_layout_gated_deltanet, ns_train_layout_gla,
-                             ns_train_layout_granitemoehybrid;
-
-enum { NS_TRAIN_WHY = 256 };
-
 struct ns_trainer {
     ns_train_config config;
     ns_engine      *engine;
     const ns_arch  *arch;
-    const ns_train_layout *layout;    /* of a pattern of letters; else NULL, and the arch is the given model's */
-    ns_arch        *own_arch, *layout_arch;       /* layout_arch: the own one by other names, or NULL */
-    char            why[NS_TRAIN_WHY];            /* the layout is the own one; "": it is not, or was asked for */
+    ns_arch        *own_arch;         /* of a pattern of letters; else the arch is the given model's */
+    char           *own_config;       /* its config.json */
+    ns_layout       layout;           /* how its checkpoints are written; empty: so, or as the given model */
+    char            why[256];         /* nobody else's layout holds it */
     const ns_train_model *given;      /* NULL: letters */
     ns_train_model *own_given;        /* opened by ns_trainer_resume */
     ns_trainable    model;
@@ -75,8 +65,8 @@ struct ns_trainer {
     int64_t         done;
 };
 
-/* ns_trainer_new; a layout that is not NULL is the one that the checkpoints of the run have. */
-int  ns_trainer_make(ns_trainer **out, const ns_train_config *, const ns_trainer_params *, const ns_train_layout *, ns_error *);
+/* ns_trainer_new; a type that is not NULL is the model_type that the checkpoints of the run have. */
+int  ns_trainer_make(ns_trainer **out, const ns_train_config *, const ns_trainer_params *, const char *type, ns_error *);
 
 /* init.c */
 void ns_train_init(ns_trainer *);
@@ -94,22 +84,10 @@ float ns_cross_entropy(ns_trainer *, const float *logits, int32_t target, int64_
 
 /* given.c: a model that is no pattern of letters */
 struct ns_train_model { ns_described of; };
-int  ns_train_given_config(const ns_trainer *, char **out, ns_error *);
+int  ns_train_config_text(const ns_trainer *, char **out, ns_error *);      /* config.json of a step; of letters too */
 int  ns_train_given_files(const ns_trainer *, const char *folder, ns_error *);
-
-/* model_config.c: config.json of a model of letters, and the description that it gives */
-const ns_train_layout *ns_train_layout_named(const char *type);       /* NULL: none */
-int ns_train_model_config(const ns_train_config *, const ns_train_layout *, char **out, ns_error *);
-int ns_train_layout_arch(ns_arch **out, const ns_train_config *, const ns_train_layout *, ns_error *);
-/* *out: the own description by this layout's names; or NULL (NS_OK), and why [NS_TRAIN_WHY] it cannot hold the model. */
-int ns_train_layout_try(ns_arch **out, const ns_train_config *, const ns_train_layout *, const ns_arch *own, char *why, ns_error *);
-/* The first layout that holds the model; *arch stays NULL where that is the own one. */
-int ns_train_layout_choose(const ns_train_layout **out, ns_arch **arch, const ns_train_config *, const ns_arch *own, char *why, ns_error *);
-/* What layouts share. key NULL ends the list. */
-typedef struct ns_train_number { const char *key; double value; } ns_train_number;
-bool ns_train_add_numbers(cJSON *, const ns_train_number *);
-bool ns_train_add_item(cJSON *list, cJSON *item);                     /* NULL: no memory */
-bool ns_train_add_class(cJSON *, const char *name);                   /* architectures; no tokens of its own */
-bool ns_train_add_llama(cJSON *, const ns_train_config *);            /* numbers of heads, eps, theta, activation */
+/* model_config.c: the own config.json of a model of letters */
+#define NS_TRAIN_OWN_TYPE "needlescope"
+int  ns_train_model_config(const ns_train_config *, char **out, ns_error *);
 
 #endif

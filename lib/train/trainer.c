@@ -16,34 +16,33 @@ static int64_t chunk_sequences(int64_t sequences, int64_t n)
     return fit < 1 ? 1 : fit < sequences ? fit : sequences;
 }
 
-/* The arch of a pattern of letters is the own layout's: first values go by its names. */
+/* The arch of a pattern of letters is by the own config.json at first: random streams go by its names. */
 static int describe(ns_trainer *t, ns_error *err)
 {
     if (t->given) {
         t->arch = t->given->of.arch;
         return NS_OK;
     }
-    const int rc = ns_train_layout_arch(&t->own_arch, &t->config, &ns_train_layout_own, err);
+    int rc = ns_train_model_config(&t->config, &t->own_config, err);
+    if (rc == NS_OK)
+        rc = ns_arch_from_config(&t->own_arch, t->own_config, strlen(t->own_config), "config", NULL, err);
     t->arch = t->own_arch;
     return rc;
 }
 
-/* The layout that the checkpoints have: the one that is asked for (of a run that goes on), or the first that holds the model. */
-static int lay_out(ns_trainer *t, const ns_train_layout *asked, ns_error *err)
+/* How the checkpoints are written: as is asked for (by a run that goes on), or as the first class that holds the model. */
+static int lay_out(ns_trainer *t, const char *type, ns_error *err)
 {
-    int rc = NS_OK;
-    t->layout = asked;
-    if (!asked)
-        rc = ns_train_layout_choose(&t->layout, &t->layout_arch, &t->config, t->own_arch, t->why, err);
-    else if (asked != &ns_train_layout_own)
-        rc = ns_train_layout_try(&t->layout_arch, &t->config, asked, t->own_arch, t->why, err);
-    if (rc == NS_OK && t->layout != &ns_train_layout_own && !t->layout_arch)
-        rc = ns_fail(err, NS_E_FORMAT, "config.json is not that of the run: %s", t->why);
-    if (rc != NS_OK || !t->layout_arch)
+    if (t->given || (type && strcmp(type, NS_TRAIN_OWN_TYPE) == 0))
+        return NS_OK;
+    const int rc = ns_layout_find(&t->layout, t->own_arch, type, t->why, sizeof t->why, err);
+    if (rc == NS_OK && type && !t->layout.config)
+        return ns_fail(err, NS_E_FORMAT, "config.json says model_type '%.40s', which the run is not written as: %s", type, t->why);
+    if (rc != NS_OK || !t->layout.config)
         return rc;
     t->why[0] = '\0';
-    t->arch = t->layout_arch;
-    return ns_trainable_rename(&t->model, t->layout_arch, err);
+    t->arch = t->layout.arch;
+    return ns_trainable_rename(&t->model, t->arch, err);
 }
 
 static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
@@ -63,7 +62,7 @@ static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
     return t->layer_norms && t->target_loss && t->row ? NS_OK : ns_oom(err, "the losses of a batch");
 }
 
-int ns_trainer_make(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, const ns_train_layout *layout,
+int ns_trainer_make(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, const char *type,
                     ns_error *err)
 {
     *out = NULL;
@@ -86,7 +85,7 @@ int ns_trainer_make(ns_trainer **out, const ns_train_config *config, const ns_tr
         rc = ns_trainable_load(&t->model, t->given->of.checkpoint, err);
     else if (rc == NS_OK)
         ns_train_init(t);
-    rc = rc != NS_OK || t->given ? rc : lay_out(t, layout, err);
+    rc = rc != NS_OK ? rc : lay_out(t, type, err);
     ns_fpenv_restore(env);
     if (rc != NS_OK)
         ns_trainer_free(t);
@@ -109,8 +108,9 @@ void ns_trainer_free(ns_trainer *t)
     free(t->row);
     ns_optimizer_free(t);
     ns_trainable_free(&t->model);
-    ns_arch_free(t->layout_arch);
+    ns_layout_clear(&t->layout);
     ns_arch_free(t->own_arch);
+    free(t->own_config);
     ns_train_model_free(t->own_given);
     ns_engine_free(t->engine);
     free(t);
@@ -123,9 +123,10 @@ const ns_train_config *ns_trainer_config(const ns_trainer *t)
 
 const char *ns_trainer_layout(const ns_trainer *t, const char **of, const char **why)
 {
-    *of = t->layout ? t->layout->of : NULL;
-    *why = t->why[0] ? t->why : NULL;
-    return t->layout ? t->layout->type : t->arch->family;
+    const bool own = !t->given && !t->layout.config;
+    *of = own ? NS_TRAIN_OWN_TYPE : t->layout.of;
+    *why = own && t->why[0] ? t->why : NULL;
+    return t->arch->family;
 }
 
 int64_t ns_trainer_steps_done(const ns_trainer *t)

@@ -138,6 +138,17 @@ NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, n
 /* Do both compute the same from tensors of the same sizes, whatever these are called and of whatever they are parts? If not, where [n] gets
  * the first thing that differs and both its values ("layer 2: mlp.gate is none here and a tensor there"). */
 NS_API bool ns_arch_same(const ns_arch *here, const ns_arch *there, char *where, size_t n);
+/* A description as a class of another program has it, which computes the same: the text of its config.json, and the description by its
+ * names. What loads it: "transformers" or "flash-linear-attention". Both are freed by ns_layout_clear, which takes an empty one. */
+typedef struct ns_layout {
+    const char *type, *of;     /* model_type */
+    char       *config;
+    ns_arch    *arch;
+} ns_layout;
+/* type: of that class; NULL: of the first that holds the model. config stays NULL (NS_OK) where none does, and why [n] gets what kept the
+ * model out of the class that has its layers. */
+NS_API NS_MUST_CHECK int ns_layout_find(ns_layout *out, const ns_arch *, const char *type, char *why, size_t n, ns_error *);
+NS_API void ns_layout_clear(ns_layout *);
 NS_API bool ns_arch_ignores(const ns_arch *, const char *tensor);   /* a buffer, or a part of a wrapper that text does not use */
 NS_API void ns_arch_free(ns_arch *);
 

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The shortest decimal that reads back as the same float: 1e-05, not 9.9999997473787516e-06. */
-static double readable(float value)
+double ns_readable(float value)
 {
     char text[32];
     double d = value;
@@ -85,7 +84,7 @@ static bool write_field(cJSON *object, const ns_field *f, const void *base)
     case NS_FIELD_INT:
         return put_i64(object, f->key, *(const int *)p);
     case NS_FIELD_F32:
-        return put(object, f->key, cJSON_CreateNumber(readable(*(const float *)p)));
+        return put(object, f->key, cJSON_CreateNumber(ns_readable(*(const float *)p)));
     case NS_FIELD_F64:
         return put(object, f->key, cJSON_CreateNumber(*(const double *)p));
     case NS_FIELD_BOOL:

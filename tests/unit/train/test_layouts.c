@@ -74,7 +74,7 @@ static void a_run_keeps_its_layout(void **state)
         temporary(folder);
         ns_trainer *const now = trainer_of(runs[i], NULL), *before, *resumed;
         const ns_train_config c = config_of(runs[i]);
-        ok(ns_trainer_make(&before, &c, NULL, &ns_train_layout_own, &err));
+        ok(ns_trainer_make(&before, &c, NULL, NS_TRAIN_OWN_TYPE, &err));
         step(before);
         ok(ns_trainer_save(before, folder, true, &saved, &err));
         says_type(saved, "needlescope");
@@ -100,7 +100,8 @@ static void another_layout(void **state)
 {
     (void)state;
     static const struct { const char *type, *says; } others[] = {
-        {"gla", "config.json is not that of the run: not as gla"}, {"llama", "model_type 'llama' is none that the trainer writes"}};
+        {"gla", "config.json says model_type 'gla', which the run is not written as: not as gla ("},
+        {"llama", "config.json says model_type 'llama', which the run is not written as: no class"}};
     ns_trainer *const t = trainer_of("{\"pattern\": \"DF\", " GATED "}", NULL), *resumed;
     char folder[32], path[64], text[64], *saved;
     temporary(folder);
