@@ -316,7 +316,8 @@ class _RunEmergence(c.Structure):
                 ("best", _Event), ("second", _Event), ("previous", _Event), ("sweep", _Event * _SWEEP), ("midpoint", _Midpoint),
                 ("chance", c.c_double),
                 ("theta", c.c_double), ("previous_chance", c.c_double), ("previous_theta", c.c_double), ("null", _MaxNull),
-                ("entropy", c.c_void_p), ("distance", c.c_void_p), ("flags", c.POINTER(c.c_uint))]
+                ("entropy", c.c_void_p), ("distance", c.c_void_p), ("flags", c.POINTER(c.c_uint)),
+                ("twin", c.POINTER(c.c_int64))]
 
 
 class _HeadLife(c.Structure):

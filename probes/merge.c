@@ -280,6 +280,7 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     rc = rc != NS_OK ? rc : ns_merge_hear(m, file, cell);
     rc = rc != NS_OK ? rc : ns_merge_hear_arch(m, file, s);
     rc = rc != NS_OK ? rc : ns_merge_compare_cases(m, file, s);
+    rc = rc != NS_OK ? rc : ns_merge_hear_weights(m, file, cell);
     if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
@@ -308,7 +309,8 @@ static bool allocate(ns_merging *m)
     m->valid = ns_alloc_array(heads, sizeof *m->valid);
     for (size_t i = 0; m->tokens && i < grid; i++)
         m->tokens[i] = -1;
-    return ns_merge_arch_new(m) && m->tokens && m->status && m->labels && m->weights && m->errors && m->kinds && m->windows && m->valid;
+    return ns_merge_arch_new(m) && ns_merge_weights_new(m) && m->tokens && m->status && m->labels && m->weights && m->errors &&
+           m->kinds && m->windows && m->valid;
 }
 
 /* ---- the whole ---- */
@@ -364,6 +366,7 @@ static void merge_clear(ns_merging *m)
         ns_shard_clear(&m->job.shards[i]);
     free(m->job.arch_changes);
     ns_merge_arch_clear(m);
+    ns_merge_weights_clear(m);
     void *const lists[] = {m->fields,  m->of_cases, m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
                            m->weights, m->errors, m->texts,   m->job.shards, m->job.runs, m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -391,6 +394,7 @@ static int merge_all(void *user, ns_error *err)
     rc = rc != NS_OK ? rc : begin(&m, out, study, p);
     rc = rc != NS_OK ? rc : ns_merge_write_grid(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_arch(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_weights(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_coords(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_cases(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_fields(&m);

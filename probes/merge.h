@@ -6,6 +6,7 @@
 #include <needlescope/study.h>
 
 #include "core/core.h"
+#include "weights_sample.h"
 
 typedef struct ns_shard {
     char   *run_name, *path;
@@ -63,6 +64,7 @@ typedef struct ns_merging {
     uint8_t          *status;                            /* [R, P] */
     double           *thetas;  int64_t *spans;           /* [R, P, L] of merge_arch.c */
     const char      **scalings, **changes;               /* [R, P, L] [R, P]; NULL = none */
+    float           **samples;  const char **sampled;    /* [R, P] of merge_weights.c: weights, and of which tensors; NULL = none */
     const char      **kinds, **labels, **weights;        /* [R, L] [R, P] [R, P] */
     char             *said[NS_MERGE_SAID];
     char            **errors;                            /* [R, P] */
@@ -78,6 +80,10 @@ int ns_merge_each(ns_merging *, const ns_file *, ns_merge_visit, void *user);
 bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);
 const char *ns_merge_keep(ns_merging *, const char *text);       /* a copy that stays for the life of the merge */
 int ns_merge_hear(ns_merging *, const ns_file *, int64_t cell);  /* what the shard of this cell of the grid says of its model */
+bool ns_merge_weights_new(ns_merging *);                          /* false: no memory */
+void ns_merge_weights_clear(ns_merging *);
+int ns_merge_hear_weights(ns_merging *, const ns_file *, int64_t cell);
+int ns_merge_write_weights(ns_merging *);
 bool ns_merge_arch_new(ns_merging *);                             /* false: no memory */
 void ns_merge_arch_clear(ns_merging *);
 int ns_merge_hear_arch(ns_merging *, const ns_file *, const ns_shard *);   /* how the shard's layers rotate and what they see */

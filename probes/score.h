@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "dropped.h"
+#include "weights_sample.h"
 
 /* ---- batch.c: sessions for a list of cases, parents first ---- */
 typedef struct ns_batch { ns_session **list; int64_t n, capacity; } ns_batch;
@@ -93,6 +94,8 @@ struct ns_scores {
     int64_t        *windows;           /* [L * H]; 0 = full */
     double         *thetas;            /* [L] as ns_arch_rope_theta */
     char          **scalings;          /* [L] as ns_arch_scaling_label */
+    float           sample[NS_SAMPLE]; /* of the weights */
+    char            sample_of[65];     /* hash of the tensors that it is of */
     int64_t        *reach;             /* [L * H] the same, -c where rows see their own run of c positions */
     uint8_t        *valid;             /* [L * H] */
     char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */

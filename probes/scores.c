@@ -59,7 +59,8 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
                 return ns_oom(err, "scores");
         }
     }
-    return describe_layers(s, arch, err);
+    const int rc = describe_layers(s, arch, err);
+    return rc != NS_OK ? rc : ns_sample_weights(arch, ns_model_checkpoint(model), s->sample, s->sample_of, err);
 }
 
 void ns_scores_free(ns_scores *s)

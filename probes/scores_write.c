@@ -324,13 +324,27 @@ int ns_scores_facts(const ns_scores *s, ns_fact_list *facts, ns_error *err)
     const ns_fact own[] = {{"needlescope_version", ns_version(), false}, {"probes", probes, false},
                            {"cases_sha256", s->cases_sha256, false},     {"dropped", said(dropped), false},
                            {"special_tokens", said(s->special), false},  {"ranking_resamples", said(resamples), false},
-                           {"ranking_seed", said(seed), false},          {"ranking_strata", said(strata), false}};
+                           {"ranking_seed", said(seed), false},          {"ranking_strata", said(strata), false},
+                           {"weights_sample_of", said(s->sample_of), false}};
     int rc = probes && dropped ? NS_OK : ns_oom(err, "facts");
     rc = rc != NS_OK ? rc : ns_fact_list_add_all(facts, own, sizeof own / sizeof *own, err);
     rc = rc != NS_OK ? rc : ns_fact_list_join(facts, &s->made_with, err);
     free(probes);
     free(dropped);
     return rc;
+}
+
+/* For whoever puts checkpoints side by side: no result of a score run. */
+static int write_sample(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    int64_t index[NS_SAMPLE];
+    const int64_t n = NS_SAMPLE;
+    for (int64_t i = 0; i < n; i++)
+        index[i] = i;
+    const ns_view axis = ns_view_of(index, NS_I64, 1, &n), sample = ns_view_of((void *)(uintptr_t)s->sample, NS_F32, 1, &n);
+    const int rc = ns_table_axis(w, "sample", &axis, err);
+    return rc != NS_OK ? rc : ns_table_array(w, "weights_sample", "sample", &sample,
+                                             "weights of the checkpoint, the same ones of every checkpoint with its tensors", err);
 }
 
 int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list *more, const ns_provenance *by, ns_error *err)
@@ -344,6 +358,7 @@ int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list 
     rc = rc != NS_OK ? rc : ns_scores_facts(s, &facts, err);
     rc = rc != NS_OK ? rc : ns_table_create_by(&w, path, &facts, by, err);
     rc = rc != NS_OK ? rc : ns_scores_each(s, write_array, w, err);
+    rc = rc != NS_OK ? rc : write_sample(w, s, err);
     ns_fact_list_clear(&facts);
     return ns_table_end(w, rc, err);
 }

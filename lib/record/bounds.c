@@ -17,6 +17,7 @@ static const struct named of_all[] = {
     {"score_top10", 0, 1, true},         {"content_right", 0, 0x1p53, true},   {"n_tokens", 0, 0x1p53, false},
     {"n_answer", 0, 0x1p53, false},      {"n_mentions", 0, 0x1p53, false},     {"n_distractors", 0, 0x1p53, false},
     {"length", 0, 0x1p53, false},        {"depth", 0, 1, true},            {"distance", 0, 0x1p53, true},
+    {"weight_distance", 0, FLT_MAX, true},                                     {"weight_across", 0, FLT_MAX, true},
     {"flipped", 0, 1, true},             {"recall_in_window", 0, 1, true},     {"recall_beyond_window", 0, 1, true},
 };
 

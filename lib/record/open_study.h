@@ -15,7 +15,7 @@ struct ns_study {
     bool            one;                        /* the scores of one checkpoint */
     ns_study_shape  n;
     char          **run_name, **layer_kind;      /* [R], [R, L] */
-    char          **arch_change;                 /* [R, P]; NULL = the file has none */
+    char          **arch_change, **weights;      /* [R, P]; NULL = the file has none */
     int64_t        *steps, *tokens, *valid, *windows;
     uint8_t        *status;
     int64_t         not_taken, passed_over, unsealed;

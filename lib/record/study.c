@@ -22,6 +22,7 @@ void ns_study_close(ns_study *s)
     ns_free_strings(s->run_name, s->n.R);
     ns_free_strings(s->layer_kind, s->n.R * s->n.L);
     ns_free_strings(s->arch_change, s->n.R * s->n.P);
+    ns_free_strings(s->weights, s->n.R * s->n.P);
     free(s->steps);
     free(s->tokens);
     free(s->valid);
@@ -225,6 +226,12 @@ static int read_heads(ns_study *s, ns_error *err)
     return s->valid ? NS_OK : ns_oom(err, s->path);
 }
 
+/* One for each checkpoint; a study of an older version has none. */
+static int read_checkpoint_texts(const ns_study *s, const char *name, char ***out, ns_error *err)
+{
+    return s->one || !ns_file_has(s->file, name) ? NS_OK : read_texts(s, name, 2, (const int64_t[]){s->n.R, s->n.P}, out, err);
+}
+
 /* ---- the whole ---- */
 
 int ns_study_of(ns_study **out, const ns_file *file, const char *path, ns_error *err)
@@ -239,8 +246,8 @@ int ns_study_of(ns_study **out, const ns_file *file, const char *path, ns_error 
     rc = rc != NS_OK ? rc : read_grid(s, err);
     rc = rc != NS_OK ? rc : read_coords(s, err);
     rc = rc != NS_OK ? rc : read_heads(s, err);
-    if (rc == NS_OK && !s->one && ns_file_has(file, "arch_change"))
-        rc = read_texts(s, "arch_change", 2, (const int64_t[]){s->n.R, s->n.P}, &s->arch_change, err);
+    rc = rc != NS_OK ? rc : read_checkpoint_texts(s, "arch_change", &s->arch_change, err);
+    rc = rc != NS_OK ? rc : read_checkpoint_texts(s, "weights_sha256", &s->weights, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "unsealed", 0, INT64_MAX, 0, &s->unsealed, err);
@@ -369,6 +376,12 @@ const char *ns_study_arch_change(const ns_study *s, int64_t run, int64_t step)
 {
     const char *const text = s->arch_change ? s->arch_change[run * s->n.P + step] : "";
     return *text ? text : NULL;
+}
+
+const char *ns_study_weights(const ns_study *s, int64_t run, int64_t step)
+{
+    const char *const hex = s->weights ? s->weights[run * s->n.P + step] : "";
+    return *hex ? hex : NULL;
 }
 
 void ns_study_layers(const ns_study *s, int64_t run, int *kind, int64_t *window)

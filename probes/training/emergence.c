@@ -88,13 +88,38 @@ static int trace_run(ns_emergence *e, int64_t r, const float *score, const float
     const int64_t K = e->shape.L * e->shape.H;
     run->entropy = ns_alloc_array((size_t)run->P, sizeof *run->entropy);
     run->distance = distance ? ns_alloc_array((size_t)run->P, sizeof *run->distance) : NULL;
-    run->flags = ns_alloc_array((size_t)run->P, sizeof *run->flags);
-    if (!run->entropy || !run->flags || (distance && !run->distance))
+    if (!run->entropy || (distance && !run->distance))
         return ns_oom(err, "tracing of heads");
     int rc = ns_trace_heads(score, entropy, run->P, K, top, run->entropy, err);
     if (rc == NS_OK && distance)
         rc = ns_trace_heads(score, distance, run->P, K, top, run->distance, err);
-    return rc != NS_OK ? rc : ns_checkpoint_flags(score, run->P, K, 0, run->flags, err);
+    return rc;
+}
+
+/* [R, P] of a study that has it; NULL of another. */
+static int series_of(ns_study *study, const char *name, const float **out, ns_error *err)
+{
+    *out = NULL;
+    return ns_study_has(study, name) ? ns_study_series(study, name, out, err) : NS_OK;
+}
+
+static int flag_run(ns_emergence *e, ns_study *study, int64_t r, ns_error *err)
+{
+    ns_run_emergence *const run = &e->runs[r];
+    const char **const weights = ns_alloc_array((size_t)run->P, sizeof *weights);
+    ns_checkpoint_signs s = {.P = run->P, .weights = weights};
+    run->flags = ns_alloc_array((size_t)run->P, sizeof *run->flags);
+    run->twin = ns_alloc_array((size_t)run->P, sizeof *run->twin);
+    int rc = weights && run->flags && run->twin ? NS_OK : ns_oom(err, "flags of checkpoints");
+    for (int64_t p = 0; p < run->P && rc == NS_OK; p++)
+        weights[p] = ns_study_weights(study, r, p);
+    rc = rc != NS_OK ? rc : series_of(study, "weight_distance", &s.moved, err);
+    rc = rc != NS_OK ? rc : series_of(study, "weight_across", &s.across, err);
+    s.moved += s.moved ? r * e->shape.P : 0;
+    s.across += s.across ? r * e->shape.P : 0;
+    rc = rc != NS_OK ? rc : ns_checkpoint_flags(&s, 0, run->flags, run->twin, err);
+    free(weights);
+    return rc;
 }
 
 /* ---- every head ---- */
@@ -242,6 +267,7 @@ static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params
         if (rc == NS_OK)
             rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL,
                            p->top > 0 ? p->top : 4, err);
+        rc = rc != NS_OK ? rc : flag_run(e, study, r, err);
     }
     rc = rc != NS_OK ? rc : check_any(e, err);
     return rc != NS_OK ? rc : find_lives(e, score, s->series, err);
@@ -336,6 +362,7 @@ void ns_emergence_free(ns_emergence *e)
         free(e->runs[r].entropy);
         free(e->runs[r].distance);
         free(e->runs[r].flags);
+        free(e->runs[r].twin);
     }
     for (int64_t g = 0; g < e->n_groups; g++)
         free(e->groups[g].runs);

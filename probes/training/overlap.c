@@ -70,48 +70,50 @@ int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K,
 
 /* ---- checkpoints out of line ---- */
 
-static double distance(const float *a, const float *b, int64_t K)
+static bool is_twin(const char *const *weights, int64_t p, int64_t *of)
 {
-    double sum = 0;
-    int64_t n = 0;
-    for (int64_t h = 0; h < K; h++) {
-        if (isnan(a[h]) || isnan(b[h]))
-            continue;
-        sum += (double)(a[h] - b[h]) * (double)(a[h] - b[h]);
-        n++;
-    }
-    return n ? sqrt(sum / (double)n) : 0;
+    for (*of = 0; weights[p] && *of < p; ++*of)
+        if (weights[*of] && strcmp(weights[*of], weights[p]) == 0)
+            return true;
+    return false;
 }
 
-int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor, unsigned *flags, ns_error *err)
+/* What the weights usually move by; 0: nothing is known. */
+static int usual_move(const float *moved, int64_t P, double *out, ns_error *err)
 {
-    int64_t *const at = ns_alloc_array((size_t)P, sizeof *at), n = 0;
-    double *const step = ns_alloc_array(2 * (size_t)P, sizeof *step), *const sorted = step + P;
-    if (!at || !step) {
-        free(at);
-        free(step);
+    double *const sorted = ns_alloc_array((size_t)P, sizeof *sorted);
+    int64_t n = 0;
+    if (!sorted)
         return ns_oom(err, "flags of checkpoints");
-    }
-    factor = factor > 0 ? factor : 5;
-    for (int64_t p = 0; p < P; p++) {
-        flags[p] = 0;
-        if (measured(score + p * K, K))
-            at[n++] = p;
-    }
-    for (int64_t i = 1; i < n; i++) {
-        step[i - 1] = distance(score + at[i - 1] * K, score + at[i] * K, K);
-        if (memcmp(score + at[i - 1] * K, score + at[i] * K, (size_t)K * sizeof *score) == 0)
-            flags[at[i]] |= NS_CHECKPOINT_DUPLICATE;
-    }
-    if (n > 1)
-        memcpy(sorted, step, (size_t)(n - 1) * sizeof *step);
-    const double usual = n > 1 ? ns_median_censored(sorted, n - 1) : 0;
-    for (int64_t i = 1; i + 1 < n; i++) {
-        const double across = distance(score + at[i - 1] * K, score + at[i + 1] * K, K), near = fmin(step[i - 1], step[i]);
-        if (near > factor * across && near > factor * usual)
-            flags[at[i]] |= NS_CHECKPOINT_JUMP;
-    }
-    free(at);
-    free(step);
+    for (int64_t p = 0; p < P; p++)
+        if (!isnan(moved[p]))
+            sorted[n++] = (double)moved[p];
+    *out = n ? ns_median_censored(sorted, n) : 0;
+    free(sorted);
     return NS_OK;
+}
+
+/* The next checkpoint whose distance to the one before it is known. */
+static int64_t next_of(const float *moved, int64_t P, int64_t p)
+{
+    for (p++; p < P && isnan(moved[p]); p++)
+        ;
+    return p;
+}
+
+int ns_checkpoint_flags(const ns_checkpoint_signs *s, double factor, unsigned *flags, int64_t *twin, ns_error *err)
+{
+    double usual = 0;
+    const int rc = s->moved && s->across ? usual_move(s->moved, s->P, &usual, err) : NS_OK;
+    factor = factor > 0 ? factor : 5;
+    for (int64_t p = 0; p < s->P && rc == NS_OK; p++) {
+        const bool copy = is_twin(s->weights, p, &twin[p]);
+        const int64_t next = s->moved && s->across ? next_of(s->moved, s->P, p) : s->P;
+        const double near = next < s->P ? fmin((double)s->moved[p], (double)s->moved[next]) : 0;
+        flags[p] = copy ? NS_CHECKPOINT_DUPLICATE : 0;
+        twin[p] = copy ? twin[p] : -1;
+        if (next < s->P && near > factor * (double)s->across[p] && near > factor * usual)       /* false with a NaN */
+            flags[p] |= NS_CHECKPOINT_JUMP;
+    }
+    return rc;
 }

@@ -204,7 +204,10 @@ static void tell_checkpoint(const ns_answer *a, const ns_emergence *e, int64_t r
     number(a, t->step_top);
     number(a, d ? d->final_top : (double)NAN);
     number(a, d ? d->step_top : (double)NAN);
-    text(a, run->flags[p] & NS_CHECKPOINT_DUPLICATE ? "duplicate" : run->flags[p] & NS_CHECKPOINT_JUMP ? "jump" : "");
+    char flag[48] = "";
+    if (run->twin[p] >= 0)
+        snprintf(flag, sizeof flag, "duplicate of %lld", (long long)ns_study_steps(e->study)[run->twin[p]]);
+    text(a, *flag ? flag : run->flags[p] & NS_CHECKPOINT_JUMP ? "jump" : "");
 }
 
 /* Every checkpoint; in brief those where the set changed, were flagged, or that are last. */

@@ -40,6 +40,19 @@ grep -Eq '"chance":[[:space:]]*0\.41666' out || fail "chance of rows 1 and 2: $(
 run verify --content second/study.h5
 grep -q ' /\{0,1\}needle_mass_chance' out && grep -q ' /\{0,1\}second_chance' out || fail "no chance of each head: $(grep chance out)"
 
+# equal weights are duplicates wherever they stand; what lies far from both neighbours is a jump
+cp -r a strange && echo '{"name": "strange"}' >strange/run.json
+run lab plant other --series 2 --every 10 --births 10,10,10,10,10 --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 99
+cp other/step000010/model.safetensors strange/step000060
+cp a/step000150/model.safetensors strange/step000180
+head -1 cases.jsonl >one.jsonl
+run scan strange --cases one.jsonl --probe retrieval_find -o strange.scan
+run merge strange.scan
+run emergence strange.scan/study.h5
+grep -Eq 'strange +60 .*  jump' out && [ "$(grep -c 'jump' out)" = 1 ] || fail "a checkpoint of another run is no jump: $(grep strange out)"
+grep -Eq 'strange +180 .*duplicate of 140' out && grep -Eq 'strange +10 .*duplicate of 0' out && ! grep -Eq 'strange +30 .*dupl' out ||
+    fail "equal weights are no duplicates: $(grep strange out)"
+
 # the architecture may change along a run: said at its steps by study, emergence and figures; where it stays nothing is
 run emergence scan/study.h5
 no_line 'Where the architecture changes' out "a change where there is none"
@@ -56,7 +69,7 @@ done
 sed -i 's/"no_rope_layers":[[:space:]]*\[1, 1/"no_rope_layers": [1, 0/
     s/"rope_scaling":[[:space:]]*null/"rope_scaling": {"type": "linear", "factor": 4}/' \
     staged/step000050/config.json
-run scan staged --cases cases.jsonl --probe retrieval_find -o staged.scan
+run scan staged --cases one.jsonl --probe retrieval_find -o staged.scan
 run merge staged.scan
 run emergence staged.scan/study.h5 --persist 1
 grep -q 'staged *30 *30 *RoPE base 100 -> RoPE base 5000 (3 layers); full attention -> window 32 (1 layer)' out &&
@@ -72,8 +85,8 @@ done
 # the same config and other windows are another --arch, and no run
 run inspect a/step000010 --arch-out arch.json
 sed 's/"window":[[:space:]]*0/"window": 16/' arch.json >window.json
-run scan a --cases cases.jsonl --probe retrieval_find --steps 10,20 -o mixed
-run scan a --cases cases.jsonl --probe retrieval_find --steps 20,20 --arch window.json --force -o mixed
+run scan a --cases one.jsonl --probe retrieval_find --steps 10,20 -o mixed
+run scan a --cases one.jsonl --probe retrieval_find --steps 20,20 --arch window.json --force -o mixed
 expect 65 'not one run' merge mixed
 
 # the seed is the unit: two runs of one seed and the same coordinates are not two seeds

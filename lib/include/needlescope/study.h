@@ -48,6 +48,9 @@ NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last st
  * layers)"; NULL: it stayed. */
 NS_API const char *ns_study_arch_change(const ns_study *, int64_t run, int64_t step);
 
+/* The SHA-256 of the weights at this step (an index) in hexadecimal; NULL: not known. */
+NS_API const char *ns_study_weights(const ns_study *, int64_t run, int64_t step);
+
 /* ---- layers and heads ---- */
 /* Kinds and windows as at the run's first checkpoint; layer_window of the file has them step by step. */
 /* "full", "swa", "recurrent", "mlp"; "" = no such layer */

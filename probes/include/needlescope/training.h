@@ -151,11 +151,14 @@ typedef struct ns_trace {
 NS_API NS_MUST_CHECK int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K, int64_t k, ns_trace *out, ns_error *);
 
 /* Signs that a checkpoint is not what its name says. distance[P, K] = distance to the last checkpoint (qk_distance). */
-enum { NS_CHECKPOINT_DUPLICATE = 1,     /* every score has the bits of the measured checkpoint before */
-       NS_CHECKPOINT_JUMP = 2 };        /* the score profile lies far from both neighbours, which lie near each other */
-/* score[P, K] -> flags[P]. Distances are root mean squares over the heads; jump: both distances are more than `factor` (0 = 5) times that
- * between the neighbours, and more than that times the median step of the series. */
-NS_API NS_MUST_CHECK int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor, unsigned *flags, ns_error *);
+enum { NS_CHECKPOINT_DUPLICATE = 1,     /* its weights have the hash of an earlier checkpoint of the run */
+       NS_CHECKPOINT_JUMP = 2 };        /* its weights lie far from both neighbours, which lie near each other */
+/* Of the checkpoints of a run: hashes of their weights (NULL: not known); how far they moved since the checkpoint before, and how far its
+ * two neighbours lie apart (NaN, or moved = across = NULL: not known). */
+typedef struct ns_checkpoint_signs { int64_t P; const char *const *weights; const float *moved, *across; } ns_checkpoint_signs;
+/* flags[P]; twin[P]: the first checkpoint that a duplicate repeats, -1 of others. Jump: both distances are more than `factor` (0 = 5) times
+ * that between the neighbours, and more than that times the median of all. */
+NS_API NS_MUST_CHECK int ns_checkpoint_flags(const ns_checkpoint_signs *, double factor, unsigned *flags, int64_t *twin, ns_error *);
 
 /* ---- a whole study (emergence.c, emergence_seeds.c) ---- */
 
@@ -189,6 +192,7 @@ typedef struct ns_run_emergence {
     ns_trace *entropy, *distance; /* [P] with value entropy_norm and qk_distance; distance NULL where the study lacks it; entropy always has
                                    * the overlaps */
     unsigned *flags;              /* [P] NS_CHECKPOINT_... */
+    int64_t  *twin;               /* [P] index of the step whose weights a duplicate has, -1 */
 } ns_run_emergence;
 
 typedef struct ns_head_life { int64_t run, layer, head, life; ns_event born; double died_after, died; int64_t died_step; } ns_head_life;

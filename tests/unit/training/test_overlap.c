@@ -25,25 +25,37 @@ static void test_trace(void **state)
     assert_true(t[3].final_top == 35 && t[3].step_top == 35 && t[3].with_final == 1 && t[3].with_previous == 1.0 / 3);
 }
 
+/* Weights on a line, a step apart; checkpoint 2 is missing. */
 static void test_flags(void **state)
 {
     (void)state;
-    enum { P = 10, K = 6 };
-    float score[P * K];
+    enum { P = 10 };
+    const char *hash[P] = {"a", "b", NULL, "d", "b", "f", "a", "h", NULL, "j"};
+    float moved[P], across[P];
     unsigned flags[P];
+    int64_t twin[P];
     ns_error err = {0};
+    for (int p = 0; p < P; p++) {
+        moved[p] = p == 0 || p == 2 ? nan_ : .1f;
+        across[p] = p == 0 || p == 2 || p == P - 1 ? nan_ : .2f;
+    }
+    ns_checkpoint_signs s = {P, hash, moved, across};
+    assert_int_equal(ns_checkpoint_flags(&s, 0, flags, twin, &err), NS_OK);
+    for (int p = 0; p < P; p++) {                              /* equal hashes, wherever they stand; two unknown ones are not equal */
+        assert_int_equal(flags[p], p == 4 || p == 6 ? NS_CHECKPOINT_DUPLICATE : 0);
+        assert_int_equal(twin[p], p == 4 ? 1 : p == 6 ? 0 : -1);
+    }
+    moved[7] = moved[8] = 1.4f;                                /* step 7 is another run's */
+    assert_int_equal(ns_checkpoint_flags(&s, 0, flags, twin, &err), NS_OK);
     for (int p = 0; p < P; p++)
-        for (int h = 0; h < K; h++)
-            score[p * K + h] = .05f * (float)p + .01f * (float)h;
-    assert_int_equal(ns_checkpoint_flags(score, P, K, 0, flags, &err), NS_OK);
+        assert_int_equal(flags[p] & NS_CHECKPOINT_JUMP, p == 7 ? NS_CHECKPOINT_JUMP : 0);
+    across[7] = 1.4f;                                          /* the run goes on from there: a leap, and no stranger */
+    assert_int_equal(ns_checkpoint_flags(&s, 0, flags, twin, &err), NS_OK);
+    assert_int_equal(flags[7] & NS_CHECKPOINT_JUMP, 0);
+    s.moved = s.across = NULL;                                 /* a study of an older version */
+    assert_int_equal(ns_checkpoint_flags(&s, 0, flags, twin, &err), NS_OK);
     for (int p = 0; p < P; p++)
-        assert_int_equal(flags[p], 0);
-    memcpy(score + 4 * K, score + 3 * K, K * sizeof *score);         /* step4 is step3 again */
-    for (int h = 0; h < K; h++)
-        score[7 * K + h] = h % 2 ? 1.2f : -.6f;                      /* step7 is another run's */
-    assert_int_equal(ns_checkpoint_flags(score, P, K, 0, flags, &err), NS_OK);
-    for (int p = 0; p < P; p++)
-        assert_int_equal(flags[p], p == 4 ? NS_CHECKPOINT_DUPLICATE : p == 7 ? NS_CHECKPOINT_JUMP : 0);
+        assert_int_equal(flags[p] & NS_CHECKPOINT_JUMP, 0);
 }
 
 int main(void)
