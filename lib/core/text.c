@@ -172,6 +172,7 @@ uint8_t *ns_base64_decode(const char *text, size_t *n)
     for (size_t i = 0; data && i < length; i++) {
         const int value = digit_value(text[i]);
         if (value < 0 || !whole) {
+            *n = 1;
             free(data);
             return NULL;
         }

@@ -29,9 +29,9 @@ static int tokenizer_in(char **out, const char *dir, const char *up, ns_error *e
     char *const folder = *out ? NULL : up ? ns_path_join(dir, up) : ns_strdup(dir);
     if (!*out && !folder)
         return ns_oom(err, dir);
-    *out = *out ? *out : ns_tokenizer_in(folder);
+    const int rc = *out ? NS_OK : ns_tokenizer_in(out, folder, err);
     free(folder);
-    return NS_OK;
+    return rc;
 }
 
 /* *found = the tokenizer in CACHE/snapshots/COMMIT, COMMIT being what refs/main says. */

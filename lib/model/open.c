@@ -84,7 +84,10 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
 /* For a tokenizer alone: a tokenizer.json or its like, a folder that holds one, or a checkpoint that knows where its own is. */
 static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
 {
-    char *const inside = ns_path_is_dir(p->path) ? ns_tokenizer_in(p->path) : NULL;
+    char *inside = NULL;
+    const int found = ns_path_is_dir(p->path) ? ns_tokenizer_in(&inside, p->path, err) : NS_OK;
+    if (found != NS_OK)
+        return found;
     static const ns_kinds weights = NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_INDEX);
     const ns_kinds kind = ns_path_is_dir(p->path) ? 0 : NS_KINDS(ns_kind_of(p->path));
     const bool direct = kind ? !(kind & weights) : inside != NULL, either = kind == NS_KINDS(NS_KIND_BINARY);

@@ -73,11 +73,13 @@ static int add_kinds(ns_fact_list *f, const ns_arch *arch, ns_error *err)
 /* The tokenizer need not be opened for cases of ids. */
 static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
 {
-    char *const path = !given ? NULL : ns_path_is_dir(given) ? ns_tokenizer_in(given) : ns_strdup(given);
-    char hex[65];
-    if (!path)
-        return given ? ns_oom(err, given) : NS_OK;
-    int rc = ns_tokenizer_file_sha256(path, hex, err);
+    char *path = NULL, hex[65];
+    if (!given)
+        return NS_OK;
+    int rc = ns_path_is_dir(given) ? ns_tokenizer_in(&path, given, err) : (path = ns_strdup(given)) ? NS_OK : ns_oom(err, given);
+    if (rc == NS_OK && !path)
+        rc = ns_fail(err, NS_E_MISSING, "%s: holds no tokenizer", given);
+    rc = rc != NS_OK ? rc : ns_tokenizer_file_sha256(path, hex, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, "tokenizer_sha256", hex, false, err);
     free(path);
     return rc;

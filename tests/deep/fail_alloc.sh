@@ -34,13 +34,23 @@ tokenizer() {   # a letter each
  "fuse_unk": false, "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}\n' \
         "$byte_level" "$byte_level" "$vocabulary"
 }
+# Tokenizers in other forms than tokenizer.json, out of the fuzzers' seeds.
+parts() { tail -c "+$1" "$2" | tr '\036' '\n' | sed -n "$3"; }
+other_forms() {
+    mkdir -p t5 bert gpt2 && tail -c +2 "$corpus/pieces/t5" >t5/spiece.model &&
+    echo '{"tokenizer_class": "T5Tokenizer", "extra_ids": 2}' >t5/tokenizer_config.json &&
+    parts 1 "$corpus/wordpiece/plain" 1,11p >bert/vocab.txt && echo '{"tokenizer_class": "BertTokenizer"}' >bert/tokenizer_config.json &&
+    parts 2 "$corpus/pair/gpt2" 1p >gpt2/vocab.json && parts 2 "$corpus/pair/gpt2" 2,4p >gpt2/merges.txt &&
+    echo '{"<x>": 6}' >gpt2/added_tokens.json &&
+    echo '{"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true, "bos_token": "<x>"}' >gpt2/tokenizer_config.json
+}
 run_of_window() {    # run_of_window FOLDER WINDOW: the planted run with another coordinate and name, which are all that is read of it twice
     cp -r run "$1" && sed -i "s/\"window\":[[:space:]]*0/\"window\": $2/; s/\"name\":[[:space:]]*\"run\"/\"name\": \"$1\"/" "$1/run.json"
 }
 make_inputs() {
     local small='--layers 4 --heads 4 --kv-heads 2 --vocab 200 --previous-token 0.1 --retrieval 3.1'
     # shellcheck disable=SC2086  # options
-    "$ns" lab plant -o told $small && tokenizer >told/tokenizer.json &&
+    "$ns" lab plant -o told $small && tokenizer >told/tokenizer.json && other_forms &&
     "$ns" lab plant -o model $small && "$ns" cases needle --model model --lengths 48,64 --depths 0,.5 --twins swap -o cases.jsonl &&
     "$ns" cases needle --model model --lengths 40 --depths .5 --twins swap -o few.jsonl &&
     "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
@@ -70,7 +80,8 @@ declare -A lines=(
     [plant]="lab plant -o out --layers 3 --heads 2 --kv-heads 1 --vocab 60 --previous-token 0.1 --retrieval 2.1"
     [zip]="inspect $corpus/torch/whole-zip --tensors" [legacy]="inspect $corpus/torch/whole-legacy --tensors"
     [gguf]="inspect $corpus/gguf/llama_half --tensors" [pieces]="tokenize $corpus/gguf/sentences A[N]b"
-    [bytes]="tokenize $corpus/gguf/bytes ab"
+    [bytes]="tokenize $corpus/gguf/bytes ab" [t5]="tokenize $in/t5 Aab" [bert]="tokenize $in/bert unaffable"
+    [gpt2]="tokenize $in/gpt2 ab<x>"
     [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work

@@ -22,8 +22,8 @@ typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_
  * takes the class that tokenizer_config.json or config.json beside them names. What is not supported is NS_E_UNSUPPORTED and names the
  * component. */
 NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
-/* The file of a folder that ns_tokenizer_open would read: malloc'd; NULL: there is none, or no memory. */
-NS_API char *ns_tokenizer_in(const char *folder);
+/* The file of a folder that ns_tokenizer_open would read: malloc'd; *out is NULL where there is none. */
+NS_API NS_MUST_CHECK int ns_tokenizer_in(char **out, const char *folder, ns_error *);
 NS_API void ns_tokenizer_free(ns_tokenizer *);
 /* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
 NS_API NS_MUST_CHECK int ns_encode(const ns_tokenizer *, const char *text, size_t n, bool add_special, ns_encoding *out, ns_error *);

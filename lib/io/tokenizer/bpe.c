@@ -79,7 +79,7 @@ static int put_symbols(ns_tok_work *w)
 static int merge_all(ns_tok_work *w)
 {
     const int32_t n = (int32_t)w->symbols_n;
-    if (!ns_grow(&w->heap, &w->heap_capacity, 2 * (int64_t)n, sizeof *w->heap))
+    if (!ns_tok_grow(&w->heap, &w->heap_capacity, 2 * (int64_t)n, sizeof *w->heap))
         return ns_oom(w->err, "the merges of a word");
     ns_tok_pair pair;
     w->heap_n = 0;
@@ -113,7 +113,7 @@ static int merge_all(ns_tok_work *w)
 
 static int add_symbol(ns_tok_work *w, int32_t id, uint32_t n)
 {
-    if (!ns_grow(&w->symbols, &w->symbols_capacity, w->symbols_n + 1, sizeof *w->symbols))
+    if (!ns_tok_grow(&w->symbols, &w->symbols_capacity, w->symbols_n + 1, sizeof *w->symbols))
         return ns_oom(w->err, "the symbols of a word");
     const int32_t at = (int32_t)w->symbols_n++;
     if (at > 0)

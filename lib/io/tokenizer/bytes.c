@@ -15,11 +15,14 @@ static uint32_t byte_code(uint8_t byte)
 
 int ns_tok_byte_utf8(uint8_t byte, char out[2])
 {
-    char buffer[4];
-    const int n = ns_utf8_put(buffer, byte_code(byte));   /* at most U+0143: two bytes */
-    out[0] = buffer[0];
-    out[1] = buffer[1];
-    return n;
+    if (byte >= LOW && byte < 0x7F) {
+        out[0] = (char)byte;
+        return 1;
+    }
+    const uint32_t code = byte_code(byte);                /* U+00A1 to U+0143: two bytes */
+    out[0] = (char)(0xC0 | code >> 6);
+    out[1] = (char)(0x80 | (code & 0x3F));
+    return 2;
 }
 
 int ns_tok_char_byte(uint32_t code)

@@ -50,14 +50,15 @@ static int unpack(struct ns_tok_charsmap *map, const uint8_t *data, size_t n, co
 int ns_tok_read_precompiled(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const char *text;
-    size_t n;
+    size_t n = 1;
     int rc = ns_json_str(json, "precompiled_charsmap", &text, label, err);
     if (rc != NS_OK)
         return rc;
     uint8_t *const data = text ? ns_base64_decode(text, &n) : NULL;
+    if (!data && n)
+        return ns_fail(err, NS_E_FORMAT, "%s: precompiled_charsmap is not a string of base64", label);
     step->charsmap = data ? ns_alloc_array(1, sizeof *step->charsmap) : NULL;
-    rc = step->charsmap ? unpack(step->charsmap, data, n, label, err)
-                        : ns_fail(err, NS_E_FORMAT, "%s: precompiled_charsmap is not a string of base64", label);
+    rc = step->charsmap ? unpack(step->charsmap, data, n, label, err) : ns_oom(err, label);
     free(data);
     return rc;
 }

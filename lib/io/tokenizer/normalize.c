@@ -31,7 +31,7 @@ static void swap_part(ns_tok_work *w)
 
 static int push(ns_tok_work *w, ns_tok_char c)
 {
-    if (!ns_grow(&w->chars, &w->chars_capacity, w->chars_n + 1, sizeof *w->chars))
+    if (!ns_tok_grow(&w->chars, &w->chars_capacity, w->chars_n + 1, sizeof *w->chars))
         return ns_oom(w->err, "a normal form");
     w->chars[w->chars_n++] = c;
     return NS_OK;
@@ -77,7 +77,7 @@ static int order_marks(ns_tok_work *w, int64_t begin, int64_t end)
     }
     if (n <= 32)
         return NS_OK;
-    if (!ns_grow(&w->chars, &w->chars_capacity, w->chars_n + n, sizeof *w->chars))
+    if (!ns_tok_grow(&w->chars, &w->chars_capacity, w->chars_n + n, sizeof *w->chars))
         return ns_oom(w->err, "a normal form");
     ns_tok_char *const copy = w->chars + w->chars_n;   /* a counting sort through the room after the last character */
     memcpy(copy, w->chars + begin, (size_t)n * sizeof *copy);

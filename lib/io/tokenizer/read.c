@@ -106,9 +106,10 @@ static int rebuild(ns_tokenizer *tok, ns_tok_neighbours *beside, ns_error *err)
 {
     const cJSON *const key = cJSON_GetObjectItemCaseSensitive(beside->config, "add_prefix_space");
     const bool wanted = beside->class_ && beside->class_->rebuilds && !beside->converted && key && !cJSON_IsNull(key);
-    char *const path = wanted ? ns_tok_pieces_beside(tok->path) : NULL;
+    char *path = NULL;
+    const int rc = wanted ? ns_tok_pieces_beside(&path, tok->path, err) : NS_OK;
     if (!path)
-        return NS_OK;
+        return rc;
     free(tok->path);
     tok->path = path;
     ns_tok_neighbours_free(beside);

@@ -32,26 +32,30 @@ bool ns_tok_is_source(const char *path)
 }
 
 /* The first of those in the table from `first` on, below `end`, that the folder has. */
-static char *first_in(const char *folder, int first, int end)
+static int first_in(char **out, const char *folder, int first, int end, ns_error *err)
 {
+    *out = NULL;
     for (int i = first; i < end; i++) {
-        char *const path = ns_path_join(folder, sources[i].file);
-        if (!path || ns_path_exists(path))
-            return path;
-        free(path);
+        *out = ns_path_join(folder, sources[i].file);
+        if (!*out)
+            return ns_oom(err, folder);
+        if (ns_path_exists(*out))
+            return NS_OK;
+        free(*out);
+        *out = NULL;
     }
-    return NULL;
+    return NS_OK;
 }
 
-char *ns_tok_source_in(const char *folder)
+int ns_tokenizer_in(char **out, const char *folder, ns_error *err)
 {
-    return first_in(folder, 0, N_SOURCES);
+    return first_in(out, folder, 0, N_SOURCES, err);
 }
 
-char *ns_tok_pieces_beside(const char *path)
+int ns_tok_pieces_beside(char **out, const char *path, ns_error *err)
 {
     char *const folder = ns_printf_alloc("%.*s.", (int)(ns_path_base(path) - path), path);
-    char *const found = folder ? first_in(folder, 1, 4) : NULL;
+    const int rc = folder ? first_in(out, folder, 1, 4, err) : ns_oom(err, path);
     free(folder);
-    return found;
+    return rc;
 }

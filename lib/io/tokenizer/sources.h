@@ -14,10 +14,8 @@ typedef struct ns_tok_source {
 } ns_tok_source;
 
 const ns_tok_source *ns_tok_source_of(const char *path);      /* by its name; of any other name: tokenizer.json */
-/* The path of the first form that the folder has; malloc'd; NULL: none, or no memory. */
-char *ns_tok_source_in(const char *folder);
-/* The SentencePiece model beside a tokenizer.json; malloc'd; NULL: none, or no memory. */
-char *ns_tok_pieces_beside(const char *path);
+/* The SentencePiece model beside a tokenizer.json: malloc'd; NULL: there is none. */
+int ns_tok_pieces_beside(char **out, const char *path, ns_error *err);
 
 int ns_tok_from_pieces(const ns_tok_neighbours *, const char *path, cJSON **json, ns_error *);       /* tokenizer.model */
 int ns_tok_from_pair(const ns_tok_neighbours *, const char *path, cJSON **json, ns_error *);         /* vocab.json and merges.txt */

@@ -14,7 +14,7 @@ int ns_tok_text_reserve(ns_tok_work *w, ns_tok_text *t, int64_t more)
     if (t->n + more > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
                        w->tok->path, (long long)w->limit, (long long)w->original_n);
-    if (!ns_grow(&t->s, &t->s_capacity, t->n + more + PAD, 1) || !ns_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
+    if (!ns_tok_grow(&t->s, &t->s_capacity, t->n + more + PAD, 1) || !ns_tok_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
         return ns_oom(w->err, "the text to tokenize");
     memset(t->s + t->n + more, 0, PAD);
     return NS_OK;
@@ -74,7 +74,7 @@ int ns_tok_piece_put(ns_tok_work *w, int64_t begin, int64_t end, int32_t id)
 {
     if (begin == end)
         return NS_OK;
-    if (!ns_grow(&w->made.item, &w->made.capacity, w->made.n + 1, sizeof *w->made.item))
+    if (!ns_tok_grow(&w->made.item, &w->made.capacity, w->made.n + 1, sizeof *w->made.item))
         return ns_oom(w->err, "the pieces of a text");
     w->made.item[w->made.n++] = (ns_tok_piece){(uint32_t)begin, (uint32_t)end, id};
     return NS_OK;
@@ -82,7 +82,7 @@ int ns_tok_piece_put(ns_tok_work *w, int64_t begin, int64_t end, int32_t id)
 
 int ns_tok_match_put(ns_tok_work *w, int64_t begin, int64_t end, bool is_match)
 {
-    if (!ns_grow(&w->matches.item, &w->matches.capacity, w->matches.n + 1, sizeof *w->matches.item))
+    if (!ns_tok_grow(&w->matches.item, &w->matches.capacity, w->matches.n + 1, sizeof *w->matches.item))
         return ns_oom(w->err, "the matches of a pattern");
     w->matches.item[w->matches.n++] = (ns_tok_match){(uint32_t)begin, (uint32_t)end, is_match};
     return NS_OK;
@@ -95,7 +95,7 @@ int ns_tok_list_put(ns_tok_work *w, ns_tok_list *list, const char *s, int64_t n)
     if (list->n + n > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the decoder makes more than %lld bytes (is the file damaged?)", w->tok->path,
                        (long long)w->limit);
-    if (!ns_grow(&list->s, &list->s_capacity, list->n + n + PAD, 1))
+    if (!ns_tok_grow(&list->s, &list->s_capacity, list->n + n + PAD, 1))
         return ns_oom(w->err, "the decoded text");
     memset(list->s + list->n + n, 0, PAD);
     memcpy(list->s + list->n, s, (size_t)n);
@@ -105,7 +105,7 @@ int ns_tok_list_put(ns_tok_work *w, ns_tok_list *list, const char *s, int64_t n)
 
 int ns_tok_list_end(ns_tok_work *w, ns_tok_list *list)
 {
-    if (!ns_grow(&list->end, &list->end_capacity, list->count + 1, sizeof *list->end))
+    if (!ns_tok_grow(&list->end, &list->end_capacity, list->count + 1, sizeof *list->end))
         return ns_oom(w->err, "the decoded tokens");
     list->end[list->count++] = list->n;
     return NS_OK;

@@ -12,6 +12,12 @@
 struct ns_tok_work;
 struct ns_tok_regex;
 
+/* ns_grow, where there is room already as a rule: it is asked for every piece and every token. */
+static inline bool ns_tok_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size)
+{
+    return need <= *capacity || ns_grow(list_pointer, capacity, need, size);
+}
+
 /* ---- strings on their way ---- */
 typedef struct ns_tok_span { uint32_t begin, end; } ns_tok_span;       /* bytes of the original text */
 

@@ -12,13 +12,9 @@
 /* The folder's first form; tokenizer.json where it has none, so that the error names it. */
 static char *path_in(const char *folder)
 {
-    char *const path = ns_tok_source_in(folder);
-    return path ? path : ns_path_join(folder, "tokenizer.json");
-}
-
-char *ns_tokenizer_in(const char *folder)
-{
-    return ns_tok_source_in(folder);
+    char *path = NULL;
+    const int rc = ns_tokenizer_in(&path, folder, NULL);
+    return rc != NS_OK || path ? path : ns_path_join(folder, "tokenizer.json");
 }
 
 int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)

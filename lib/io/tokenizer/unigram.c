@@ -48,7 +48,7 @@ static int offer_from(ns_tok_work *w, const char *s, int64_t n, int64_t at, int 
 
 static int find_best(ns_tok_work *w, const char *s, int64_t n)
 {
-    if (!ns_grow(&w->best, &w->best_capacity, n + 1, sizeof *w->best))
+    if (!ns_tok_grow(&w->best, &w->best_capacity, n + 1, sizeof *w->best))
         return ns_oom(w->err, "the best cut of a word");
     for (int64_t i = 0; i <= n; i++)
         w->best[i] = (ns_tok_best){.reached = false};

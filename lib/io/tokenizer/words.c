@@ -9,7 +9,7 @@ enum { CACHE = 1 << 14, CACHED_WORD = 64, CACHED_CUTS = 1 << 22, FEW = 64 };
 
 int ns_tok_cut_put(ns_tok_work *w, int32_t id, int64_t begin, int64_t end)
 {
-    if (!ns_grow(&w->cuts, &w->cuts_capacity, w->cuts_n + 1, sizeof *w->cuts))
+    if (!ns_tok_grow(&w->cuts, &w->cuts_capacity, w->cuts_n + 1, sizeof *w->cuts))
         return ns_oom(w->err, "the tokens of a word");
     w->cuts[w->cuts_n++] = (ns_tok_cut){id, (uint32_t)begin, (uint32_t)end};
     return NS_OK;
@@ -17,7 +17,7 @@ int ns_tok_cut_put(ns_tok_work *w, int32_t id, int64_t begin, int64_t end)
 
 static int add_tokens(ns_tok_work *w, ns_tok_piece piece, const ns_tok_cut *cuts, int64_t count)
 {
-    if (!ns_grow(&w->tokens, &w->tokens_capacity, w->n + count, sizeof *w->tokens))
+    if (!ns_tok_grow(&w->tokens, &w->tokens_capacity, w->n + count, sizeof *w->tokens))
         return ns_oom(w->err, "the tokens of a text");
     const ns_tok_span *const from = w->text.from + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
@@ -40,7 +40,7 @@ static uint64_t hash_word(const char *s, int64_t n)
 static void remember(ns_tok_work *w, ns_tok_cached *slot, ns_tok_cached word)
 {
     const int64_t need = w->cached_n + w->cuts_n;
-    if (w->cuts_n == 0 || need > CACHED_CUTS || !ns_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
+    if (w->cuts_n == 0 || need > CACHED_CUTS || !ns_tok_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
         return;   /* only slower, and a word that nothing is known of is no work */
     memcpy(w->cached + w->cached_n, w->cuts, (size_t)w->cuts_n * sizeof *w->cached);
     word.first = (uint32_t)w->cached_n;
@@ -76,7 +76,7 @@ static int encode_piece(ns_tok_work *w, ns_tok_piece piece)
 
 static int add_added(ns_tok_work *w, ns_tok_piece piece)
 {
-    if (!ns_grow(&w->tokens, &w->tokens_capacity, w->n + 1, sizeof *w->tokens))
+    if (!ns_tok_grow(&w->tokens, &w->tokens_capacity, w->n + 1, sizeof *w->tokens))
         return ns_oom(w->err, "the tokens of a text");
     const char *const s = w->text.s + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;

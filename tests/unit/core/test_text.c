@@ -260,6 +260,29 @@ static void nearest_words(void **state)
     }
 }
 
+/* The examples of RFC 4648, and what is none. */
+static void base64(void **state)
+{
+    (void)state;
+    static const struct { const char *bytes, *text; } rows[] = {
+        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+        {"\xff\xfe\xfb", "//77"},
+    };
+    size_t n;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *const text = ns_base64(rows[i].bytes, strlen(rows[i].bytes));
+        uint8_t *const bytes = ns_base64_decode(rows[i].text, &n);
+        assert_string_equal(text, rows[i].text);
+        assert_int_equal(n, strlen(rows[i].bytes));
+        assert_memory_equal(bytes, rows[i].bytes, n);
+        free(bytes);
+        free(text);
+    }
+    static const char *const bad[] = {"Z", "Zg", "Zg=", "Zg===", "Z===", "Zm9v\n", "Zm9-", "=Zm9", "Zg==Zg=="};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_null(ns_base64_decode(bad[i], &n));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +291,7 @@ int main(void)
         cmocka_unit_test(fail_keeps_name_and_reason_of_any_path), cmocka_unit_test(control_characters_are_shown), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
         cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
+        cmocka_unit_test(base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
