@@ -13,7 +13,7 @@ typedef struct scan_settings {
     cli_words   cases, probes, definitions;
     const char *out, *manifest, *write_manifest, *shard;
     cli_ints    steps;
-    bool        force, retry_failed, list;
+    bool        force, retry_failed, list, dry_run;
     cli_model_settings model;
 } scan_settings;
 
@@ -32,6 +32,7 @@ static const cli_option options[] = {
      "write the manifest that it would use, and score nothing (one run only)", .makes = NS_KINDS(NS_KIND_MANIFEST)},
     {"force", 0, CLI_FLAG, FIELD(force), NULL, "score again what is done"},
     {"retry-failed", 0, CLI_FLAG, FIELD(retry_failed), NULL, "try again the checkpoints that failed before"},
+    {"dry-run", 0, CLI_FLAG, FIELD(dry_run), NULL, "say what it would do and how long it would take, and do nothing"},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "print the checkpoints in order, and score nothing"},
     {0},
 };
@@ -85,6 +86,35 @@ static void list_left_out(cli_out *o, const runs *r)
     cli_out_table_end(o);
 }
 
+/* Where steps are missing between others. */
+static int list_gaps(cli *app, cli_out *o, const runs *r)
+{
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"after", "behind step", CELL_INT}, {"before", "before step", CELL_INT},
+                                         {"missing", "missing", CELL_INT}};
+    bool begun = o->json;
+    int rc = NS_OK;
+    if (begun)
+        cli_out_table(o, "gaps", NULL, columns, 4);
+    for (int64_t i = 0; i < r->n && rc == NS_OK; i++) {
+        ns_series_gap *gaps = NULL;
+        int64_t n = 0;
+        rc = ns_series_gaps(&r->list[i].series, &gaps, &n, &app->err);
+        for (int64_t k = 0; k < n; k++) {
+            if (!begun)
+                cli_out_table(o, "gaps", "Missing between others", columns, 4);
+            begun = true;
+            cli_cell_text(o, r->list[i].name);
+            cli_cell_int(o, gaps[k].after);
+            cli_cell_int(o, gaps[k].before);
+            cli_cell_int(o, gaps[k].missing);
+        }
+        free(gaps);
+    }
+    if (begun)
+        cli_out_table_end(o);
+    return rc;
+}
+
 static int list_runs(cli *app, const runs *r)
 {
     static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"step", "step", CELL_INT}, {"tokens", "tokens", CELL_INT},
@@ -102,7 +132,8 @@ static int list_runs(cli *app, const runs *r)
         }
     cli_out_table_end(&o);
     list_left_out(&o, r);
-    return cli_out_end(&o, &app->err);
+    const int rc = list_gaps(app, &o, r);
+    return rc != NS_OK ? rc : cli_out_end(&o, &app->err);
 }
 
 /* Of a run that is scanned: how many there are that look like checkpoints and are none of it. */
@@ -206,7 +237,28 @@ static int check_usual(cli *app, const ns_cases *cases)
     return ns_fail(&app->err, NS_E_ARG, "no case has an answer, which retrieval_find is of: choose with --probe");
 }
 
-static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine)
+static int predict(cli *app, const runs *r, const ns_opened *first, const ns_scan_params *p)
+{
+    ns_scan_prediction of;
+    cli_out o;
+    const int rc = ns_scan_predict(r->list, r->n, p, first, &of, &app->err);
+    if (rc != NS_OK)
+        return rc;
+    cli_out_begin(&o, app, "needlescope.scan_prediction/1");
+    cli_out_int(&o, "checkpoints", "checkpoints", of.checkpoints);
+    cli_out_int(&o, "present", "done before", of.present);
+    cli_out_int(&o, "failing", of.failing ? "that do not open" : NULL, of.failing);
+    cli_out_number(&o, "bytes", NULL, (double)of.bytes);
+    cli_out_number(&o, "gibibytes", "weights to read, GiB", (double)of.bytes / 0x1p30);
+    cli_out_number(&o, "tflop", "operations, TFLOP", of.flops * 1e-12);
+    cli_out_number(&o, "gibibytes_per_second", "one layer read at, GiB/s", of.bytes_per_second / 0x1p30);
+    cli_out_number(&o, "gflops", "one layer run at, GFLOP/s", of.flops_per_second * 1e-9);
+    cli_out_number(&o, "hours", "hours", of.seconds / 3600);
+    return cli_out_end(&o, &app->err);
+}
+
+static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine,
+                    const ns_opened *first)
 {
     static const char *const usual[] = {"retrieval_find", "previous_token"};
     watch w = {.app = app, .progress = cli_progress_begin(app, "scan"), .total = r->n_checkpoints};
@@ -225,6 +277,10 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     p.steps = s->steps.n ? s->steps.list : NULL;
     if (rc == NS_OK && !s->probes.n)
         rc = check_usual(app, cases);
+    if (rc == NS_OK && s->dry_run) {
+        cli_progress_end(&w.progress);
+        return predict(app, r, first, &p);
+    }
     if (rc == NS_OK)
         rc = ns_scan(r->list, r->n, &p, &counts, &app->err);
     cli_progress_end(&w.progress);
@@ -280,7 +336,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     if (shows && !lists_alone(s))
         return ns_fail(&app->err, NS_E_ARG, "%s the order and scores nothing: beside it go --manifest and %s alone",
                        s->list ? "--list prints" : "--write-manifest writes", s->list ? "--write-manifest" : "--list");
-    int rc = s->out || shows ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
+    int rc = s->out || shows || s->dry_run ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
     if (rc == NS_OK)
         rc = open_runs(app, &r, args, n_args, s->manifest);
     if (rc == NS_OK && shows) {
@@ -303,7 +359,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK) {
         cli_tell_resources(app, m, engine);
         cli_signals_hold(true);
-        rc = run_scan(app, s, &r, &cases, &probing, engine);
+        rc = run_scan(app, s, &r, &cases, &probing, engine, m);
     }
     cli_probing_clear(&probing);
     ns_cases_clear(&cases);
@@ -326,7 +382,9 @@ const cli_command cli_cmd_scan = {
                    "order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
                    "branches that were trained beside each other. Files of weights (step1000.pt, epoch=0-step=1000.ckpt, a GGUF) are "
                    "checkpoints as folders are, and so is what lies in RUN_DIR/checkpoints. A --manifest overrides names and order; "
-                   "--write-manifest writes the one to begin with.\n\n"
+                   "--write-manifest writes the one to begin with. --dry-run says how many checkpoints, bytes and operations a scan would take, "
+                   "and how many hours by one layer that is read and run here (without the probes' own work; cases that share a "
+                   "beginning take less).\n\n"
                    "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the "
                    "checkpoint in hand, and a second call does what is missing: a shard is done when it opens and was asked for the same "
                    "probes, cases and checkpoint. A folder keeps one set of cases and probes, one description (--arch, --names, "

@@ -5,6 +5,7 @@
 #include <needlescope/scan.h>
 
 #include "core/core.h"
+#include "scan_index.h"
 
 /* A scan at the checkpoint `item` of `run`. */
 typedef struct ns_scan_pass {

@@ -14,6 +14,8 @@
 static const struct packed {
     const char *suffix, *what, *remedy;
 } packed[] = {
+    {".biases", "MLX's quantised codes", "convert it back: python -m mlx_lm convert --dequantize"},
+    {".q_weight", "EXL2 codes", "use the unquantised checkpoint that it was made from"},
     {".qweight", "GPTQ or AWQ codes", "use the unquantised checkpoint that it was made from"},
     { ".weight_packed", "compressed-tensors codes",
       "load it in transformers with CompressedTensorsConfig(run_compressed=False) and save_pretrained it" },

@@ -9,6 +9,7 @@
 #define ZERO "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is DeepSpeed's)"
 #define MEGATRON "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py"
 #define ORBAX "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file"
+#define TENSORFLOW "load it in transformers 4 with from_tf=True and save_pretrained it"
 #define MERGE "merge it: peft's merge_and_unload(), and save_pretrained the merged model"
 
 /* Tried in order. "folder/name" is looked for one folder down. */
@@ -34,7 +35,13 @@ static const struct form {
     { "consolidated.*.pth", "a checkpoint in Meta's own layout",
       "convert it: python -m transformers.models.llama.convert_llama_weights_to_hf --input_dir FOLDER --output_dir OUT" },
     {"flax_model*.msgpack", "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save_pretrained it"},
-    {"tf_model*.h5", "a TensorFlow checkpoint", "load it in transformers 4 with from_tf=True and save_pretrained it"},
+    {"*.msgpack", "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save_pretrained it"},
+    {"tf_model*.h5", "a TensorFlow checkpoint", TENSORFLOW},
+    {"saved_model.pb", "a TensorFlow model", TENSORFLOW},
+    {"*.ckpt*.index", "a TensorFlow checkpoint", TENSORFLOW},
+    {"*.weights.h5", "Keras weights", "save them with keras_hub's save_to_preset, and convert that to a Hugging Face folder"},
+    {"*.keras", "a Keras model", "save it with keras_hub's save_to_preset, and convert that to a Hugging Face folder"},
+    {"*.pdparams", "a PaddlePaddle checkpoint", "load it with paddle.load and save its arrays with safetensors.numpy.save_file"},
     {"manifest.ocdbt", "an Orbax checkpoint", ORBAX},
     {"*/manifest.ocdbt", "an Orbax checkpoint", ORBAX},
     {"_CHECKPOINT_METADATA", "an Orbax checkpoint", ORBAX},
@@ -43,6 +50,7 @@ static const struct form {
       "save them again: safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'model.safetensors')" },
     {"*.nemo", "a NeMo archive", "convert it to a Hugging Face folder: NeMo's scripts/checkpoint_converters"},
     {"*.onnx", "an ONNX export", "take the checkpoint that it was exported from"},
+    {"*.tflite", "a TensorFlow Lite export", "take the checkpoint that it was exported from"},
     {"*/*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP},
     {"global_step*/*", "a folder of DeepSpeed checkpoints", ZERO},
     {"models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it"},
@@ -124,13 +132,21 @@ static bool fits(const char *glob, const char *name)
     return !strchr(glob, '/') == !strchr(name, '/') && ns_glob(glob, name);
 }
 
+/* A form that is known at the top is known one folder down, too, where nothing at the top says what the folder is. */
+static bool fits_below(const char *glob, const char *name)
+{
+    const char *const slash = strchr(name, '/');
+    return slash && !strchr(glob, '/') && ns_glob(glob, slash + 1);
+}
+
 static int say(const char *folder, const listing *l, int64_t n_states, ns_error *err)
 {
-    for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
+    const size_t n_forms = sizeof forms / sizeof *forms;
+    for (size_t f = 0; f < 2 * n_forms; f++)
         for (int64_t i = 0; i < l->n; i++)
-            if (fits(forms[f].glob, l->names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which needlescope does not read (%s)", folder, forms[f].what,
-                               l->names[i], forms[f].remedy);
+            if ((f < n_forms ? fits : fits_below)(forms[f % n_forms].glob, l->names[i]))
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which needlescope does not read (%s)", folder,
+                               forms[f % n_forms].what, l->names[i], forms[f % n_forms].remedy);
     if (n_states)
         return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's "
                        "state, and none of weights (copy them here, "

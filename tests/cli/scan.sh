@@ -280,6 +280,30 @@ run scan odd --manifest odd/m.jsonl --cases cases.jsonl --probe previous_token -
 grep -q '"scored":[[:space:]]*2' out || fail "a manifest with one more: $(cat out)"
 expect 2 'writes the checkpoints of one run, and there are 2' scan a b --write-manifest m.jsonl
 expect 2 '--write-manifest writes the order' scan a --write-manifest m.jsonl --cases cases.jsonl
+# what a scan would do: nothing is written, and what was done or does not open is counted
+mkdir predicted && cp -r a/step5 predicted/step10 && cp -r a/step10 predicted/step20 && cp -r a/step200 predicted/step40
+cp -r b/step5 predicted/step50 && cp -r b/step10 predicted/step60
+printf 'not safetensors' >predicted/step60/model.safetensors
+run scan predicted --list
+grep -Eq 'predicted +20 +40 +1$' out || fail "a missing step is no gap: $(cat out)"
+run scan a --list
+no_line 'Missing between' out "gaps where there are none"
+run scan predicted --cases cases.jsonl --probe retrieval_find --dry-run -o unwritten --json
+[ ! -e unwritten ] || fail "--dry-run writes"
+"$JSON_OK" needlescope.scan_prediction/1 hours <out >hours || fail "--dry-run --json: $(cat out)"
+grep -q '"checkpoints":[[:space:]]*5' out && grep -q '"failing":[[:space:]]*1' out && grep -q '"present":[[:space:]]*0' out ||
+    fail "--dry-run counts: $(cat out)"
+awk '{exit !($1 > 0)}' hours || fail "--dry-run predicts no time: $(cat hours)"
+bytes=$(grep '"bytes"' out | tr -dc 0-9)
+[ "$bytes" = $((4 * ($(wc -c <a/step5/model.safetensors) - $(head -c 8 a/step5/model.safetensors | od -An -tu8) - 8))) ] ||
+    fail "--dry-run: $bytes bytes of weights"
+tflop=$(grep tflop out | tr -dc '0-9.e-')
+run inspect a/step5 --cost --lengths 40,97 --json
+awk -v all="$tflop" -v one="$(grep gflop out | tr -dc '0-9.\n' | awk '{sum += $1} END {print sum}')" -v n="$(wc -l <cases.jsonl)" \
+    'BEGIN {a = all * 1000; b = one * 4 * n / 2; exit !(a > b && a < 1.2 * b)}' ||
+    fail "--dry-run: $tflop TFLOP, where inspect --cost says $(cat out)"
+run scan predicted --cases cases.jsonl --probe retrieval_find --dry-run --shard 1/2 --json
+grep -q '"checkpoints":[[:space:]]*2' out || fail "--dry-run of a shard: $(cat out)"
 # files of weights in RUN/checkpoints are scored with the config beside the folder
 mkdir -p filed/checkpoints && cp b/step5/config.json filed
 cp b/step5/model.safetensors filed/checkpoints/step5.safetensors && cp b/step10/model.safetensors filed/checkpoints/step10.safetensors

@@ -98,6 +98,16 @@ def seeds():
     yield "aligned", gguf(good + [("general.alignment", U32, 64)], llama_tensors(), alignment=64)
     yield "alignment0", gguf([("general.alignment", U32, 0)], [("w", [8], 0)])
     yield "alignment_odd", gguf([("general.alignment", U32, 48)], [("w", [8], 0)])
+    yield "alignment_huge", gguf([("general.alignment", U32, 1 << 31)], [("w", [8], 0)])
+    # each size fits and their sum does not, once padded; the second lies where the first would end
+    yield "sum", b"GGUF" + struct.pack("<IQQ", 3, 2, 0) + b"".join(
+        text(name) + struct.pack("<IQIQ", 1, n, 0, at) for name, n, at in (("v", (1 << 61) - 8, 0), ("w", (1 << 61) - 8, (1 << 63) - 32)))
+    yield "longer_token", (gguf(good + SENTENCES[:1] + [("tokenizer.ggml.tokens", ARRAY, (STRING, ["a", "b"]))], [])
+                           .replace(text("a") + text("b"), text("a") + struct.pack("<Q", (1 << 64) - 1) + b"b"))
+    yield "byte_signed", gguf(good + [(k, t, (v[0], [p.replace("<0x41>", "<0x-1>") if isinstance(p, str) else p for p in v[1]]) if
+                                       k == "tokenizer.ggml.tokens" else v) for k, t, v in SENTENCES], llama_tensors())
+    yield "template", gguf(good + SENTENCES + [("tokenizer.chat_template", STRING, "{{ ''.__class__.__mro__[1].__subclasses__() }}")],
+                           llama_tensors())
     yield "part", gguf(good + [("split.no", U16, 0), ("split.count", U16, 2)], llama_tensors())
     yield "iq2", gguf(good, [("w", [256], 16)])
     yield "zero", gguf(good, [("w", [8, 0], 0)])

@@ -40,6 +40,10 @@ typedef struct ns_series {
  * (a link, a revision, a copy) are one checkpoint, and of branches beside each other one is taken: the others are left out. Two checkpoints
  * of the same step, or none at all, are errors that name them. */
 NS_API NS_MUST_CHECK int ns_series_find(ns_series *out, const char *folder, ns_error *);
+/* Steps that are missing where checkpoints come at an even spacing: `missing` of them between two that are there. *out malloc'd, NULL where
+ * there are none. */
+typedef struct ns_series_gap { int64_t after, before, missing; } ns_series_gap;
+NS_API NS_MUST_CHECK int ns_series_gaps(const ns_series *, ns_series_gap **out, int64_t *n, ns_error *);
 /* A manifest: JSONL lines {"path": ..., "revision": ..., "step": N, "tokens": N, "label": ...}, paths relative to the manifest; order and
  * steps as written. path and step are needed; revision is of a Hugging Face cache folder. */
 NS_API NS_MUST_CHECK int ns_series_manifest(ns_series *out, const char *path, ns_error *);

@@ -263,6 +263,19 @@ static void folders_known_by_sight(void **state)
         {"training_args.bin", NS_E_MISSING, "without its weights"},
         {"rng_state_0.pth", NS_E_MISSING, "without its weights"},
         {"scaler.pt", NS_E_MISSING, "without its weights"},
+        {"epoch-3.msgpack", NS_E_UNSUPPORTED, "from_flax=True"},
+        {"saved_model.pb", NS_E_UNSUPPORTED, "from_tf=True"},
+        {"model.ckpt-1000.index", NS_E_UNSUPPORTED, "a TensorFlow checkpoint"},
+        {"model.weights.h5", NS_E_UNSUPPORTED, "Keras"},
+        {"model_state.pdparams", NS_E_UNSUPPORTED, "paddle.load"},
+        {"lora/adapter_config.json", NS_E_UNSUPPORTED, "an adapter without its base model ('lora/adapter_config.json')"},
+        {"flax/flax_model.msgpack", NS_E_UNSUPPORTED, "a Flax checkpoint ('flax/flax_model.msgpack')"},
+        {"onnx/model.onnx", NS_E_UNSUPPORTED, "an ONNX export ('onnx/model.onnx')"},
+        {"mlx/weights.npz", NS_E_UNSUPPORTED, "NumPy arrays"},
+        {"original/consolidated.00.pth", NS_E_UNSUPPORTED, "Meta's own layout"},
+        {"ckpt/zero_to_fp32.py", NS_E_UNSUPPORTED, "zero_to_fp32.py . OUT"},
+        {"state/_CHECKPOINT_METADATA", NS_E_UNSUPPORTED, "Orbax"},
+        {"docs/README.md", NS_E_MISSING, "no model.safetensors"},
         {"README.md", NS_E_MISSING, "no model.safetensors"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -329,6 +342,8 @@ static void packed_weights_are_refused(void **state)
     static const char *const names[][2] = {{"model.layers.0.mlp.up_proj.qweight", "GPTQ"},
                                            {"l.0.q_proj.weight_packed", "compressed-tensors"},
                                            {"l.0.q_proj.SCB", "8-bit codes (load it in transformers, call its dequantize()"},
+                                           {"l.0.q.biases", "MLX's quantised codes (convert it back: python -m mlx_lm"},
+                                           {"l.0.q.q_weight", "EXL2"},
                                            {"l.0.q.weight.absmax", "4-bit"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         put_one("packed.safetensors", names[i][0]);

@@ -258,10 +258,16 @@ static void what_is_wrong_is_refused(void **state)
         {"two_names", NS_E_FORMAT, "tensor 'w'"},
         {"odd_pairs", NS_E_FORMAT, "'blk.0.attn_q.weight' has rows that are no pairs for each head"},
         {"short", NS_E_FORMAT, "ends behind the end of the file"},
+        {"alignment_huge", NS_E_FORMAT, "not a power of two up to 1048576"},
+        {"sum", NS_E_FORMAT, "tensor 'v' ends behind the end of the file"},
+        {"longer_token", NS_E_FORMAT, "a string of an array of 18446744073709551615 bytes"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         refused(in(seeds, rows[i].seed), rows[i].code, rows[i].says);
     tokenizer_refused("scores_u8", "'tokenizer.ggml.scores' is not a list of 32-bit floats");
+    tokenizer_refused("longer_token", "18446744073709551615 bytes");
+    ids_of(in(seeds, "byte_signed"), "A", (const int32_t[]){1, 4, 0, 2}, 4);       /* <0x-1> is no byte */
+    ids_of(in(seeds, "template"), "A", (const int32_t[]){1, 4, 3, 2}, 4);          /* its template is text, and nobody runs it */
     tokenizer_refused("bos_beyond", "tokenizer.ggml.bos_token_id is 8, and there are 8 tokens");
 }
 

@@ -289,6 +289,38 @@ static void same_tensors(void **state)
     expect_failure("same", NS_E_FORMAT, "are both step 10");
 }
 
+static void expect_gaps(const int64_t *steps, const int64_t *stages, int64_t n, const ns_series_gap *want, int64_t n_want)
+{
+    ns_series_item list[16] = {{0}};
+    ns_series_gap *gaps;
+    int64_t n_gaps;
+    for (int64_t i = 0; i < n; i++)
+        list[i] = (ns_series_item){.step = steps[i], .stage = stages ? stages[i] : 0};
+    assert_int_equal(ns_series_gaps(&(ns_series){.list = list, .n = n}, &gaps, &n_gaps, NULL), NS_OK);
+    assert_int_equal(n_gaps, n_want);
+    for (int64_t i = 0; i < n_want; i++)
+        assert_true(gaps[i].after == want[i].after && gaps[i].before == want[i].before && gaps[i].missing == want[i].missing);
+    free(gaps);
+}
+
+#define GAPS(n, ...) (const ns_series_gap[]){__VA_ARGS__}, n
+#define STEPS(...) (const int64_t[]){__VA_ARGS__}, NULL, sizeof (int64_t[]){__VA_ARGS__} / sizeof(int64_t)
+
+/* Pythia's steps have none; an even spacing has where one is left out, at its ends too, and where the next stage begins it has not. */
+static void gaps(void **state)
+{
+    (void)state;
+    expect_gaps(STEPS(0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 3000), GAPS(0, {0}));
+    expect_gaps(STEPS(0, 1, 2, 4, 8, 512, 1000, 2000, 3000, 6000, 7000, 8000), GAPS(1, {3000, 6000, 2}));
+    expect_gaps(STEPS(10, 20, 30, 50, 60, 70, 100), GAPS(2, {30, 50, 1}, {70, 100, 2}));
+    expect_gaps(STEPS(10, 30, 40, 50), GAPS(1, {10, 30, 1}));
+    expect_gaps(STEPS(10, 20, 30, 40, 60, 80, 100), GAPS(0, {0}));
+    expect_gaps(STEPS(10, 20, 30, 45, 55), GAPS(0, {0}));
+    expect_gaps(STEPS(10), GAPS(0, {0}));
+    const int64_t steps[] = {10, 20, 30, 60, 70, 80}, stages[] = {1, 1, 1, 2, 2, 2};
+    expect_gaps(steps, stages, 6, GAPS(0, {0}));
+}
+
 /* What is written and read again is the same list. */
 static void manifest(void **state)
 {
@@ -379,9 +411,10 @@ static void revisions(void **state)
 int main(int argc, char **argv)
 {
     corpus = argc > 1 ? argv[1] : ".";
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out),
-                                       cmocka_unit_test(branches), cmocka_unit_test(files),
-                                       cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(manifest),
-                                       cmocka_unit_test(revisions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(branches),
+        cmocka_unit_test(files), cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(gaps),
+        cmocka_unit_test(manifest), cmocka_unit_test(revisions),
+    };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
