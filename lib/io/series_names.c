@@ -25,7 +25,8 @@ static const char *const patterns[] = {
     "^(?:checkpoint|ckpt|chkpt|model|iteration|iter|update|batch|epoch|samples)[-_=]?(?<step>\\d{1,15})$",
     "^iter[-_](?<step>\\d{1,15})-.*$",
     "^epoch=\\d+-step=(?<step>\\d{1,15})(?:[-.].*)?$",
-    "^ep\\d+-ba(?<step>\\d{1,15})$",                                                                                    /* composer */
+    "^ep\\d+-ba(?<step>\\d{1,15})(?:-rank0)?$",                                                                         /* composer */
+    "^[A-Za-z0-9]{1,40}[-_](?:global[-_]|iter[-_])?(?:step|iter)[-_]?(?<step>\\d{1,15})$",                            /* model_step_1000 */
     "^(?<step>\\d{1,15})$",
 };
 enum { N_PATTERNS = sizeof patterns / sizeof *patterns, LONG_STAGE = 1000, SOUP = 1000000 };
@@ -98,7 +99,8 @@ static bool match(const char *pattern, const char *name, ns_series_item *out)
 static bool is_final(const char *name)
 {
     static const char *const names[] = {"main", "master", "final", "last", "latest", "checkpoint-final", "checkpoint-last",
-                                        "checkpoint-latest", "final_model"};
+                                        "checkpoint-latest", "final_model",
+                                        "latest-rank0"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;

@@ -24,7 +24,9 @@ static void names(void **state)
         {"lc-4k-to-32k-step-4000", 1032, 4000, -1},
         {"lc-32k-to-64k-step-20000", 1064, 20000, -1}, {"epoch_3", 0, 3, -1}, {"iteration_10", 0, 10, -1}, {"iter_0001000-hf", 0, 1000, -1},
         {"1000", 0, 1000, -1},
-        {"stage2-ingredient1+2-step23842", 2, 23842, -1},
+        {"stage2-ingredient1+2-step23842", 2, 23842, -1}, {"ep0-ba1000-rank0", 0, 1000, -1}, {"model_step_1000", 0, 1000, -1},
+        {"ckpt-step1000", 0, 1000, -1}, {"gpt2_iter1000", 0, 1000, -1}, {"epoch=1-step=7-val=0.5-v1", 0, 7, -1},
+        {"step-00001000", 0, 1000, -1},
     };
     ns_series_item item;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -39,7 +41,8 @@ static void names(void **state)
         assert_true(ns_series_parse(finals[i], &item) && item.final);
     assert_true(ns_series_parse("stage2-ingredient3-step7-tokens1B", &item) && item.branch == 3);
     static const char *const unknown[] = {"best", "it-SFT", "ckpt", "step-k-105b", "1.5", "ckpt_best", "lc-x-to-y-step-1","optimizer",
-                                          "step", "stepX", "checkpoint-", "checkpoint-1-optimizer", "mystep10", "step99999999999999999999"};
+                                          "step", "stepX", "checkpoint-", "checkpoint-1-optimizer", "mystep10", "model_step",
+                                          "model_step_x", "a b_step5", "step99999999999999999999"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         if (ns_series_parse(unknown[i], &item))
             fail_msg("'%s' is taken for step %lld", unknown[i], (long long)item.step);
