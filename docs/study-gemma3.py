@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""study-gemma3.py FOLDER    packs what study-gemma3.sh measured in FOLDER into study-gemma3.json beside this file (needs h5py)
+study-gemma3.py              prints the tables of study-gemma3.md from it
+
+Intervals: Wilson's for rates of prompts; for hits of several tokens a prompt, and for shares of heads, the 2.5 and 97.5 % quantiles over
+2,000 resamples of prompts within the two haystacks."""
+import itertools
+import json
+import math
+import os
+import random
+import sys
+
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "study-gemma3.json")
+HEADS, FULL_LAYERS, N_LAYERS, WINDOW, STRONG = 4, (5, 11, 17), 18, 512, .1
+ALL = range(N_LAYERS * HEADS)
+FULL = {i for i in ALL if i // HEADS in FULL_LAYERS}
+PARTS = {"all": lambda d: True, "d < 512": lambda d: d < WINDOW, "d ≥ 512": lambda d: d >= WINDOW}
+SCORES = ("find", "find_nosink", "continue")
+ZONES = {"128, 256": lambda d: d < WINDOW, "512": lambda d: d == WINDOW, "768 – 4,096": lambda d: d > WINDOW}
+
+
+# ---- packing ----
+
+def texts(f, name):
+    return [x if isinstance(x, str) else x.decode() for x in f[name][:]]
+
+
+def pack_scores(f):
+    columns = [texts(f, "case_id"), texts(f, "template"), *(f[n][:].tolist() for n in ("distance", "first_right", "content_right"))]
+    kept = ("find", "find_nosink", "find_distractor", "find_placebo", "continue")
+    hits = {n: f[f"{n}_hits"][:].reshape(len(columns[0]), -1).tolist() for n in kept}
+    events = f["continue_events"][:].reshape(len(columns[0]), -1).max(1).tolist()
+    cases = []
+    for i, (name, template, distance, first, right) in enumerate(zip(*columns)):
+        case = {"id": name, "template": template, "distance": int(distance), "first": int(first), "right": int(right),
+                "content": events[i] + 1}
+        case.update({n: [k for k, x in enumerate(rows[i]) if x] for n, rows in hits.items() if n != "continue"})
+        case["continue"] = {str(k): x for k, x in enumerate(hits["continue"][i]) if x}
+        cases.append(case)
+    return cases
+
+
+def pack_knockout(f):
+    modes, draws = texts(f, "mode"), f["draw"][:].tolist()
+    kept = {"none": [0], "blind": [i for i, m in enumerate(modes) if m == "knockout"],
+            "others": [i for i, m in enumerate(modes) if m == "knockout_others"]}
+    assert len(kept["blind"]) == 1 and len(kept["others"]) == 20 and draws[kept["others"][-1]] == 19, (modes, draws)
+    values = {n: f[n][:] for n in ("first_right", "content_right", "margin_first")}
+    out = {"ids": texts(f, "case_id"), "content": f["n_content"][:].tolist(), "hidden": float(f["hidden_share"][:][kept["others"]].mean())}
+    for name, at in kept.items():
+        out[name] = {"first": values["first_right"][at].mean(0).tolist(), "margin": values["margin_first"][at].mean(0).round(3).tolist(),
+                     "whole": (values["content_right"][at] == f["n_content"][:]).mean(0).tolist(),
+                     "right": values["content_right"][at].mean(0).tolist()}
+    return out
+
+
+def pack_twins(f, distance=True):
+    names = texts(f, "case_id")
+    out = {"ids": names, "first": f["first_right"][:].tolist(), "distance": f["distance"][:].tolist(),
+           "whole": (f["content_right"][:] == f["n_answer"][:] - 1).astype(int).tolist()}
+    if "find_hits" in f:
+        out["find"] = [[k for k, x in enumerate(row) if x] for row in f["find_hits"][:].reshape(len(names), -1).tolist()]
+    return out
+
+
+def pack(folder):
+    import h5py
+    with h5py.File(os.path.join(folder, "plain.h5")) as f:
+        data = {n: str(f.attrs[n]) for n in ("cases_sha256", "weights_sha256")}
+        data["cases"] = pack_scores(f)
+    for kind in ("full", "swa"):
+        with h5py.File(os.path.join(folder, kind + ".h5")) as f:
+            data["knockout_" + kind] = pack_knockout(f)
+    for twin in ("swap", "absent"):
+        with h5py.File(os.path.join(folder, twin + ".h5")) as f:
+            data[twin] = pack_twins(f)
+    with open(DATA, "w", encoding="utf-8") as out:
+        json.dump(data, out, separators=(",", ":"))
+        out.write("\n")
+
+
+# ---- what follows from it ----
+
+def distances(data):
+    return sorted({c["distance"] for c in data["cases"]})
+
+
+def wilson(hits, n, z=1.959963984540054):
+    middle, half = (hits + z * z / 2) / (n + z * z), z / (n + z * z) * math.sqrt(hits * (n - hits) / n + z * z / 4)
+    return max(middle - half, 0), min(middle + half, 1)
+
+
+def rates(cases, name):
+    """Per head: hits / events."""
+    if name == "continue":
+        events = sum(c["content"] - 1 for c in cases)
+        return [sum(c["continue"].get(str(h), 0) for c in cases) / events for h in ALL]
+    return [sum(h in c[name] for c in cases) / len(cases) for h in ALL]
+
+
+def resamples(cases, seed, times=2000):
+    """Prompts with replacement, within the haystacks."""
+    rng = random.Random(seed)
+    strata = [[c for c in cases if c["template"] == t] for t in sorted({c["template"] for c in cases})]
+    for _ in range(times):
+        yield [c for stratum in strata for c in rng.choices(stratum, k=len(stratum))]
+
+
+def quantiles(values):
+    values = sorted(values)
+
+    def at(q):
+        i, part = divmod(q * (len(values) - 1), 1)
+        i = int(i)
+        return values[i] + part * (values[min(i + 1, len(values) - 1)] - values[i])
+    return at(.025), at(.975)
+
+
+def strong(values):
+    return [h for h in ALL if values[h] >= STRONG]
+
+
+def odds(listed):
+    """As many or more of these heads in three full layers: if 12 of 72 heads were dealt, and if 3 of 18 layers were (816 ways)."""
+    k, x = len(listed), sum(h in FULL for h in listed)
+    ways = [math.comb(k, i) * math.comb(len(ALL) - k, len(FULL) - i) for i in range(x, min(k, len(FULL)) + 1)]
+    by_heads = sum(ways) / math.comb(len(ALL), len(FULL))
+    layer = [sum(h // HEADS == l for h in listed) for l in range(N_LAYERS)]
+    deals = [sum(c) for c in itertools.combinations(layer, len(FULL_LAYERS))]
+    return by_heads, sum(d >= x for d in deals) / len(deals)
+
+
+# ---- tables ----
+
+def short(x, digits=2):
+    text = f"{x:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def spread(low, high):
+    return f"({short(low)} – {short(high)})"
+
+
+def chance(p):
+    return short(p, 3) if p >= .0005 else f"{p:.0e}".replace("e-0", "e-")
+
+
+def head(h):
+    return f"{h // HEADS}.{h % HEADS}" + ("" if h in FULL else " (sliding)")
+
+
+def table(columns, rows):
+    return ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)] + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def accuracy(data):
+    rows = []
+    for d in distances(data):
+        row = [f"{d:,} ({short(d / WINDOW).rstrip('0').rstrip('.') or '0'} W)"]
+        for t in ("essay", "noise"):
+            cases = [c for c in data["cases"] if c["distance"] == d and c["template"] == t]
+            row += [f"{n} of {len(cases)}" for n in (sum(c["first"] for c in cases), sum(c["right"] == c["content"] for c in cases))]
+        rows.append(row)
+    return table(["distance", "essay: first token", "whole answer", "noise: first token", "whole answer"], rows)
+
+
+def best_heads(data):
+    rows = []
+    for name in SCORES:
+        for part in ("d < 512", "d ≥ 512"):
+            cases = [c for c in data["cases"] if PARTS[part](c["distance"])]
+            values, cells = rates(cases, name), []
+            boot = [rates(r, name) for r in resamples(cases, 1, 500)] if name == "continue" else None
+            for h in sorted(strong(values), key=lambda h: -values[h]):
+                ends = quantiles([b[h] for b in boot]) if boot else wilson(values[h] * len(cases), len(cases))
+                cells.append(f"{head(h)} {short(values[h])} {spread(*ends)}")
+            rows.append([name, part, len(cases), ", ".join(cells) or "none"])
+    return table(["", "needle", "prompts", "heads with .1 and more"], rows)
+
+
+def found_by(data):
+    rows = []
+    for d in distances(data):
+        cases = [c for c in data["cases"] if c["distance"] == d]
+
+        def share(name, inside):
+            return sum(any((h in FULL) == inside for h in c[name]) for c in cases) / len(cases)
+        names = ("find", "find_nosink", "find_distractor", "find_placebo")
+        rows.append([f"{d:,}", len(cases), *(short(share(n, full)) for n in names for full in (True, False))])
+    return table(["distance", "prompts", "a full head finds", "a sliding one", "full, without sinks", "sliding, without sinks",
+                  "full: a distractor", "sliding: a distractor", "full: the placebo", "sliding: the placebo"], rows)
+
+
+def answered(data):
+    """How often the heads find in the prompts whose first digit is said, and in the others."""
+    rows = []
+    for part, heads in (("d < 512", ("12.1", "13.3", "11.2", "17.2")), ("d ≥ 512", ("11.2", "11.3", "17.2"))):
+        halves = [[c for c in data["cases"] if PARTS[part](c["distance"]) and c["first"] == right] for right in (1, 0)]
+        for name in heads:
+            layer, number = map(int, name.split("."))
+            h = layer * HEADS + number
+            rows.append([part, head(h), *(f"{short(rates(cases, 'find_nosink')[h])} of {len(cases)}" for cases in halves)])
+    return table(["needle", "head", "finds (without sinks) in answered prompts", "in missed ones"], rows)
+
+
+def knockout_cells(k, at, condition):
+    """First token right, its margin, later tokens right, whole answers, over the prompts `at`."""
+    first, margin, right, whole = ([k[condition][n][i] for i in at] for n in ("first", "margin", "right", "whole"))
+    later = (sum(right) - sum(first)) / sum(k["content"][i] - 1 for i in at)
+    return [short(sum(first) / len(at)), f"{sum(margin) / len(at):.1f}", short(later), short(sum(whole) / len(at))]
+
+
+def knockouts(data):
+    rows, place = [], {c["id"]: c["distance"] for c in data["cases"]}
+    for zone, inside in ZONES.items():
+        for kind, name in (("full", "the 12 full heads"), ("swa", "the 60 sliding heads")):
+            k = data["knockout_" + kind]
+            at = [i for i, c in enumerate(k["ids"]) if inside(place[c])]
+            if kind == "full":
+                rows.append([zone, len(at), "none", *knockout_cells(k, at, "none")])
+            rows.append(["", "", f"{name}: the needle", *knockout_cells(k, at, "blind")])
+            rows.append(["", "", "… other keys", *knockout_cells(k, at, "others")])
+    return table(["distance", "prompts", "hidden from", "first token right", "its margin", "later tokens right", "whole answers"], rows)
+
+
+def kinds(data):
+    rows = []
+    for name in SCORES:
+        for part, inside in PARTS.items():
+            cases = [c for c in data["cases"] if inside(c["distance"])]
+            listed = strong(rates(cases, name))
+            full = sum(h in FULL for h in listed)
+            shares = [sum(h in FULL for h in some) / len(some) for some in (strong(rates(r, name)) for r in resamples(cases, 2)) if some]
+            by_heads, by_layers = odds(listed)
+            share = short(full / len(listed)) if listed else "–"
+            rows.append([name, part, f"{full} of {len(listed)}", f"{share} {spread(*quantiles(shares))}" if shares else share,
+                         short(len(listed) * len(FULL) / len(ALL), 1), chance(by_heads), chance(by_layers)])
+    return table(["", "needle", "retrieval heads in full layers", "share", "expected", "odds over heads", "odds over layers"], rows)
+
+
+def twins(data):
+    rows = []
+    for part in ("d < 512", "d ≥ 512"):
+        k = data["swap"]
+        at = [i for i, d in enumerate(k["distance"]) if PARTS[part](d)]
+        finds = [sum(any((h in FULL) == full for h in k["find"][i]) for i in at) for full in (True, False)]
+        rows.append(["swap: another key", part, len(at), sum(k["first"][i] for i in at), sum(k["whole"][i] for i in at), *finds])
+    k = data["absent"]
+    rows.append(["absent: says the original's value", "all", len(k["ids"]), sum(k["first"]), sum(k["whole"]), "–", "–"])
+    return table(["asked for", "needle", "prompts", "first token", "whole answer", "a full head finds", "a sliding one"], rows)
+
+
+TABLES = (accuracy, best_heads, found_by, answered, kinds, knockouts, twins)
+
+
+def main():
+    if len(sys.argv) > 1:
+        pack(sys.argv[1])
+    with open(DATA, encoding="utf-8") as f:
+        data = json.load(f)
+    for make in TABLES:
+        print("\n".join([f"<!-- {make.__name__} -->", *make(data), ""]))
+
+
+if __name__ == "__main__":
+    main()
