@@ -14,7 +14,8 @@ int ns_tok_text_reserve(ns_tok_work *w, ns_tok_text *t, int64_t more)
     if (t->n + more > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
                        w->tok->path, (long long)w->limit, (long long)w->original_n);
-    if (!ns_tok_grow(&t->s, &t->s_capacity, t->n + more + PAD, 1) || !ns_tok_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
+    if (!ns_tok_grow(&t->s, &t->s_capacity, t->n + more + PAD, 1) ||
+        !ns_tok_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
         return ns_oom(w->err, "the text to tokenize");
     memset(t->s + t->n + more, 0, PAD);
     return NS_OK;
