@@ -10,6 +10,7 @@ import tempfile
 import hard_text
 import referee_tokenizers
 from compare import count
+from tokenizers import Tokenizer
 
 LINES = 2400
 
@@ -58,6 +59,7 @@ def main():
                 continue
             path = os.path.join(folder, "tokenizer.json")
             tok.save(path)
+            tok = Tokenizer.from_file(path)             # the numbers of the file, as they are read
             answers = dump(program, path, lines)
             differ = len(lines) - len(answers)
             for text, answer in zip(lines, answers):

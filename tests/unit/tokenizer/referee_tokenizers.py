@@ -258,6 +258,11 @@ def unigram_ones(lines, folder):
     yield "unigram words", unigram(lines, P.Sequence([P.WhitespaceSplit(), P.Metaspace(prepend_scheme="always")]))
     yield "unigram replace", unigram(lines, meta, N.Sequence([N.Nmt(), N.NFKC(), N.Replace(Regex(" {2,}"), " ")]))
     yield "unigram delimiter", unigram(lines, P.Sequence([P.CharDelimiterSplit("e"), meta]))
+    # Runs of a alone, cut in ways that only the last bits of the scores tell apart.
+    t = Tokenizer(models.Unigram([("?", 0.0), ("a", -2.708144187927246), ("aa", -3.3094980716705322)], 0, False))
+    t.normalizer = N.Replace(Regex(r"\w"), "a")
+    t.pre_tokenizer = P.Whitespace()
+    yield "unigram ties", t
     for rule in ("nmt_nfkc", "nmt_nfkc_cf", "nfkc"):
         form = charsmap(rule, folder, lines)
         yield f"unigram {rule}", unigram(lines, meta, N.Sequence([form, N.Strip(left=False, right=True), N.Replace(Regex(" {2,}"), "▁")]),
