@@ -16,6 +16,7 @@ import referee_tokenizers as R
 import sentencepiece
 import transformers
 from compare import count
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import pre_tokenizers as P
 
 LINES, FEW = 10000, 1200
@@ -33,6 +34,14 @@ def pieces(lines, kind, **how):
 def llama(lines, kind="bpe", **how):
     return pieces(lines, kind, byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
                   user_defined_symbols=["[INST]", "▁▁▁", "[long]"], control_symbols=["[LEFT]"], split_digits=True, **how)
+
+
+def with_ties(model):
+    """The same with a hundred pieces at each score."""
+    m = sentencepiece_model_pb2.ModelProto.FromString(model)
+    for p in m.pieces:
+        p.score = -(int(-p.score) // 100)
+    return m.SerializeToString()
 
 
 def gemma(lines):
@@ -75,6 +84,7 @@ def sentencepiece_bpe(lines):
         "added_tokens.json": json.dumps({"<pad>": 1300, "[RIGHT]": 1301}),
         "special_tokens_map.json": json.dumps({"pad_token": "<pad>", "additional_special_tokens": ["[WORD]"]})}
     yield "llama by config.json", model | {"config.json": json.dumps({"model_type": "llama"})}
+    yield "llama, equal scores", {"tokenizer.model": with_ties(model["tokenizer.model"])} | config("LlamaTokenizer", legacy=False)
     yield "code llama", model | config("CodeLlamaTokenizer")
     tokenizer_json = {"tokenizer.json": R.byte_level(lines, P.ByteLevel()).to_str()}
     yield "llama, rebuilt", model | tokenizer_json | config("LlamaTokenizer", add_prefix_space=True, legacy=False)
