@@ -150,7 +150,8 @@ static void test_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unigram), cmocka_unit_test(test_last_bits), cmocka_unit_test(test_no_unknown), cmocka_unit_test(test_wordpiece),
+        cmocka_unit_test(test_unigram), cmocka_unit_test(test_last_bits), cmocka_unit_test(test_no_unknown),
+        cmocka_unit_test(test_wordpiece),
         cmocka_unit_test(test_wordlevel), cmocka_unit_test(test_bert_normalizer), cmocka_unit_test(test_charsmap),
         cmocka_unit_test(test_steps),
     };
