@@ -69,6 +69,7 @@ typedef struct cli_command {
     cli_group   groups[CLI_MAX_GROUPS];
     unsigned    resources;          /* bits: CLI_THREADS, CLI_MEMORY: which of these options it has, because they have an effect */
     size_t      settings_size;
+    bool        goes_on;            /* called again it goes on where it was: stopped by SIGTERM or SIGUSR1 it says 75, try again */
     const void *defaults;           /* settings to start from; NULL = zeros */
     const char *description;        /* paragraphs of the man page, separated by empty lines */
     const char *examples;           /* lines: "command\n  what it does" as pairs */
@@ -103,7 +104,7 @@ struct cli {
     ns_provenance by;               /* of the files that the command makes */
     cli_standing standing[CLI_MAX_OUTPUTS];  int n_standing;
     char        unsealed[400];  int64_t n_unsealed;        /* inputs without a seal */
-    bool        resumes;            /* the command goes on where it was: ended by SIGTERM it says 75, try again */
+    int         argc;  char **argv; /* as they were given: of processes that do a part of the work */
 };
 
 /* ---- opt.c ---- */
@@ -137,11 +138,14 @@ int cli_exit_code(int ns_code);
 typedef struct cli_status { int ns_code, exit_code; const char *meaning; } cli_status;
 extern const cli_status cli_statuses[];                   /* ends with meaning = NULL */
 
-/* ---- signal.c: SIGINT, SIGTERM and SIGHUP ---- */
-void cli_signals_catch(void);
-/* While held, a first signal only makes cli_cancelled() true, so that temporaries are removed; a second one leaves at once. Not held: leave
- * at once. */
+/* ---- signal.c: SIGINT, SIGTERM and SIGHUP; of a command that goes on where it was SIGUSR1 too ---- */
+void cli_signals_catch(bool goes_on);
+/* While held, a first signal only makes cli_cancelled() true, so that temporaries are removed; a second one leaves at once, and so does,
+ * where the command goes on, a second without an end. Not held: leave at once. */
 void cli_signals_hold(bool held);
+void cli_signals_say(const char *line);                   /* what a command that goes on says when it is stopped: "3 of 8 done; ..." */
+const char *cli_signals_words(void);                      /* with a newline */
+int  cli_signals_code(void);                              /* the exit code of a stopped command */
 bool cli_cancelled(void *unused);
 int  cli_signal_seen(void);                               /* 0 or the signal's number */
 

@@ -9,12 +9,14 @@
 #include "cli/open.h"
 #include "cli/out.h"
 
-typedef struct merge_settings { const char *out; bool mixed; } merge_settings;
+typedef struct merge_settings { const char *out; bool mixed, gone; } merge_settings;
 
 #define FIELD(name) offsetof(merge_settings, name)
 static const cli_option options[] = {
     {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the study to write (default FOLDER/study.h5)", .makes = NS_KINDS(NS_KIND_STUDY)},
     {"mixed-kernels", 0, CLI_FLAG, FIELD(mixed), NULL, "merge shards of different kernel classes all the same"},
+    {"gone", 0, CLI_FLAG, FIELD(gone), NULL,
+     "merge also shards of checkpoints that the last scan did not find any more, or found replaced"},
     {0},
 };
 #undef FIELD
@@ -29,6 +31,23 @@ static void remark_arch(const cli *app, const char *changes)
                   "checkpoints before and after)", n, ns_plural(n), changes);
 }
 
+/* A count that only a study with such a thing has. */
+static int64_t count_of(const ns_study *study, const char *fact)
+{
+    const char *const text = ns_file_fact(ns_study_file(study), fact);
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static void remark_gone(const cli *app, int64_t gone, int64_t superseded)
+{
+    if (gone)
+        cli_note(app, "%lld shard%s of checkpoints that are gone %s left out (--gone takes them)", (long long)gone, ns_plural(gone),
+                 gone == 1 ? "is" : "are");
+    if (superseded)
+        cli_note(app, "%lld shard%s of another checkpoint than lies there now (scan again; --gone takes what there is)",
+                 (long long)superseded, superseded == 1 ? " is" : "s are");
+}
+
 static int report(cli *app, const char *path)
 {
     ns_study *study;
@@ -39,7 +58,8 @@ static int report(cli *app, const char *path)
     const ns_study_shape n = ns_study_size(study);
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
     const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing,
-                  not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study), unsealed = ns_study_unsealed(study);
+                  not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study), unsealed = ns_study_unsealed(study),
+                  gone = count_of(study, "gone"), superseded = count_of(study, "superseded");
     const char *const changes = ns_file_fact(ns_study_file(study), "arch_changes");
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
@@ -49,6 +69,8 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "failed", "failed", failed);
     cli_out_int(&o, "missing", "not there", missing);
     cli_out_int(&o, "not_taken", not_taken ? "not taken" : NULL, not_taken);
+    cli_out_int(&o, "gone", gone ? "gone" : NULL, gone);
+    cli_out_int(&o, "superseded", superseded ? "replaced since" : NULL, superseded);
     cli_out_int(&o, "passed_over", passed_over ? "passed over" : NULL, passed_over);
     cli_out_int(&o, "unsealed", unsealed ? "without a seal" : NULL, unsealed);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
@@ -61,6 +83,8 @@ static int report(cli *app, const char *path)
     if (rc == NS_OK && missing)
         cli_note(app, "%lld checkpoint%s no shard, though the scan found %s (a task that never ran? scan again, then merge)",
                  (long long)missing, missing == 1 ? " has" : "s have", missing == 1 ? "it" : "them");
+    if (rc == NS_OK)
+        remark_gone(app, gone, superseded);
     if (rc == NS_OK && passed_over)
         cli_note(app, "passed over %lld file%s or folder%s among the shards (none is stepNNNNNN.h5 or .failed of a run)",
                  (long long)passed_over, ns_plural(passed_over), ns_plural(passed_over));
@@ -75,7 +99,7 @@ static int merge(cli *app, const void *settings, char **args, int n_args)
     const merge_settings *const s = settings;
     char *const usual = s->out ? NULL : ns_path_join(args[0], "study.h5");
     const char *const path = s->out ? s->out : usual;
-    const ns_merge_params params = {.size = sizeof params, .mixed_kernels = s->mixed, .by = &app->by};
+    const ns_merge_params params = {.size = sizeof params, .mixed_kernels = s->mixed, .gone_too = s->gone, .by = &app->by};
     int rc = path ? NS_OK : ns_oom(&app->err, args[0]);
     if (usual)
         cli_watch_output(app, usual);
@@ -92,8 +116,9 @@ const cli_command cli_cmd_merge = {
     .name = "merge", .section = "Follow training", .summary = "Makes one study of the shards of a scan",
     .arguments = "FOLDER", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(merge_settings),
     .description = "The study holds real datasets over (run, step, case, layer, head), with the coordinates of runs and cases and the "
-                   "trainer's metrics; shards that are missing are NaN, and status says so. Checkpoints that the scan found and that have "
-                   "no shard are counted as not there; where some are, or some failed, the exit code is 1, as the "
+                   "trainer's metrics; shards that are missing are NaN, and status says so. It is of the checkpoints that the last scan "
+                   "found (FOLDER/index): shards of others are left out and counted, unless --gone asks for them. Checkpoints that the "
+                   "scan found and that have no shard are counted as not there; where some are, or some failed, the exit code is 1, as the "
                    "scan's is. It does not depend on the order of the shards. Shards that "
                    "were scored with other cases, other probes or another kernel class, or lie in the place of another step or run, are "
                    "refused, and named; within a run so are those of another architecture (kinds of layers, windows, heads). Where "

@@ -7,12 +7,14 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 #include "cli/probing.h"
+#include "cli/scan_jobs.h"
 #include "cli/value.h"
 
 typedef struct scan_settings {
     cli_words   cases, probes, definitions;
     const char *out, *manifest, *write_manifest, *shard;
     cli_ints    steps;
+    int64_t     jobs;
     bool        force, retry_failed, list, dry_run;
     cli_model_settings model;
 } scan_settings;
@@ -24,7 +26,9 @@ static const cli_option options[] = {
      "probes or scores (needlescope score --list; default retrieval_find,previous_token)"},
     {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition"},
     {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "where the shards go; merge reads it"},
-    {"shard", 0, CLI_TEXT, FIELD(shard), "I/N", "do only every N-th checkpoint, from the I-th (default: the place in a Slurm array)"},
+    {"shard", 0, CLI_TEXT, FIELD(shard), "I/N",
+     "do only every N-th checkpoint, from the I-th; slurm: the place in an array of NS_SHARDS tasks (or in one without gaps)"},
+    {"jobs", 0, CLI_INT, FIELD(jobs), "N", "processes that share the checkpoints, threads and memory (default 1)", .min = 1, .max = 1024},
     {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps", .again = true},
     {"manifest", 0, CLI_FILE, FIELD(manifest), "FILE",
      "JSONL of path, revision, step, tokens, label instead of the folder's names (one run only)"},
@@ -38,7 +42,7 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
-typedef struct runs { ns_scan_run *list; int64_t n, n_checkpoints; } runs;
+typedef struct runs { ns_scan_run *list; int64_t n, n_checkpoints, passed_over; } runs;
 
 static void close_runs(runs *r)
 {
@@ -54,13 +58,19 @@ static int open_runs(cli *app, runs *r, char **folders, int n, const char *manif
         return ns_oom(&app->err, "runs");
     if (manifest && n > 1)
         return ns_fail(&app->err, NS_E_ARG, "--manifest names the checkpoints of one run, and there are %d", n);
-    for (; r->n < n; r->n++) {
-        const int rc = ns_scan_run_open(&r->list[r->n], folders[r->n], manifest, &app->err);
-        if (rc != NS_OK)
+    int rc = NS_OK;
+    for (int i = 0; i < n; i++) {
+        rc = ns_scan_run_open(&r->list[r->n], folders[i], manifest, &app->err);
+        if (rc == NS_E_MEMORY || rc == NS_E_ARG || (rc != NS_OK && n == 1))
             return rc;
-        r->n_checkpoints += r->list[r->n].series.n;
+        if (rc == NS_OK) {
+            r->n_checkpoints += r->list[r->n++].series.n;
+        } else {                                         /* an empty run, a stray folder: the others are scanned all the same */
+            cli_note(app, "passed over: %s", app->err.message);
+            r->passed_over++;
+        }
     }
-    return NS_OK;
+    return r->n ? NS_OK : rc;
 }
 
 /* What was found and is not in the order, and why. */
@@ -162,36 +172,70 @@ static int show_order(cli *app, const scan_settings *s, const runs *r)
     return rc != NS_OK || !s->list ? rc : list_runs(app, r);
 }
 
-/* I/N, or the place in a Slurm array of consecutive tasks. */
-static int read_shard(cli *app, const char *text, ns_scan_params *p)
+/* The place in a Slurm array. A resubmitted part of one has gaps and another count: NS_SHARDS says of how many the tasks are, whichever of
+ * them run now. */
+static int read_slurm(cli *app, cli_scan_share *p)
 {
     const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"),
-                      *const first = getenv("SLURM_ARRAY_TASK_MIN");
-    int64_t begin = 0;
-    if (text) {
-        if (!cli_value_shard(text, &p->shard, &p->n_shards))
-            return ns_fail(&app->err, NS_E_ARG, "--shard %s: give I/N with 0 <= I < N, such as 0/8", text);
-    } else if (id && count) {
-        const bool known = cli_value_int(id, &p->shard) && cli_value_int(count, &p->n_shards) && (!first || cli_value_int(first, &begin));
-        if (!known || begin < 0 || p->shard < begin || p->shard - begin >= p->n_shards)
-            return ns_fail(&app->err, NS_E_ARG, "the Slurm array has gaps: task %s of %s; say --shard I/N", id, count);
-        p->shard -= begin;
-        cli_note(app, "shard %lld/%lld, from the Slurm array", (long long)p->shard, (long long)p->n_shards);
+                      *const first = getenv("SLURM_ARRAY_TASK_MIN"), *const last = getenv("SLURM_ARRAY_TASK_MAX"),
+                      *const shards = getenv("NS_SHARDS");
+    int64_t begin = 0, end = 0;
+    if (!id || !cli_value_int(id, &p->shard))
+        return ns_fail(&app->err, NS_E_ARG, "--shard slurm: SLURM_ARRAY_TASK_ID is %s: this is no task of a Slurm array",
+                       id ? id : "not set");
+    if (shards) {
+        if (!cli_value_int(shards, &p->n_shards) || p->shard < 0 || p->shard >= p->n_shards)
+            return ns_fail(&app->err, NS_E_ARG, "--shard slurm: task %s of NS_SHARDS=%s: tasks count from 0", id, shards);
+        return NS_OK;
     }
+    const bool known = count && first && last && cli_value_int(count, &p->n_shards) && cli_value_int(first, &begin) &&
+                       cli_value_int(last, &end);
+    if (!known || p->n_shards < 1 || end - begin + 1 != p->n_shards || p->shard < begin || p->shard > end)
+        return ns_fail(&app->err, NS_E_ARG, "--shard slurm: the array has gaps (task %s, %s tasks from %s to %s): set NS_SHARDS to the "
+                       "number of all its tasks, or say --shard I/N", id, count ? count : "?", first ? first : "?", last ? last : "?");
+    p->shard -= begin;
     return NS_OK;
 }
 
-typedef struct watch { const cli *app; cli_progress progress; int64_t done, total; } watch;
+/* Never off the environment unless that is asked for: an array may be over something else. */
+static int read_shard(cli *app, const char *text, cli_scan_share *p)
+{
+    *p = (cli_scan_share){.n_shards = 1};
+    if (!text)
+        return NS_OK;
+    if (strcmp(text, "slurm") != 0)
+        return cli_value_shard(text, &p->shard, &p->n_shards)
+                   ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--shard %s: give I/N with 0 <= I < N, such as 0/8, or slurm", text);
+    const int rc = read_slurm(app, p);
+    if (rc == NS_OK)
+        cli_note(app, "shard %lld/%lld, from the Slurm array", (long long)p->shard, (long long)p->n_shards);
+    return rc;
+}
 
+typedef struct watch { const cli *app; cli_progress progress; int64_t settled, total, done; bool again; } watch;
+
+static void say_how_far(const watch *w)
+{
+    char line[120];
+    snprintf(line, sizeof line, "%lld of %lld done; the same command goes on", (long long)w->done, (long long)w->total);
+    cli_signals_say(line);
+}
+
+/* A line for each that is scored where no bar shows it: a log says how far it is, and when. */
 static void told(void *user, const ns_scan_run *run, const ns_series_item *item, ns_scan_outcome outcome, const char *message)
 {
     watch *const w = user;
-    w->done++;
-    cli_progress_update(&w->progress, (double)w->done / (double)(w->total ? w->total : 1));
-    if (message)
+    w->settled++;
+    w->done += outcome == NS_SCAN_SCORED || outcome == NS_SCAN_PRESENT;
+    say_how_far(w);
+    cli_progress_update(&w->progress, (double)w->settled / (double)(w->total ? w->total : 1));
+    if (message && !(w->again && outcome == NS_SCAN_FAILED_BEFORE))
         cli_note(w->app, "%s step %lld failed: %s", run->name, (long long)item->step, message);
-    else if (outcome == NS_SCAN_SCORED)
+    else if (outcome == NS_SCAN_SCORED && w->progress.tty)
         cli_detail(w->app, "%s step %lld scored", run->name, (long long)item->step);
+    else if (outcome == NS_SCAN_SCORED)
+        cli_note(w->app, "%s step %lld scored (%lld of %lld)", run->name, (long long)item->step, (long long)w->settled,
+                 (long long)w->total);
 }
 
 static int report(cli *app, const runs *r, const ns_scan_counts *counts, const char *out)
@@ -199,6 +243,7 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
     cli_out o;
     cli_out_begin(&o, app, "needlescope.scan/1");
     cli_out_int(&o, "runs", "runs", r->n);
+    cli_out_int(&o, "passed_over", r->passed_over ? "passed over" : NULL, r->passed_over);
     cli_out_int(&o, "checkpoints", "checkpoints", r->n_checkpoints);
     cli_out_int(&o, "scored", "scored now", counts->scored);
     cli_out_int(&o, "present", "done before", counts->present);
@@ -208,7 +253,7 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
     cli_out_int(&o, "left_out", counts->left_out ? "of other steps" : NULL, counts->left_out);
     cli_out_text(&o, "folder", "folder", out);
     const int rc = cli_out_end(&o, &app->err);
-    return rc != NS_OK ? rc : counts->failed ? NS_STOP : NS_OK;
+    return rc != NS_OK ? rc : counts->failed || r->passed_over ? NS_STOP : NS_OK;
 }
 
 /* What of the request matched nothing, when something did. */
@@ -257,12 +302,54 @@ static int predict(cli *app, const runs *r, const ns_opened *first, const ns_sca
     return cli_out_end(&o, &app->err);
 }
 
+/* Of the runs: how many checkpoints of the steps are this call's. */
+static int64_t count_own(const runs *r, const ns_scan_params *p)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < r->n; i++)
+        for (int64_t k = 0; k < r->list[i].series.n; k++) {
+            const int64_t step = r->list[i].series.list[k].step;
+            n += !p->steps || (step >= p->steps[0] && step <= p->steps[1]);
+        }
+    return n > p->shard ? (n - p->shard + p->n_shards - 1) / p->n_shards : 0;
+}
+
+/* Of jobs that were stopped: what lies in the folder. */
+static void say_status(const char *out, int64_t total)
+{
+    ns_scan_status now;
+    watch w = {.total = total};
+    if (ns_scan_status_read(&now, out, NULL) != NS_OK)
+        return;
+    w.done = now.count[NS_SCAN_DONE] < total ? now.count[NS_SCAN_DONE] : total;
+    say_how_far(&w);
+    ns_scan_status_clear(&now);
+}
+
+/* The jobs do it, and this process what a job that died has left; nothing is scored a second time. */
+static int run_jobs(cli *app, ns_scan_params *p, const cli_scan_share *share, const runs *r, watch *w, ns_scan_counts *counts)
+{
+    ns_scan_counts sum = {0};
+    int rc = cli_scan_jobs(app, share, &sum);
+    if (cli_cancelled(NULL))
+        say_status(p->out, w->total);
+    w->again = true;
+    p->force = p->retry_failed = false;
+    if (rc == NS_OK)
+        rc = ns_scan(r->list, r->n, p, counts, &app->err);
+    counts->present -= sum.scored < counts->present ? sum.scored : counts->present;
+    counts->scored += sum.scored;
+    counts->replaced += sum.replaced;
+    return rc;
+}
+
 static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine,
                     const ns_opened *first)
 {
     static const char *const usual[] = {"retrieval_find", "previous_token"};
-    watch w = {.app = app, .progress = cli_progress_begin(app, "scan"), .total = r->n_checkpoints};
+    watch w = {.app = app, .progress = cli_progress_begin(app, "scan")};
     ns_scan_counts counts;
+    cli_scan_share share;
     ns_scan_params p = {.size = sizeof p, .out = s->out, .cases = cases, .open = cli_open_params(app, NULL, &s->model), .force = s->force,
                         .retry_failed = s->retry_failed, .by = &app->by, .told = told, .user = &w};
     p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual,
@@ -271,10 +358,15 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
                                 .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled,
                                 .note = cli_progress_note, .user = &w.progress};
     p.open.engine = engine;
-    int rc = read_shard(app, s->shard, &p);
+    int rc = read_shard(app, s->shard, &share);
     if (rc == NS_OK && s->steps.n && s->steps.n != 2)
         rc = ns_fail(&app->err, NS_E_ARG, "--steps takes two numbers, FIRST,LAST");
     p.steps = s->steps.n ? s->steps.list : NULL;
+    p.shard = share.shard;
+    p.n_shards = share.n_shards;
+    share.jobs = s->jobs;
+    w.total = count_own(r, &p);
+    say_how_far(&w);
     if (rc == NS_OK && !s->probes.n)
         rc = check_usual(app, cases);
     if (rc == NS_OK && s->dry_run) {
@@ -282,7 +374,7 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
         return predict(app, r, first, &p);
     }
     if (rc == NS_OK)
-        rc = ns_scan(r->list, r->n, &p, &counts, &app->err);
+        rc = s->jobs > 1 ? run_jobs(app, &p, &share, r, &w, &counts) : ns_scan(r->list, r->n, &p, &counts, &app->err);
     cli_progress_end(&w.progress);
     if (rc == NS_OK)
         remark_counts(app, &p, r->n, &counts);
@@ -331,7 +423,6 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     ns_cases cases = {0};
     cli_probing probing = {0};
     first_remarks remarks = {.app = app};
-    app->resumes = true;
     const bool shows = s->list || s->write_manifest;
     if (shows && !lists_alone(s))
         return ns_fail(&app->err, NS_E_ARG, "%s the order and scores nothing: beside it go --manifest and %s alone",
@@ -373,7 +464,7 @@ const cli_command cli_cmd_scan = {
     .name = "scan", .section = "Follow training", .summary = "Scores every checkpoint of every run, a file each",
     .arguments = "RUN_DIR...", .min_args = 1, .max_args = 100000,
     .groups = {{"Options", options, 0}, {"Model options", cli_scan_model_options, offsetof(scan_settings, model)}},
-    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(scan_settings),
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(scan_settings), .goes_on = true,
     .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, "
                    "or the revisions of a Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last come "
                    "after the numbered ones. A run.json in it gives the run's name and coordinates: "
@@ -386,14 +477,18 @@ const cli_command cli_cmd_scan = {
                    "take, and how many hours by one layer that is read and run here (without the probes' own work; cases that share a "
                    "beginning take less).\n\n"
                    "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the "
-                   "checkpoint in hand, and a second call does what is missing: a shard is done when it opens and was asked for the same "
-                   "probes, cases and checkpoint. A folder keeps one set of cases and probes, one description (--arch, --names, "
-                   "--olmo3-rope) and one run of a name: others are refused without --force. FOLDER/index says what was found, "
-                   "and merge counts what has no shard. A checkpoint that fails leaves stepNNNNNN.failed with the reason and does not "
-                   "stop the others; the exit code is then 1. qk_distance "
+                   "checkpoint in hand, and a second call does what is missing: a shard is done when it was asked for the same probes and "
+                   "cases, and holds the same weights (the same files, or the same hash: a touch, a copy or another name scores nothing "
+                   "again, a changed file does). A folder keeps one set of cases and probes, one description (--arch, --names, "
+                   "--olmo3-rope) and one run of a name: others are refused without --force. FOLDER/index says what was found, what was "
+                   "left out and why; merge counts what has no shard, and leaves out what is gone; status says how far it is. A checkpoint "
+                   "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1, and it is "
+                   "not tried again before its files change (or --retry-failed asks for it). qk_distance "
                    "compares with the run's last checkpoint.\n\n"
-                   "On a cluster: an array of tasks, each with --shard I/N, then needlescope merge. Ended by SIGTERM the exit code is 75: "
-                   "requeue it.",
+                   "Any number of scans, on any number of nodes, may work on one folder at once: each claims a checkpoint before it scores "
+                   "it (stepNNNNNN.claim), and what is left behind by one that was killed is taken over. --jobs N starts N processes. "
+                   "On a cluster: an array of tasks, each with --shard I/N (sbatch prints the script), then needlescope merge. Stopped by "
+                   "SIGTERM or SIGUSR1 the exit code is 75: the same command goes on.",
     .examples = "needlescope scan runs/* --cases cases.jsonl --probe retrieval_find,previous_token -o scan\n"
                 "needlescope scan runs/* --cases cases.jsonl -o scan --shard 3/16\n"
                 "needlescope scan pythia-70m --list",

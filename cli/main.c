@@ -212,8 +212,10 @@ static int finish(const cli *app, int rc)
     char where[160];
     snprintf(where, sizeof where, "needlescope%s%s", app->command ? " " : "", app->command ? app->command->name : "");
     if (cli_signal_seen()) {
-        cli_complain(where, rc < 0 ? app->err.message : "interrupted");
-        return app->resumes && cli_signal_seen() == SIGTERM ? cli_exit_code(NS_E_MEMORY) : 128 + cli_signal_seen();
+        char line[256];
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(cli_signals_words(), "\n"), cli_signals_words());
+        cli_complain(where, rc < 0 ? app->err.message : app->command && app->command->goes_on ? line : "interrupted");
+        return cli_signals_code();
     }
     if (rc < 0) {
         cli_complain(where, app->err.message);
@@ -294,13 +296,27 @@ static void buffer_stdout(void)
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
 }
 
+/* Before anything is parsed: a signal may come at any time. A value that is called like a command does no harm. */
+static bool goes_on(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        int words;
+        const cli_command *const command = find_command(argc, argv, i, &words);
+        if (command)
+            return command->goes_on;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     buffer_stdout();
     cli app = {0};
     if (argc > 1 && ns_starts(argv[1], "help-"))
         return finish(&app, print_document(&app, argc, argv));
-    cli_signals_catch();
+    cli_signals_catch(goes_on(argc, argv));
+    app.argc = argc;
+    app.argv = argv;
     app.command_line = command_line(argc, argv);
     app.by = (ns_provenance){.size = sizeof app.by, .caller = app.command_line, .job = getenv("SLURM_JOB_ID")};
     const int rc = app.command_line ? dispatch(&app, argc, argv) : ns_oom(&app.err, "the command line");

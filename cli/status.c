@@ -5,7 +5,7 @@
 
 const cli_status cli_statuses[] = {
     {NS_OK, 0, "Done."},
-    {NS_STOP, 1, "Finished, but a check failed (doctor), some checkpoints failed or are missing (scan, merge), jobs failed (lab), "
+    {NS_STOP, 1, "Finished, but a check failed (doctor), some checkpoints failed or are missing (scan, merge, status), jobs failed (lab), "
      "the model answered none of the cases (score, ablate), or there is nothing to recover (patch)."},
     {NS_E_ARG, 2, "Usage: an option, argument or combination that makes no sense."},
     {NS_E_FORMAT, 65, "A file is malformed or contradicts itself, or is of other cases, probes or weights than what it is put with."},
@@ -16,8 +16,8 @@ const cli_status cli_statuses[] = {
     {NS_E_CREATE, 73, "An output cannot be created."},
     {NS_E_IO, 74, "Reading or writing failed half way (disk full, short read)."},
     {NS_E_MEMORY, 75,
-     "Memory, threads, address space or file descriptors ran out: worth another try with more. Also a scan that SIGTERM ended: call it "
-     "again."},
+     "Memory, threads, address space or file descriptors ran out: worth another try with more. Also a scan that SIGTERM or SIGUSR1 "
+     "stopped: the same command goes on."},
     {0, 0, NULL},
 };
 

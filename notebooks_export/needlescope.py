@@ -277,7 +277,7 @@ class _ScanCounts(c.Structure):
 
 
 class _MergeParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("mixed_kernels", c.c_bool), ("by", c.POINTER(_Provenance))]
+    _fields_ = [("size", c.c_size_t), ("mixed_kernels", c.c_bool), ("gone_too", c.c_bool), ("by", c.POINTER(_Provenance))]
 
 
 class _StudyShape(c.Structure):

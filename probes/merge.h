@@ -11,6 +11,7 @@
 typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
+    char   *weights;                   /* weights_sha256; NULL where it does not say */
     char   *arch, *kinds, *config;     /* arch_sha256, layer_kinds, model_config_sha256; "" where it does not say */
     char   *coords;                    /* its facts of the run, "NAME=VALUE" each behind a newline */
     char    layers[65];                /* hash of the kind of every layer, the window of every head and the heads that there are */
@@ -18,25 +19,32 @@ typedef struct ns_shard {
     char   *own_run;                   /* what it says itself of its place; "" and -1 in one of an older version */
     int64_t own_step;
     bool    failed;                    /* path is the file with the reason */
-    bool    missing;                   /* the scan found the checkpoint, and there is neither; path is NULL */
+    bool    missing;                   /* the scan found the checkpoint, and there is neither, or one of an older one; path may be NULL */
+    char   *expected;                  /* the name under which the scan found the checkpoint; NULL = not known */
     int64_t step, tokens, L, H;
     int64_t run, place;                /* index on the axes run and step */
 } ns_shard;
 void ns_shard_clear(ns_shard *);
 static inline bool ns_shard_is_done(const ns_shard *s) { return !s->failed && !s->missing; }
 
+enum { NS_MERGE_SAID = 7 };            /* facts of shards that the study repeats; merge_facts.c */
+
 typedef struct ns_merge_job {
-    bool      mixed_kernels;
+    char     *said[NS_MERGE_SAID];
+    bool      mixed_kernels, gone_too;
     ns_shard *shards;                  /* by run, step */
     int64_t   not_taken;               /* checkpoints that --steps left out of the scan */
     char     *arch_changes;            /* "RUN step N; ...": where facts of the arch change within a run; NULL = nowhere */
     int64_t   passed_over;             /* files and folders among the shards that are none, nor on their way to be one */
+    int64_t   gone;                    /* shards of checkpoints that the last scan did not find any more, left out */
+    int64_t   superseded;              /* shards of other checkpoints than the last scan found in their place: those are missing */
     int64_t   unsealed;                /* shards and metrics without a seal */
     int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
     char    **runs;                    /* [R], borrowed from the shards */
     int64_t  *steps;                   /* [P] */
     int64_t   R, P, C, L, H;
 } ns_merge_job;
+int ns_merge_list(ns_merge_job *, const char *out, const char *shards, ns_error *);      /* by their names */
 int ns_merge_find(ns_merge_job *, const char *out, ns_error *);
 
 /* A dataset of the study, gathered over all shards. */
@@ -45,14 +53,14 @@ typedef struct ns_merge_field {
     char         *name;
     ns_merge_axes axes;
     ns_dtype      dtype;               /* NS_U8 or NS_F32 */
-    void         *data;                /* [R, P, ...] */
+    void         *cell;                /* [...] of the checkpoint in hand */
+    ns_table_part *part;
+    float        *share;               /* [R, P] of cases that have it, of what cases have or have not; else NULL */
     ns_score_meaning meaning;          /* of a score, as the first shard says; chance: the mean over shards */
     double        chance_sum;  int64_t chance_n;
 } ns_merge_field;
 
 typedef struct ns_merge_said { const char *name; char sha256[65]; } ns_merge_said;      /* of the cases, by the first shard */
-
-enum { NS_MERGE_SAID = 7 };            /* facts of shards that the study repeats; merge_facts.c */
 
 typedef struct ns_merging {
     ns_merge_job      job;
@@ -65,8 +73,7 @@ typedef struct ns_merging {
     double           *thetas;  int64_t *spans;           /* [R, P, L] of merge_arch.c */
     const char      **scalings, **changes;               /* [R, P, L] [R, P]; NULL = none */
     float           **samples;  const char **sampled;    /* [R, P] of merge_weights.c: weights, and of which tensors; NULL = none */
-    const char      **kinds, **labels, **weights;        /* [R, L] [R, P] [R, P] */
-    char             *said[NS_MERGE_SAID];
+    const char      **kinds, **labels, **weights;        /* [R, L] [R, P] [R, P]; the last two are the shards' */
     char            **errors;                            /* [R, P] */
     char            **texts;  int64_t n_texts, texts_capacity;      /* what kinds and labels point to */
     ns_error         *err;
@@ -78,8 +85,11 @@ int ns_merge_each(ns_merging *, const ns_file *, ns_merge_visit, void *user);
 /* Is a dataset of a shard a field, and behind (run, step) over what? Values of cases that depend on the checkpoint are bytes and floats;
  * what a case is (lengths, depth, ids) is int64 and double. */
 bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);
+int  ns_merge_find_fields(ns_merging *);                         /* of the first shard */
+void ns_merge_blank(const ns_merging *, ns_merge_field *);       /* its cell, as of no checkpoint */
+int  ns_merge_read(ns_merging *, const ns_shard *);              /* into the cells of the fields, and its place of the grid */
 const char *ns_merge_keep(ns_merging *, const char *text);       /* a copy that stays for the life of the merge */
-int ns_merge_hear(ns_merging *, const ns_file *, int64_t cell);  /* what the shard of this cell of the grid says of its model */
+int ns_merge_hear(ns_merge_job *, const ns_file *, ns_shard *, ns_error *);      /* what the shard says of its model */
 bool ns_merge_weights_new(ns_merging *);                          /* false: no memory */
 void ns_merge_weights_clear(ns_merging *);
 int ns_merge_hear_weights(ns_merging *, const ns_file *, int64_t cell);
@@ -90,11 +100,14 @@ int ns_merge_hear_arch(ns_merging *, const ns_file *, const ns_shard *);   /* ho
 int ns_merge_write_arch(ns_merging *);
 int ns_merge_write_texts(ns_merging *, const char *name, const char *axes, const char *const *list, int64_t n);    /* NULL: "" */
 int ns_merge_say(const ns_merging *, ns_fact_list *);            /* what all said */
+int ns_merge_write_axes(ns_merging *);
 int ns_merge_write_grid(ns_merging *);
 int ns_merge_write_coords(ns_merging *);
 int ns_merge_compare_cases(ns_merging *, const ns_file *, const ns_shard *);         /* the first is what the others are held to */
 int ns_merge_write_cases(ns_merging *);
-int ns_merge_write_fields(ns_merging *);                         /* accuracies too */
+int ns_merge_begin_fields(ns_merging *);                         /* behind the axes: then cell by cell, run by run */
+int ns_merge_add_cells(ns_merging *, int64_t cell);
+int ns_merge_end_fields(ns_merging *);                           /* accuracies too */
 int ns_merge_write_metrics(ns_merging *, const char *out);
 char *ns_merge_metrics_path(const char *out, const char *run);   /* malloc'd */
 

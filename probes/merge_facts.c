@@ -18,7 +18,7 @@ static bool has(const char *list, const char *value)
     return false;
 }
 
-int ns_merge_hear(ns_merging *m, const ns_file *file, int64_t cell)
+int ns_merge_hear(ns_merge_job *m, const ns_file *file, ns_shard *s, ns_error *err)
 {
     const char *const weights = ns_file_fact(file, "weights_sha256");
     for (int i = 0; i < NS_MERGE_SAID; i++) {
@@ -27,12 +27,12 @@ int ns_merge_hear(ns_merging *m, const ns_file *file, int64_t cell)
             continue;
         char *const longer = ns_printf_alloc("%s%s%s", m->said[i] ? m->said[i] : "", m->said[i] ? "; " : "", value);
         if (!longer)
-            return ns_oom(m->err, said[i].name);
+            return ns_oom(err, said[i].name);
         free(m->said[i]);
         m->said[i] = longer;
     }
-    m->weights[cell] = weights ? ns_merge_keep(m, weights) : NULL;
-    return weights && !m->weights[cell] ? ns_oom(m->err, "hashes of weights") : NS_OK;
+    s->weights = weights ? ns_strdup(weights) : NULL;
+    return weights && !s->weights ? ns_oom(err, "hashes of weights") : NS_OK;
 }
 
 /* One hash over all of them, in the order of the grid; nothing where a shard does not say it. */
@@ -41,11 +41,12 @@ static int add_weights(const ns_merging *m, ns_fact_list *facts)
     char hex[65];
     ns_sha256 sha;
     ns_sha256_begin(&sha);
-    for (int64_t i = 0; i < m->job.R * m->job.P; i++) {
-        if (m->status[i] == NS_STUDY_DONE && !m->weights[i])
+    for (int64_t i = 0; i < m->job.n_shards; i++) {
+        const ns_shard *const s = &m->job.shards[i];
+        if (ns_shard_is_done(s) && !s->weights)
             return NS_OK;
-        if (m->weights[i])
-            ns_sha256_add(&sha, m->weights[i], strlen(m->weights[i]));
+        if (ns_shard_is_done(s))
+            ns_sha256_add(&sha, s->weights, strlen(s->weights));
     }
     ns_sha256_end(&sha, hex);
     return ns_fact_list_add(facts, "weights_sha256", hex, false, m->err);
@@ -55,6 +56,6 @@ int ns_merge_say(const ns_merging *m, ns_fact_list *facts)
 {
     int rc = add_weights(m, facts);
     for (int i = 0; i < NS_MERGE_SAID && rc == NS_OK; i++)
-        rc = ns_fact_list_add(facts, said[i].name, m->said[i], said[i].is_volatile, m->err);
+        rc = ns_fact_list_add(facts, said[i].name, m->job.said[i], said[i].is_volatile, m->err);
     return rc;
 }

@@ -1,135 +1,14 @@
-/* merge_shards.c - the shards of a scan: found, read for what they are, checked against each other, put on the grid of runs and steps. */
+/* merge_shards.c - the shards of a scan: read for what they are, checked against each other, put on the grid of runs and steps. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "merge.h"
 
-#include "scan_index.h"
+#include "scan_shard.h"
 
 enum { MOST_HEADS = 1 << 20 };               /* of a layer, and layers: beyond it a file lies */
 static const int64_t most_tokens = (int64_t)1 << 53;
-
-static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, bool failed, ns_error *err)
-{
-    if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards))
-        return ns_oom(err, folder);
-    ns_shard *const s = &m->shards[m->n_shards++];
-    *s = (ns_shard){.run_name = ns_strdup(run), .path = ns_path_join(folder, file), .failed = failed, .step = strtoll(file + 4, NULL, 10),
-                    .tokens = -1};
-    return s->run_name && s->path ? NS_OK : ns_oom(err, folder);
-}
-
-/* step000120.h5 or step000120.failed. */
-static bool is_shard(const char *name, bool *failed)
-{
-    const size_t digits = ns_starts(name, "step") ? strspn(name + 4, "0123456789") : 0;
-    const char *const ending = digits ? name + 4 + digits : "";
-    *failed = strcmp(ending, ".failed") == 0;
-    return *failed || strcmp(ending, ".h5") == 0;
-}
-
-static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_error *err)
-{
-    char *const folder = ns_path_join(shards, run);
-    char **names = NULL;
-    int64_t n = 0;
-    int rc = folder ? ns_folder_list(&names, &n, folder, err) : ns_oom(err, shards);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
-        bool failed;
-        if (is_shard(names[i], &failed))
-            rc = add_shard(m, run, folder, names[i], failed, err);
-        else
-            m->passed_over += !ns_temporary_is(names[i]) && strcmp(names[i], "metrics.h5") != 0;
-    }
-    ns_free_strings(names, n);
-    free(folder);
-    return rc;
-}
-
-/* Each folder in it is a run's. */
-static int list_runs(ns_merge_job *m, const char *shards, ns_error *err)
-{
-    char **runs = NULL;
-    int64_t n = 0;
-    int rc = ns_folder_list(&runs, &n, shards, err);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
-        char *const folder = ns_path_join(shards, runs[i]);
-        const bool is_run = folder && ns_path_is_dir(folder);
-        rc = !folder ? ns_oom(err, shards) : is_run ? list_run(m, shards, runs[i], err) : NS_OK;
-        m->passed_over += !is_run;
-        free(folder);
-    }
-    ns_free_strings(runs, n);
-    return rc;
-}
-
-/* The folder itself is what was named: not what a scan would have in it. */
-static int check_folder(const char *out, ns_error *err)
-{
-    static const char *const wanted = "a scan folder (needlescope scan -o makes one)";
-    if (!ns_path_exists(out))
-        return ns_fail(err, NS_E_MISSING, "%s: there is no such folder, and %s is wanted", out, wanted);
-    char *const shards = ns_path_join(out, "shards");
-    int rc = !shards ? ns_oom(err, out)
-           : ns_path_is_dir(shards) ? NS_OK
-                                    : ns_fail(err, NS_E_MISSING, "%s: holds no shards: it is not %s", out, wanted);
-    if (rc == NS_E_MISSING && !ns_path_is_dir(out))
-        rc = ns_fail(err, rc, "%s: is no folder, and %s is wanted", out, wanted);
-    free(shards);
-    return ns_kind_fail(err, rc, out, NS_KINDS(NS_KIND_SCAN), wanted);
-}
-
-static bool has_step(const ns_merge_job *m, const char *run, int64_t step)
-{
-    for (int64_t i = 0; i < m->n_shards; i++)
-        if (m->shards[i].step == step && strcmp(m->shards[i].run_name, run) == 0)
-            return true;
-    return false;
-}
-
-/* What the scan took of the run, and has no shard of. */
-static int miss_run(ns_merge_job *m, const char *out, const char *run, ns_error *err)
-{
-    ns_scan_index x;
-    int rc = ns_scan_index_read(&x, out, run, err);
-    for (int64_t i = 0; rc == NS_OK && i < x.n; i++) {
-        if (has_step(m, run, x.list[i].step))
-            continue;
-        if (!x.list[i].taken) {
-            m->not_taken++;
-            continue;
-        }
-        if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards)) {
-            rc = ns_oom(err, run);
-            break;
-        }
-        ns_shard *const s = &m->shards[m->n_shards++];
-        *s = (ns_shard){.run_name = ns_strdup(run), .label = ns_strdup(x.list[i].label), .missing = true, .step = x.list[i].step,
-                        .tokens = x.list[i].tokens};
-        rc = s->run_name && s->label ? NS_OK : ns_oom(err, run);
-    }
-    ns_scan_index_clear(&x);
-    return rc;
-}
-
-/* A scan of an older version left no index: then nothing is known to be missing. */
-static int miss_shards(ns_merge_job *m, const char *out, ns_error *err)
-{
-    char *const folder = ns_path_join(out, "index");
-    char **names = NULL;
-    int64_t n = 0;
-    int rc = !folder ? ns_oom(err, out) : ns_path_is_dir(folder) ? ns_folder_list(&names, &n, folder, err) : NS_OK;
-    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
-        if (!ns_ends(names[i], ".json"))
-            continue;
-        names[i][strlen(names[i]) - strlen(".json")] = '\0';
-        rc = miss_run(m, out, names[i], err);
-    }
-    ns_free_strings(names, n);
-    free(folder);
-    return rc;
-}
 
 static int by_place(const void *a, const void *b)
 {
@@ -193,6 +72,25 @@ static int hash_layers(ns_shard *s, const ns_file *f, ns_error *err)
     return rc;
 }
 
+static bool in_place(const ns_shard *s)
+{
+    return (!s->own_run[0] || strcmp(s->own_run, s->run_name) == 0) && (s->own_step < 0 || s->own_step == s->step);
+}
+
+/* Another checkpoint has come to its place (main, when the run goes on): unless a scan saw that it is the same under a new name, what was
+ * measured is not what is there now. */
+static bool supersede(ns_merge_job *m, ns_shard *s)
+{
+    if (m->gone_too || !s->expected || !s->label[0] || strcmp(s->label, s->expected) == 0)
+        return false;
+    s->missing = !ns_scan_seen_as(s->path, s->expected);
+    m->superseded += s->missing;
+    free(s->label);
+    s->label = s->expected;
+    s->expected = NULL;
+    return s->missing;
+}
+
 /* Sizes and facts of one shard. */
 static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
@@ -217,6 +115,11 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     if (rc == NS_OK && !(s->coords && s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds &&
                          s->config))
         rc = ns_oom(err, s->path);
+    if (rc == NS_OK && in_place(s) && supersede(m, s)) {
+        ns_file_close(f);
+        return NS_OK;
+    }
+    rc = rc != NS_OK ? rc : ns_merge_hear(m, f, s, err);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &heads, err);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &cases, err);
     if (rc == NS_OK && (heads.shape[0] < 1 || heads.shape[1] < 1 || heads.shape[0] > MOST_HEADS || heads.shape[1] > MOST_HEADS))
@@ -295,7 +198,7 @@ static int compare_archs(ns_merge_job *m, const ns_shard *a, const ns_shard *b, 
 /* A copy under another name would be measured twice, and what belongs there not at all. */
 static int check_place(const ns_shard *s, ns_error *err)
 {
-    if ((!s->own_run[0] || strcmp(s->own_run, s->run_name) == 0) && (s->own_step < 0 || s->own_step == s->step))
+    if (in_place(s))
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,
                    "%s holds step %lld of run '%s', not what its name says (put it back in its place, or remove it and scan again)",
@@ -388,11 +291,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 {
     char *const shards = ns_path_join(out, "shards");
     const ns_shard *first = NULL, *before = NULL;
-    int rc = shards ? check_folder(out, err) : ns_oom(err, out);
-    if (rc == NS_OK)
-        rc = list_runs(m, shards, err);
-    if (rc == NS_OK)
-        rc = miss_shards(m, out, err);
+    int rc = shards ? ns_merge_list(m, out, shards, err) : ns_oom(err, out);
     if (rc == NS_OK && m->n_shards)
         qsort(m->shards, (size_t)m->n_shards, sizeof *m->shards, by_place);
     if (rc == NS_OK)
@@ -401,6 +300,8 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         if (!ns_shard_is_done(&m->shards[i]))
             continue;
         rc = look_at(m, &m->shards[i], err);
+        if (rc == NS_OK && !ns_shard_is_done(&m->shards[i]))
+            continue;
         if (rc == NS_OK && first)
             rc = compare(m, first, &m->shards[i], err);
         if (rc == NS_OK && before)
@@ -427,7 +328,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 void ns_shard_clear(ns_shard *s)
 {
     char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
-                           s->kinds, s->config, s->coords};
+                           s->kinds, s->config, s->coords, s->expected, s->weights};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

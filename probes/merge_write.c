@@ -31,6 +31,16 @@ int ns_merge_write_texts(ns_merging *m, const char *name, const char *axes, cons
     return rc;
 }
 
+int ns_merge_write_axes(ns_merging *m)
+{
+    const ns_merge_job *const j = &m->job;
+    int rc = write_axis(m, "run", NULL, j->R);
+    rc = rc != NS_OK ? rc : write_axis(m, "step", j->steps, j->P);
+    rc = rc != NS_OK ? rc : write_axis(m, "case", NULL, j->C);
+    rc = rc != NS_OK ? rc : write_axis(m, "layer", NULL, j->L);
+    return rc != NS_OK ? rc : write_axis(m, "head", NULL, j->H);
+}
+
 int ns_merge_write_grid(ns_merging *m)
 {
     const ns_merge_job *const j = &m->job;
@@ -42,11 +52,6 @@ int ns_merge_write_grid(ns_merging *m)
         bytes[i] = (uint8_t)m->valid[i];
     const ns_view valid = ns_view_of(bytes, NS_U8, 3, heads);
     int rc = bytes ? NS_OK : ns_oom(m->err, "head_valid");
-    rc = rc != NS_OK ? rc : write_axis(m, "run", NULL, j->R);
-    rc = rc != NS_OK ? rc : write_axis(m, "step", j->steps, j->P);
-    rc = rc != NS_OK ? rc : write_axis(m, "case", NULL, j->C);
-    rc = rc != NS_OK ? rc : write_axis(m, "layer", NULL, j->L);
-    rc = rc != NS_OK ? rc : write_axis(m, "head", NULL, j->H);
     rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
     rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
     rc = rc != NS_OK ? rc : ns_merge_write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
@@ -78,20 +83,38 @@ static const char *summary_of(const char *name)
     return NULL;
 }
 
-static int write_fields(ns_merging *m)
+int ns_merge_begin_fields(ns_merging *m)
 {
     static const char *const axes[] = {"run step layer head", "run step case layer head", "run step case"};
+    static const int ranks[] = {4, 5, 3};
     const ns_merge_job *const j = &m->job;
     const int64_t shapes[][5] = {{j->R, j->P, j->L, j->H}, {j->R, j->P, j->C, j->L, j->H}, {j->R, j->P, j->C}};
-    static const int ranks[] = {4, 5, 3};
     int rc = NS_OK;
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
         ns_merge_field *const f = &m->fields[i];
-        const ns_view view = ns_view_of(f->data, f->dtype, ranks[f->axes], shapes[f->axes]);
-        rc = ns_table_array(m->w, f->name, axes[f->axes], &view, summary_of(f->name), m->err);
-        f->meaning.chance = f->chance_n ? f->chance_sum / (double)f->chance_n : (double)NAN;
-        if (rc == NS_OK && f->axes == NS_OVER_HEADS && !f->meaning.assumed)
-            rc = ns_table_meaning(m->w, f->name, &f->meaning, m->err);
+        const ns_view shape = ns_view_of(NULL, f->dtype, ranks[f->axes], shapes[f->axes]);
+        rc = ns_table_begin(m->w, &f->part, axes[f->axes], &shape, 2, f->name, summary_of(f->name), m->err);
+    }
+    return rc;
+}
+
+/* Of the cases that have the value of the cell in hand; NaN where there is no checkpoint. */
+static float share_of(const ns_merging *m, const ns_merge_field *f, int64_t cell)
+{
+    int64_t n = 0;
+    for (int64_t c = 0; c < m->job.C; c++)
+        n += ((const uint8_t *)f->cell)[c];
+    return m->status[cell] == NS_STUDY_DONE && m->job.C ? (float)((double)n / (double)m->job.C) : NAN;
+}
+
+int ns_merge_add_cells(ns_merging *m, int64_t cell)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
+        const ns_merge_field *const f = &m->fields[i];
+        if (f->share)
+            f->share[cell] = share_of(m, f, cell);
+        rc = ns_table_add(f->part, f->cell, m->err);
     }
     return rc;
 }
@@ -99,34 +122,33 @@ static int write_fields(ns_merging *m)
 /* Share of cases with a value, over (run, step). */
 static int write_share(ns_merging *m, const char *of, const char *name, const char *summary)
 {
-    const ns_merge_job *const j = &m->job;
-    const ns_merge_field *f = NULL;
-    for (int64_t i = 0; i < m->n_fields; i++)
-        if (strcmp(m->fields[i].name, of) == 0 && m->fields[i].axes == NS_OVER_CASES && m->fields[i].dtype == NS_U8)
-            f = &m->fields[i];
-    float *const share = f ? ns_alloc_array((size_t)(j->R * j->P), sizeof *share) : NULL;
-    if (!f)
-        return NS_OK;
-    if (!share)
-        return ns_oom(m->err, name);
-    for (int64_t cell = 0; cell < j->R * j->P; cell++) {
-        int64_t n = 0;
-        for (int64_t c = 0; c < j->C; c++)
-            n += ((const uint8_t *)f->data)[cell * j->C + c];
-        share[cell] = m->status[cell] == 1 && j->C ? (float)((double)n / (double)j->C) : NAN;
-    }
-    const ns_view view = ns_view_of(share, NS_F32, 2, (const int64_t[]){j->R, j->P});
-    const int rc = ns_table_array(m->w, name, "run step", &view, summary, m->err);
-    free(share);
+    const int64_t grid[2] = {m->job.R, m->job.P};
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
+        if (m->fields[i].share && strcmp(m->fields[i].name, of) == 0) {
+            const ns_view view = ns_view_of(m->fields[i].share, NS_F32, 2, grid);
+            rc = ns_table_array(m->w, name, "run step", &view, summary, m->err);
+        }
     return rc;
 }
 
-int ns_merge_write_fields(ns_merging *m)
+static int end_field(ns_merging *m, ns_merge_field *f)
 {
-    int rc = write_share(m, "answered", "accuracy", "share of cases whose whole answer is what the model itself would say");
-    if (rc == NS_OK)
-        rc = write_share(m, "first_right", "first_token_accuracy", "share of cases whose first content token is the most likely one");
-    return rc != NS_OK ? rc : write_fields(m);
+    ns_table_part *const part = f->part;
+    f->part = NULL;                                      /* finishing frees it */
+    const int rc = ns_table_finish(part, m->err);
+    f->meaning.chance = f->chance_n ? f->chance_sum / (double)f->chance_n : (double)NAN;
+    return rc == NS_OK && f->axes == NS_OVER_HEADS && !f->meaning.assumed ? ns_table_meaning(m->w, f->name, &f->meaning, m->err) : rc;
+}
+
+int ns_merge_end_fields(ns_merging *m)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
+        rc = end_field(m, &m->fields[i]);
+    rc = rc != NS_OK ? rc : write_share(m, "answered", "accuracy", "share of cases whose whole answer is what the model itself would say");
+    return rc != NS_OK ? rc : write_share(m, "first_right", "first_token_accuracy",
+                                          "share of cases whose first content token is the most likely one");
 }
 
 /* ---- the runs' coordinates: facts run.KEY of their first shards ---- */

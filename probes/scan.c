@@ -2,35 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <needlescope/scan.h>
 
 #include "scan_index.h"
 #include "scan_shard.h"
 #include "score.h"
-
-static int64_t heads_of(const ns_arch *arch, int64_t layer)
-{
-    const ns_attn *const attn = ns_arch_attn(arch, layer);
-    return attn ? attn->n_heads : 0;
-}
-
-/* A run is one model over time: its shards are merged head by head. */
-static int check_same_heads(const ns_arch *arch, const ns_arch *first, const char *label, ns_error *err)
-{
-    int64_t l = 0;
-    const bool same = arch->n_layers == first->n_layers && strcmp(arch->family, first->family) == 0;
-    while (same && l < arch->n_layers && heads_of(arch, l) == heads_of(first, l))
-        l++;
-    if (same && l == arch->n_layers)
-        return NS_OK;
-    return ns_fail(
-        err, NS_E_FORMAT,
-        "is a %s of %lld layers with up to %lld heads, while the run's '%s' is a %s of %lld layers with up to %lld: another model",
-        arch->family, (long long)arch->n_layers, (long long)ns_arch_max_heads(arch), label, first->family, (long long)first->n_layers,
-        (long long)ns_arch_max_heads(first));
-}
 
 static char *probe_list(const ns_score_params *s)
 {
@@ -44,116 +22,17 @@ static char *probe_list(const ns_score_params *s)
     return text;
 }
 
-static bool needs_reference(const ns_score_params *s)
-{
-    for (int i = 0; i < s->n_probes; i++) {
-        const ns_probe *const probe = ns_probe_find(s->probes[i]);
-        if (probe && strcmp(probe->name, "distance") == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The run's last checkpoint that loads; one that does not is said to have failed in its own turn. */
-static int load_reference(ns_scan_pass *s, ns_error *err)
-{
-    int rc = NS_OK;
-    if (!needs_reference(&s->p->score))
-        return NS_OK;
-    for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference; i--) {
-        rc = ns_scan_open(&s->reference, s, &s->run->series.list[i], err);
-        if (rc == NS_OK)
-            rc = ns_open_more(s->reference, NS_OPEN_WEIGHTS, err);
-        if (rc != NS_OK) {
-            ns_close(s->reference);
-            s->reference = NULL;
-        }
-    }
-    return rc;
-}
-
-static int score_into(ns_scan_pass *s, ns_opened *o, const char *path, const ns_fact_list *f, ns_error *err)
-{
-    ns_scores *scores = NULL;
-    ns_score_params params = s->p->score;
-    int rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
-    if (rc == NS_OK)
-        rc = load_reference(s, err);
-    params.reference = s->reference ? s->reference->model : NULL;
-    params.note = s->noted ? NULL : params.note;
-    s->noted |= rc == NS_OK;
-    if (rc == NS_OK)
-        rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
-    if (rc == NS_OK)
-        rc = ns_scores_write_as(scores, path, f, s->p->by, err);
-    ns_scores_free(scores);
-    return rc;
-}
-
-/* The outcome of one checkpoint; NS_STOP when cancelled. */
-static int do_checkpoint(ns_scan_pass *s, const char *shard, const char *failed, ns_scan_outcome *outcome, ns_error *err)
-{
-    ns_opened *m = NULL;
-    ns_fact_list f = {0};
-    char scan_sha256[65];
-    *outcome = NS_SCAN_FAILED_NOW;
-    int rc = ns_scan_open(&m, s, s->item, err);
-    if (rc == NS_OK && s->first)
-        rc = check_same_heads(m->arch, s->first->arch, s->first_label, err);
-    if (rc == NS_OK)
-        rc = ns_shard_facts(s, m, &f, scan_sha256, err);
-    bool done = false;
-    if (rc == NS_OK && !s->p->force)
-        rc = ns_shard_is_done(shard, scan_sha256, &done, err);
-    if (rc == NS_OK && done) {
-        *outcome = NS_SCAN_PRESENT;
-        s->counts->unsealed += ns_file_is_unsealed(shard);
-    } else if (rc == NS_OK && !s->p->retry_failed && !s->p->force && ns_path_exists(failed)) {
-        *outcome = NS_SCAN_FAILED_BEFORE;
-        rc = ns_fail(err, NS_E_FORMAT, "failed before (--retry-failed tries again)");
-    } else if (rc == NS_OK) {
-        const bool before = ns_path_exists(shard);
-        (void)unlink(failed);       /* first: a kill leaves a shard to be made, never one beside a failure that it outlived */
-        rc = score_into(s, m, shard, &f, err);
-        s->counts->replaced += rc == NS_OK && before;
-        *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
-    }
-    ns_fact_list_clear(&f);
-    ns_close(m);
-    return rc;
-}
-
-static int note_failure(const char *failed, const ns_error *why, ns_error *err)
-{
-    return ns_file_write(failed, why->message, strlen(why->message), err);
-}
-
-static int one_checkpoint(ns_scan_pass *s, const char *folder)
-{
-    ns_error why = {""};
-    ns_scan_outcome outcome = NS_SCAN_FAILED_NOW;
-    char *const shard = ns_shard_path(s, folder, "h5"), *const failed = ns_shard_path(s, folder, "failed");
-    int rc = shard && failed ? do_checkpoint(s, shard, failed, &outcome, &why) : ns_oom(&why, folder);
-    if (rc == NS_STOP || rc == NS_E_MEMORY || rc == NS_E_CREATE || rc == NS_E_IO) {       /* the machine's fault, not the checkpoint's */
-        if (rc < 0)
-            ns_fail(s->err, rc, "%s: %s", s->item->path, why.message);
-    } else {
-        const int64_t passed = outcome == NS_SCAN_SCORED || outcome == NS_SCAN_PRESENT;
-        if (passed)
-            (void)unlink(failed);
-        rc = passed || outcome == NS_SCAN_FAILED_BEFORE ? NS_OK : note_failure(failed, &why, s->err);
-        s->counts->scored += outcome == NS_SCAN_SCORED;
-        s->counts->present += outcome == NS_SCAN_PRESENT;
-        s->counts->failed += !passed;
-        if (rc == NS_OK && s->p->told)
-            s->p->told(s->p->user, s->run, s->item, outcome, passed ? NULL : why.message);
-    }
-    free(shard);
-    free(failed);
-    return rc;
-}
-
 enum { LARGEST_METRICS = 1 << 30 };
+
+static bool holds(const char *path, const char *bytes, size_t n)
+{
+    char *now = NULL;
+    size_t n_now = 0;
+    const bool same = ns_path_exists(path) && ns_file_read(path, LARGEST_METRICS, &now, &n_now, NULL) == NS_OK && n_now == n &&
+                      memcmp(now, bytes, n) == 0;
+    free(now);
+    return same;
+}
 
 /* The run's own metrics lie beside its shards, so that a scan's folder is all that a merge needs. */
 static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *err)
@@ -163,7 +42,7 @@ static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *er
     size_t n;
     int rc = from && to ? ns_check_not_input(to, (const char *const[]){from}, 1, err) : ns_oom(err, folder);
     if (rc == NS_OK && ns_path_exists(from) && (rc = ns_file_read(from, LARGEST_METRICS, &bytes, &n, err)) == NS_OK)
-        rc = ns_file_write(to, bytes, n, err);
+        rc = holds(to, bytes, n) ? NS_OK : ns_file_write(to, bytes, n, err);
     free(bytes);
     free(from);
     free(to);
@@ -171,9 +50,11 @@ static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *er
 }
 
 /* Whichever checkpoints are done here and now, the first of the whole run decides. One that does not open says so in its own turn. */
-static int open_first(ns_scan_pass *s)
+int ns_scan_open_run(ns_scan_pass *s)
 {
     ns_error why = {""};
+    if (s->first || s->none_opens)
+        return NS_OK;
     for (int64_t i = 0; i < s->run->series.n && !s->first; i++) {
         const ns_series_item *const item = &s->run->series.list[i];
         const int rc = ns_scan_open(&s->first, s, item, &why);
@@ -182,6 +63,7 @@ static int open_first(ns_scan_pass *s)
         if (rc == NS_OK)
             s->first_label = item->label;
     }
+    s->none_opens = !s->first;
     return s->first ? ns_provenance_of_arch(&s->first_facts, s->first->arch, s->first->checkpoint, s->err) : NS_OK;
 }
 
@@ -190,6 +72,7 @@ static void close_models(ns_scan_pass *s)
     ns_close(s->reference);
     ns_close(s->first);
     s->reference = s->first = NULL;
+    s->none_opens = false;
     ns_fact_list_clear(&s->first_facts);
 }
 
@@ -209,10 +92,10 @@ static int each_own(ns_scan_pass *s, const char *folder, int64_t *number, int (*
         s->item = &s->run->series.list[i];
         if (!ns_scan_takes(s->p, s->item->step))
             continue;
-        const int64_t mine = (*number)++;
+        s->number = (*number)++;
         if (s->p->score.cancelled && s->p->score.cancelled(s->p->score.user))
             rc = NS_STOP;
-        else if (s->p->n_shards <= 1 || mine % s->p->n_shards == s->p->shard)
+        else if (s->p->n_shards <= 1 || s->number % s->p->n_shards == s->p->shard)
             rc = visit(s, folder);
     }
     return rc;
@@ -220,10 +103,12 @@ static int each_own(ns_scan_pass *s, const char *folder, int64_t *number, int (*
 
 static int check_own(ns_scan_pass *s, const char *folder)
 {
-    char *const path = ns_shard_path(s, folder, "h5");
-    const int rc = path ? ns_shard_check(s, path) : ns_oom(s->err, folder);
+    ns_scan_place at;
+    int rc = ns_scan_place_of(s, folder, &at, s->err);
+    if (rc == NS_OK && (s->p->force || !ns_scan_seen(s, &at)))
+        rc = ns_shard_check(s, at.shard);
     s->counts->own++;
-    free(path);
+    ns_scan_place_clear(&at);
     return rc;
 }
 
@@ -244,7 +129,7 @@ static int prepare_run(ns_scan_pass *s, const char *folder, int64_t *number)
     const int64_t before = *number;
     tell_unread(s);
     int rc = ns_scan_index_check(s->p, s->run, s->err);
-    rc = rc != NS_OK ? rc : open_first(s);
+    rc = rc != NS_OK ? rc : ns_scan_open_run(s);
     if (rc == NS_OK)
         rc = check_cases(s);
     if (rc == NS_OK)
@@ -256,18 +141,39 @@ static int prepare_run(ns_scan_pass *s, const char *folder, int64_t *number)
     return rc;
 }
 
-static int scan_run(ns_scan_pass *s, const char *folder, int64_t *number)
+/* A call that has its own share of the checkpoints leaves the files of the others alone. */
+static int sweep_own(ns_scan_pass *s, const char *folder)
+{
+    static const char *const endings[] = {"h5", "failed", "seen"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *const path = ns_shard_path(s, folder, endings[i]);
+        if (path)
+            ns_temporaries_sweep(folder, ns_path_base(path));
+        free(path);
+    }
+    return NS_OK;
+}
+
+static int begin_run(ns_scan_pass *s, const char *folder, int64_t *number)
 {
     int rc = ns_folder_make(folder, s->err);
-    if (rc == NS_OK)
+    if (rc == NS_OK && s->p->n_shards <= 1)
         ns_temporaries_sweep(folder, NULL);
+    if (rc == NS_OK && s->p->n_shards > 1)
+        rc = each_own(s, folder, number, sweep_own);
     if (rc == NS_OK)
         rc = copy_metrics(s->run, folder, s->err);
-    if (rc == NS_OK)
-        rc = ns_scan_index_write(s->p, s->run, s->err);
-    rc = rc != NS_OK ? rc : open_first(s);
-    if (rc == NS_OK)
-        rc = each_own(s, folder, number, one_checkpoint);
+    return rc == NS_OK ? ns_scan_index_write(s->p, s->run, s->err) : rc;
+}
+
+static int work_unsettled(ns_scan_pass *s, const char *folder)
+{
+    return s->settled[s->number] ? NS_OK : ns_scan_checkpoint(s, folder);
+}
+
+static int work_run(ns_scan_pass *s, const char *folder, int64_t *number)
+{
+    const int rc = each_own(s, folder, number, work_unsettled);
     close_models(s);
     return rc;
 }
@@ -283,6 +189,28 @@ static int each_run(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, co
         rc = folder ? visit(s, folder, &number) : ns_oom(s->err, shards);
         free(folder);
     }
+    return rc;
+}
+
+/* What other scans have in hand is waited for: they may die, and whoever merges behind this call wants all there is. */
+static int work(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, const char *shards)
+{
+    static const struct timespec moment = {.tv_nsec = 250000000};
+    bool said = false;
+    int rc;
+    do {
+        s->waiting = 0;
+        rc = each_run(s, runs, n_runs, shards, work_run);
+        if (rc == NS_OK && s->waiting) {
+            char line[NS_CLAIM_HOLDER + 100];
+            snprintf(line, sizeof line, "waiting for %lld checkpoint%s that another scan has in hand (%s)", (long long)s->waiting,
+                     ns_plural(s->waiting), s->holder);
+            if (!said && s->p->score.note)
+                s->p->score.note(s->p->score.user, line);
+            said = true;
+            nanosleep(&moment, NULL);
+        }
+    } while (rc == NS_OK && s->waiting);
     return rc;
 }
 
@@ -323,6 +251,18 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
                           (long long)last);
 }
 
+static int make_folders(ns_scan_pass *s, const char *shards, const char *index)
+{
+    int rc = ns_folder_make(s->p->out, s->err);
+    rc = rc != NS_OK ? rc : ns_folder_make(shards, s->err);
+    rc = rc != NS_OK ? rc : ns_folder_make(index, s->err);
+    if (rc == NS_OK && s->p->n_shards <= 1)
+        ns_temporaries_sweep(index, NULL);
+    const int64_t asked = s->counts->found - s->counts->left_out;
+    s->settled = ns_alloc_array((size_t)asked + 1, sizeof *s->settled);
+    return rc == NS_OK && !s->settled ? ns_oom(s->err, s->p->out) : rc;
+}
+
 int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_scan_counts *counts, ns_error *err)
 {
     ns_scan_pass s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
@@ -330,19 +270,15 @@ int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns
     *counts = (ns_scan_counts){0};
     ns_cases_hash(p->cases, s.cases_sha256);
     int rc = shards && index && s.probes ? check_request(runs, n_runs, p, err) : ns_oom(err, p->out);
+    rc = rc != NS_OK ? rc : ns_scan_question(&s);
     if (rc == NS_OK)
         rc = each_run(&s, runs, n_runs, shards, prepare_run);
     s.told = true;
-    if (rc == NS_OK)
-        rc = ns_folder_make(p->out, err);
-    if (rc == NS_OK)
-        rc = ns_folder_make(shards, err);
-    if (rc == NS_OK)
-        rc = ns_folder_make(index, err);
-    if (rc == NS_OK)
-        ns_temporaries_sweep(index, NULL);
-    if (rc == NS_OK)
-        rc = each_run(&s, runs, n_runs, shards, scan_run);
+    rc = rc != NS_OK ? rc : make_folders(&s, shards, index);
+    rc = rc != NS_OK ? rc : each_run(&s, runs, n_runs, shards, begin_run);
+    rc = rc != NS_OK ? rc : work(&s, runs, n_runs, shards);
+    free(s.settled);
+    free(s.question);
     free(s.probes);
     free(shards);
     free(index);

@@ -17,43 +17,89 @@ void ns_scan_index_clear(ns_scan_index *x)
 {
     for (int64_t i = 0; i < x->n; i++)
         free(x->list[i].label);
+    for (int64_t i = 0; i < x->n_left_out; i++) {
+        free(x->left_out[i].name);
+        free(x->left_out[i].why);
+    }
+    free(x->left_out);
     free(x->list);
     free(x->folder);
     *x = (ns_scan_index){0};
 }
 
-/* Adds a checkpoint at its place, or takes one that is there. */
-static int put(ns_scan_index *x, int64_t step, int64_t tokens, const char *label, bool taken, ns_error *err)
+/* Where the step stands, or would. */
+static int64_t place_of(const ns_scan_index *x, int64_t step)
 {
-    int64_t at = 0;
-    while (at < x->n && x->list[at].step < step)
-        at++;
-    if (at < x->n && x->list[at].step == step) {
-        x->list[at].taken |= taken;
-        return NS_OK;
+    int64_t low = 0, high = x->n;
+    while (low < high) {
+        const int64_t mid = low + (high - low) / 2;
+        if (x->list[mid].step < step)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    char *const copy = ns_strdup(label);
-    if (!copy || !ns_grow(&x->list, &x->capacity, x->n + 1, sizeof *x->list)) {
+    return low;
+}
+
+const ns_scan_entry *ns_scan_index_find(const ns_scan_index *x, int64_t step)
+{
+    const int64_t at = place_of(x, step);
+    return at < x->n && x->list[at].step == step ? &x->list[at] : NULL;
+}
+
+/* Adds a checkpoint at its place, or puts it in that of an older one of the same step. */
+static int put(ns_scan_index *x, const ns_scan_entry *entry, ns_error *err)
+{
+    const int64_t at = place_of(x, entry->step);
+    const bool there = at < x->n && x->list[at].step == entry->step;
+    char *const copy = ns_strdup(entry->label);
+    if (!copy || (!there && !ns_grow(&x->list, &x->capacity, x->n + 1, sizeof *x->list))) {
         free(copy);
-        return ns_oom(err, label);
+        return ns_oom(err, entry->label);
     }
-    memmove(x->list + at + 1, x->list + at, (size_t)(x->n++ - at) * sizeof *x->list);
-    x->list[at] = (ns_scan_entry){step, tokens, copy, taken};
+    const bool taken = entry->taken || (there && x->list[at].taken);
+    if (there)
+        free(x->list[at].label);
+    else
+        memmove(x->list + at + 1, x->list + at, (size_t)(x->n++ - at) * sizeof *x->list);
+    x->list[at] = *entry;
+    x->list[at].label = copy;
+    x->list[at].taken = taken;
     return NS_OK;
+}
+
+static int leave(ns_scan_index *x, const char *name, const char *why, ns_error *err)
+{
+    if (!ns_grow(&x->left_out, &x->left_capacity, x->n_left_out + 1, sizeof *x->left_out))
+        return ns_oom(err, name);
+    ns_scan_left_out *const left = &x->left_out[x->n_left_out++];
+    *left = (ns_scan_left_out){ns_strdup(name), ns_strdup(why)};
+    return left->name && left->why ? NS_OK : ns_oom(err, name);
 }
 
 static int read_entry(ns_scan_index *x, const cJSON *item, const char *path, ns_error *err)
 {
-    int64_t step, tokens;
+    ns_scan_entry e = {0};
     const char *label;
-    bool taken;
-    int rc = ns_json_i64(item, "step", -1, &step, path, err);
-    rc = rc != NS_OK ? rc : ns_json_i64(item, "tokens", -1, &tokens, path, err);
+    int rc = ns_json_i64(item, "step", -1, &e.step, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(item, "tokens", -1, &e.tokens, path, err);
     rc = rc != NS_OK ? rc : ns_json_str(item, "label", &label, path, err);
-    rc = rc != NS_OK ? rc : ns_json_bool(item, "taken", true, &taken, path, err);
-    if (rc == NS_OK && (step < 0 || !label))
+    rc = rc != NS_OK ? rc : ns_json_bool(item, "taken", true, &e.taken, path, err);
+    rc = rc != NS_OK ? rc : ns_json_bool(item, "gone", false, &e.gone, path, err);
+    if (rc == NS_OK && (e.step < 0 || !label))
         rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label", path);
-    return rc != NS_OK ? rc : put(x, step, tokens, label, taken, err);
+    e.label = (char *)(uintptr_t)label;                  /* put() copies it */
+    return rc != NS_OK ? rc : put(x, &e, err);
+}
+
+static int read_left(ns_scan_index *x, const cJSON *item, const char *path, ns_error *err)
+{
+    const char *name, *why;
+    int rc = ns_json_str(item, "name", &name, path, err);
+    rc = rc != NS_OK ? rc : ns_json_str(item, "why", &why, path, err);
+    if (rc == NS_OK && (!name || !why))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: what was left out needs name and why", path);
+    return rc != NS_OK ? rc : leave(x, name, why, err);
 }
 
 static int read_index(ns_scan_index *x, const char *path, ns_error *err)
@@ -67,6 +113,9 @@ static int read_index(ns_scan_index *x, const char *path, ns_error *err)
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(root, "checkpoints");
     for (const cJSON *item = rc == NS_OK && list ? list->child : NULL; item && rc == NS_OK; item = item->next)
         rc = read_entry(x, item, path, err);
+    const cJSON *const left = cJSON_GetObjectItemCaseSensitive(root, "left_out");
+    for (const cJSON *item = rc == NS_OK && left ? left->child : NULL; item && rc == NS_OK; item = item->next)
+        rc = read_left(x, item, path, err);
     cJSON_Delete(root);
     return rc;
 }
@@ -106,42 +155,42 @@ int ns_scan_index_check(const ns_scan_params *p, const ns_scan_run *run, ns_erro
     return rc;
 }
 
-/* [{"name": ..., "why": ...}, ...]: of the scan that wrote it last. */
-static bool add_left_out(cJSON *root, const ns_series *series)
+static cJSON *entry_json(const ns_scan_entry *e)
 {
-    cJSON *const list = cJSON_AddArrayToObject(root, "left_out");
-    bool good = list;
-    for (int64_t i = 0; good && i < series->n_left_out; i++) {
-        cJSON *const item = cJSON_CreateObject();
-        good = item && cJSON_AddStringToObject(item, "name", series->left_out[i].name) &&
-               cJSON_AddStringToObject(item, "why", series->left_out[i].why);
-        if (!item || !cJSON_AddItemToArray(list, item))
-            cJSON_Delete(item);
-    }
-    return good;
+    cJSON *const item = cJSON_CreateObject();
+    const bool good = item && cJSON_AddNumberToObject(item, "step", (double)e->step) &&
+                      cJSON_AddNumberToObject(item, "tokens", (double)e->tokens) && cJSON_AddStringToObject(item, "label", e->label) &&
+                      cJSON_AddBoolToObject(item, "taken", e->taken) && (!e->gone || cJSON_AddTrueToObject(item, "gone"));
+    if (good)
+        return item;
+    cJSON_Delete(item);
+    return NULL;
+}
+
+static cJSON *left_json(const ns_scan_left_out *left)
+{
+    cJSON *const item = cJSON_CreateObject();
+    if (item && cJSON_AddStringToObject(item, "name", left->name) && cJSON_AddStringToObject(item, "why", left->why))
+        return item;
+    cJSON_Delete(item);
+    return NULL;
 }
 
 static char *print_index(const ns_scan_index *x, const ns_scan_run *run)
 {
-    cJSON *const root = cJSON_CreateObject(), *const list = cJSON_CreateArray();
-    bool good = root && list && cJSON_AddNumberToObject(root, "schema", 1) && cJSON_AddStringToObject(root, "run", run->name)
-                && cJSON_AddStringToObject(root, "folder", x->folder);
-    for (int64_t i = 0; good && i < x->n; i++) {
-        cJSON *const item = cJSON_CreateObject();
-        good = item && cJSON_AddNumberToObject(item, "step", (double)x->list[i].step) &&
-               cJSON_AddNumberToObject(item, "tokens", (double)x->list[i].tokens) &&
-               cJSON_AddStringToObject(item, "label", x->list[i].label) && cJSON_AddBoolToObject(item, "taken", x->list[i].taken);
-        if (!item || !cJSON_AddItemToArray(list, item))
-            cJSON_Delete(item);
-    }
-    if (root && list && cJSON_AddItemToObject(root, "checkpoints", list)) {
-        char *const text = good && add_left_out(root, &run->series) ? ns_json_print(root, true) : NULL;
-        cJSON_Delete(root);
-        return text;
-    }
+    cJSON *const root = cJSON_CreateObject();
+    bool good = root && cJSON_AddNumberToObject(root, "schema", 1) && cJSON_AddStringToObject(root, "run", run->name) &&
+                cJSON_AddStringToObject(root, "folder", x->folder);
+    cJSON *const list = good ? cJSON_AddArrayToObject(root, "checkpoints") : NULL;
+    cJSON *const left = list ? cJSON_AddArrayToObject(root, "left_out") : NULL;
+    good = left;
+    for (int64_t i = 0; good && i < x->n; i++)
+        good = cJSON_AddItemToArray(list, entry_json(&x->list[i]));      /* NULL is refused */
+    for (int64_t i = 0; good && i < x->n_left_out; i++)
+        good = cJSON_AddItemToArray(left, left_json(&x->left_out[i]));
+    char *const text = good ? ns_json_print(root, true) : NULL;
     cJSON_Delete(root);
-    cJSON_Delete(list);
-    return NULL;
+    return text;
 }
 
 /* Untouched when it says so already. */
@@ -151,6 +200,26 @@ static int write_text(const char *path, const char *text, ns_error *err)
     const bool same = ns_path_exists(path) && ns_file_read(path, LARGEST, &before, NULL, NULL) == NS_OK && strcmp(before, text) == 0;
     free(before);
     return same ? NS_OK : ns_file_write(path, text, strlen(text), err);
+}
+
+/* The run as it is found now; what older scans found and this one does not is gone. */
+static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < x->n; i++)
+        x->list[i].gone = true;
+    for (int64_t i = 0; rc == NS_OK && i < run->series.n; i++) {
+        const ns_series_item *const item = &run->series.list[i];
+        rc = put(x, &(ns_scan_entry){item->step, item->tokens, item->label, ns_scan_takes(p, item->step), false}, err);
+    }
+    for (int64_t i = 0; i < x->n_left_out; i++) {
+        free(x->left_out[i].name);
+        free(x->left_out[i].why);
+    }
+    x->n_left_out = 0;
+    for (int64_t i = 0; rc == NS_OK && i < run->series.n_left_out; i++)
+        rc = leave(x, run->series.left_out[i].name, run->series.left_out[i].why, err);
+    return rc;
 }
 
 int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
@@ -165,10 +234,7 @@ int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_erro
         x.folder = realpath(run->folder, NULL);
         rc = x.folder ? NS_OK : ns_fail_errno(err, NS_E_MISSING, run->folder, "cannot be read");
     }
-    for (int64_t i = 0; rc == NS_OK && i < run->series.n; i++) {
-        const ns_series_item *const item = &run->series.list[i];
-        rc = put(&x, item->step, item->tokens, item->label, ns_scan_takes(p, item->step), err);
-    }
+    rc = rc != NS_OK ? rc : find_again(&x, p, run, err);
     if (rc == NS_OK && !(text = print_index(&x, run)))
         rc = ns_oom(err, path);
     rc = rc != NS_OK ? rc : write_text(path, text, err);

@@ -8,16 +8,21 @@
 
 #include "core/core.h"
 
-typedef struct ns_scan_entry { int64_t step, tokens; char *label; bool taken; } ns_scan_entry;
+/* taken: asked for by some scan; gone: the last scan did not find it any more. */
+typedef struct ns_scan_entry { int64_t step, tokens; char *label; bool taken, gone; } ns_scan_entry;
+typedef struct ns_scan_left_out { char *name, *why; } ns_scan_left_out;
 typedef struct ns_scan_index {
     char          *folder;             /* of the run; NULL: the scan's folder has no such run yet */
     ns_scan_entry *list;               /* steps ascend */
     int64_t        n, capacity;
+    ns_scan_left_out *left_out;        /* what was found beside them and is no checkpoint of the run, by name */
+    int64_t        n_left_out, left_capacity;
 } ns_scan_index;
 
 bool ns_scan_takes(const ns_scan_params *, int64_t step);
 int  ns_scan_index_read(ns_scan_index *, const char *out, const char *run, ns_error *);
 void ns_scan_index_clear(ns_scan_index *);
+const ns_scan_entry *ns_scan_index_find(const ns_scan_index *, int64_t step);     /* NULL: none */
 /* NS_E_ARG when the folder's run of this name lies elsewhere (and that is still there). */
 int  ns_scan_index_check(const ns_scan_params *, const ns_scan_run *, ns_error *);
 int  ns_scan_index_write(const ns_scan_params *, const ns_scan_run *, ns_error *);

@@ -1,7 +1,8 @@
 /* scan_shard.c - the shard of a checkpoint: what it is asked for, whether it is done, whether another's answer stands in its place.
  *
- * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the
- * checkpoint's identity. Paths and threads are not in it. */
+ * What a shard was asked for is known before the weights are read: scan_sha256 over run, stage, step, probes, cases, arch and kernel class.
+ * Which checkpoint it is of, its weights say: the same files (checkpoint_stamp), or the same hash of weights. Names, paths, times and
+ * threads are in neither. */
 #include "scan_shard.h"
 
 #include <stdio.h>
@@ -36,27 +37,26 @@ static int say_coords(ns_fact_list *f, const char *coords, ns_error *err)
     return rc;
 }
 
-/* What this shard was asked for -> scan_sha256. The checkpoint's identity is in it and no stable fact of its own: it knows mtimes. */
-int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, ns_fact_list *f, char scan_sha256[65], ns_error *err)
+/* What this shard was asked for -> scan_sha256. The checkpoint's name and its stamp are told beside it. */
+int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, const char *stamp, ns_fact_list *f, char scan_sha256[65], ns_error *err)
 {
-    char step[24], tokens[24];
+    char stage[24], step[24], tokens[24];
+    snprintf(stage, sizeof stage, "%lld", (long long)s->item->stage);
     snprintf(step, sizeof step, "%lld", (long long)s->item->step);
     snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
-    ns_fact_list all = {0}, model = {0};
+    ns_fact_list model = {0};
     int rc = ns_provenance_of_arch(&model, m->arch, m->checkpoint, err);
-    const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
-                             {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false},
+    const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"stage", s->item->stage ? stage : NULL, false},
+                             {"step", step, false}, {"tokens", tokens, false}, {"scan_probes", s->probes, false},
                              {"scan_cases_sha256", s->cases_sha256, false},
                              {"arch_sha256", ns_fact_list_find(&model, "arch_sha256"), false},
                              {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
     rc = rc != NS_OK ? rc : ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
     rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
-    rc = rc != NS_OK ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
+    rc = rc != NS_OK ? rc : ns_facts_sha256(f->list, (int)f->n, scan_sha256, err);
     ns_fact_list_clear(&model);
-    ns_fact_list_clear(&all);
-    return rc != NS_OK ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
+    const ns_fact of[] = {{"checkpoint", s->item->label, false}, {"checkpoint_stamp", stamp, true}, {"scan_sha256", scan_sha256, true}};
+    return rc != NS_OK ? rc : ns_fact_list_add_all(f, of, sizeof of / sizeof *of, err);
 }
 
 /* ---- shards ---- */
@@ -66,18 +66,35 @@ char *ns_shard_path(const ns_scan_pass *s, const char *folder, const char *endin
     return ns_printf_alloc("%s/step%06lld.%s", folder, (long long)s->item->step, ending);
 }
 
-/* What cannot be opened is not done; NS_E_MEMORY alone is an error. */
-int ns_shard_is_done(const char *path, const char *scan_sha256, bool *out, ns_error *err)
+static bool says(const ns_file *f, const char *fact, const char *value)
+{
+    const char *const said = ns_file_fact(f, fact);
+    return said && value && strcmp(said, value) == 0;
+}
+
+/* A file that was touched, copied or unpacked again is read once more, and holds the same weights or others. */
+static int has_weights(const ns_file *f, ns_opened *m, bool *out, ns_error *err)
+{
+    const bool knows = ns_file_fact(f, "weights_sha256");
+    const int rc = knows ? ns_open_more(m, NS_OPEN_WEIGHTS, err) : NS_OK;
+    *out = knows && rc == NS_OK && says(f, "weights_sha256", ns_model_weights_sha256(m->model));
+    return rc;
+}
+
+/* What cannot be opened is not done; NS_E_MEMORY, and what is wrong with the checkpoint, are errors. */
+int ns_scan_is_done(const ns_scan_place *at, const char *scan_sha256, ns_opened *m, bool *out, ns_error *err)
 {
     ns_file *f = NULL;
-    const int rc = ns_path_exists(path) ? ns_file_open(&f, path, err) : NS_OK;
+    int rc = ns_path_exists(at->shard) ? ns_file_open(&f, at->shard, err) : NS_OK;
     *out = false;
     if (!f)
         return rc == NS_E_MEMORY ? rc : NS_OK;
-    const char *const complete = ns_file_fact(f, "complete"), *const sha256 = ns_file_fact(f, "scan_sha256");
-    *out = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
+    if (says(f, "complete", "1") && says(f, "scan_sha256", scan_sha256)) {
+        *out = says(f, "checkpoint_stamp", at->stamp);
+        rc = *out ? NS_OK : has_weights(f, m, out, err);
+    }
     ns_file_close(f);
-    return NS_OK;
+    return rc;
 }
 
 /* now NULL: it is not known, or there is none. */

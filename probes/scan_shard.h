@@ -21,15 +21,41 @@ typedef struct ns_scan_pass {
     ns_fact_list          first_facts;        /* of its arch and config */
     bool                  noted;              /* what the cases lack was told; all checkpoints have the same cases */
     bool                  told;               /* what is odd about the configs was told while the runs were looked at */
+    bool                  none_opens;         /* of `run`: every one fails in its own turn */
+    char                 *question;           /* what all checkpoints are asked */
+    int64_t               number;             /* of `item`, among those that are asked for over all runs */
+    bool                 *settled;            /* by number: has an outcome in this call */
+    bool                  writing;            /* the shard in hand is being written: what fails now is the machine's fault */
+    int64_t               waiting;            /* checkpoints that other scans have in hand, and one of those scans */
+    char                  holder[NS_CLAIM_HOLDER];
     ns_error             *err;
 } ns_scan_pass;
+
+/* A checkpoint's files below OUT/shards/RUN, what it is asked, and what its own files look like (ns_checkpoint_stamp). */
+typedef struct ns_scan_place { char *shard, *failed, *seen, *claim; char asked[65], stamp[65]; } ns_scan_place;
+int  ns_scan_place_of(const ns_scan_pass *, const char *folder, ns_scan_place *, ns_error *);
+void ns_scan_place_clear(ns_scan_place *);
+
+/* ---- scan_seen.c ---- */
+int  ns_scan_question(ns_scan_pass *);
+bool ns_scan_seen(const ns_scan_pass *, const ns_scan_place *);          /* the shard is known to be what is asked now */
+void ns_scan_see(const ns_scan_pass *, const ns_scan_place *);           /* and is remembered to be */
+bool ns_scan_seen_as(const char *shard, const char *label);               /* a scan found its checkpoint under this name */
+enum { NS_SCAN_WHY = 1200 };
+bool ns_scan_failed(const ns_scan_place *, char why[NS_SCAN_WHY]);       /* what is asked now failed on these very files */
+int  ns_scan_note_failure(const ns_scan_place *, const char *why, ns_error *);
+
+/* ---- scan_work.c, scan.c ---- */
+int  ns_scan_checkpoint(ns_scan_pass *, const char *folder);             /* the item: settled, or another scan has it in hand */
+int  ns_scan_open_run(ns_scan_pass *);                                   /* the run's first checkpoint that opens, once */
 
 /* Its architecture. What is odd about a config is told once a run. */
 int   ns_scan_open(ns_opened **, const ns_scan_pass *, const ns_series_item *, ns_error *);
 char *ns_shard_path(const ns_scan_pass *, const char *folder, const char *ending);
 /* What the shard is asked for, scan_sha256 too. */
-int   ns_shard_facts(const ns_scan_pass *, const ns_opened *, ns_fact_list *, char scan_sha256[65], ns_error *);
-int   ns_shard_is_done(const char *path, const char *scan_sha256, bool *out, ns_error *);
+int   ns_shard_facts(const ns_scan_pass *, const ns_opened *, const char *stamp, ns_fact_list *, char scan_sha256[65], ns_error *);
+/* May open the checkpoint's weights, for their hash. */
+int   ns_scan_is_done(const ns_scan_place *, const char *scan_sha256, ns_opened *, bool *out, ns_error *);
 int   ns_shard_check(const ns_scan_pass *, const char *path);
 
 #endif

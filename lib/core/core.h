@@ -121,6 +121,15 @@ void ns_temporary_remove(const char *name);                           /* a file,
 void ns_temporaries_sweep(const char *folder, const char *base);      /* those of processes that are gone; base: of this target alone, NULL:
                                                                        * of all */
 
+/* ---- claim.c: work that several processes share, on one node or many ---- */
+typedef struct ns_claim ns_claim;
+enum { NS_CLAIM_HOLDER = 256 };
+/* Makes the file PATH, or takes over a stale one. *out NULL with NS_OK: a live process has it, and holder says which. Until it is released
+ * the claim's time is renewed by a thread of its own. */
+int  ns_claim_take(ns_claim **out, const char *path, char holder[NS_CLAIM_HOLDER], ns_error *);
+void ns_claim_release(ns_claim *);                                    /* removes it, where it still is ours */
+bool ns_claim_held(const char *path, char holder[NS_CLAIM_HOLDER]);   /* by a live process; holder is written where it is */
+
 /* The only way to write a file: into a temporary, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is
  * written straight. */
 typedef struct ns_atomic_file {

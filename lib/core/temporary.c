@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -94,6 +95,20 @@ static bool parse(const char *name, const char *base, uint32_t *host, long *pid)
     return *pid > 0 && *end == '.' && strspn(end + 1, "0123456789abcdef") == RANDOM_DIGITS;
 }
 
+/* Also one that is dead and that nobody has waited for: in a container the first process may never do. */
+static bool is_gone(long pid)
+{
+    char path[64], *text = NULL;
+    if (kill((pid_t)pid, 0) != 0)
+        return errno == ESRCH;
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    const bool read = ns_file_read(path, 1 << 16, &text, NULL, NULL) == NS_OK;
+    const char *const state = read ? strrchr(text, ')') : NULL;          /* "PID (NAME) STATE ..." */
+    const bool dead = state && (ns_starts(state, ") Z") || ns_starts(state, ") X"));
+    free(text);
+    return dead;
+}
+
 /* Its process is gone: nobody holds the lock, and the process is not there; on another host, whose processes cannot be asked, nothing was
  * written for a day. */
 static bool left_over(int fd, uint32_t host, long pid)
@@ -101,7 +116,7 @@ static bool left_over(int fd, uint32_t host, long pid)
     struct stat st;
     if (flock(fd, LOCK_SH | LOCK_NB) != 0 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
         return false;
-    return host == this_host() ? kill((pid_t)pid, 0) != 0 && errno == ESRCH : time(NULL) - st.st_mtime > DAY;
+    return host == this_host() ? is_gone(pid) : time(NULL) - st.st_mtime > DAY;
 }
 
 /* A file, or a folder of files: a checkpoint half written. */

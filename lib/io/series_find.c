@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_STATE = 64 << 20, STATE_DEPTH = 16 };
 
@@ -122,6 +123,8 @@ static int add_folder(ns_series *s, const char *path, const char *name, const ch
     if (top && ns_series_is_nest(name) && !is_checkpoint(path))
         return add_nest(s, path, name, err);
     const int rc = holds_weights(path, &weights, err);
+    if (rc == NS_OK && known && access(path, R_OK | X_OK) != 0)          /* a step that may not be looked at fails, and is not left out */
+        return add(s, path, label, known, &item, err);
     return rc != NS_OK ? rc : weights ? add(s, path, label, known, &item, err) : leave_folder(s, path, label, known, err);
 }
 

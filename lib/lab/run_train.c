@@ -32,6 +32,23 @@ static void drop_state(const char *step_dir)
     }
 }
 
+/* Of a run that was killed between a checkpoint and the end of the state before it. */
+static int drop_older_states(const work *w, ns_error *err)
+{
+    char **names = NULL;
+    int64_t n = 0;
+    int rc = ns_folder_list(&names, &n, w->dir, err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
+        char *const path = ns_starts(names[i], "step") && strcmp(names[i], ns_path_base(w->newest)) < 0 ? ns_path_join(w->dir, names[i])
+                                                                                                         : NULL;
+        if (path)
+            drop_state(path);
+        free(path);
+    }
+    ns_free_strings(names, n);
+    return rc;
+}
+
 /* The metrics first: a row beyond the newest checkpoint is dropped by a resume, a checkpoint without its row could not be mended. */
 static int checkpoint(work *w, const ns_train_result *result, ns_error *err)
 {
@@ -89,7 +106,8 @@ static int open_trainer(work *w, ns_error *err)
         rc = ns_trainer_resume(&w->trainer, w->newest, &w->run.train, &how, err);
     else if (rc == NS_OK)
         rc = ns_trainer_new(&w->trainer, &w->run.train, &how, err);
-    return rc == NS_OK ? ns_run_claim(&w->run, w->dir, resume, err) : rc;
+    rc = rc != NS_OK ? rc : ns_run_claim(&w->run, w->dir, resume, err);
+    return rc == NS_OK && w->newest ? drop_older_states(w, err) : rc;
 }
 
 /* run.json is never replaced, and checkpoints are folders of their own. */

@@ -157,6 +157,117 @@ int ns_table_array(ns_table_writer *t, const char *name, const char *axes, const
     return rc;
 }
 
+/* ---- an array that is written from front to back ---- */
+
+struct ns_table_part {
+    ns_table_writer *table;
+    ns_out_spec spec;            /* its texts are the struct's own */
+    char       *name, *axes, *summary;
+    hid_t       dataset;
+    int         lead;            /* leading axes that count the cells */
+    int64_t     next, n_cells;
+    size_t      cell_bytes;
+    ns_sha256   sha;
+};
+
+static int begin_part(ns_table_part *p, ns_error *err)
+{
+    ns_out *const o = p->table->out;
+    int64_t n = 1;
+    for (int i = 0; i < p->spec.rank; i++)
+        if (p->spec.shape[i] < 0 || !ns_mul_i64(n, p->spec.shape[i], &n))
+            return ns_fail(err, NS_E_ARG, "%s: array '%s' has an impossible shape", ns_out_label(o), p->spec.name);
+    p->n_cells = 1;
+    for (int i = 0; i < p->lead; i++)
+        p->n_cells *= p->spec.shape[i];
+    p->cell_bytes = p->n_cells ? (size_t)(n / p->n_cells) * ns_dtype_size(p->spec.dtype) : 0;
+    choose_chunks(&p->spec);
+    ns_sha256_begin(&p->sha);
+    const ns_h5_quiet quiet = ns_h5_enter();
+    return ns_h5_end(quiet, ns_out_dataset(o, &p->spec, &p->dataset, err), ns_out_label(o), err);
+}
+
+int ns_table_begin(ns_table_writer *t, ns_table_part **out, const char *axes, const ns_view *shape, int lead, const char *name,
+                   const char *summary, ns_error *err)
+{
+    *out = NULL;
+    ns_table_part *const p = ns_alloc_array(1, sizeof *p);
+    if (!p)
+        return ns_oom(err, name);
+    *p = (ns_table_part){.table = t, .name = ns_strdup(name), .axes = ns_strdup(axes), .summary = summary ? ns_strdup(summary) : NULL,
+                         .dataset = H5I_INVALID_HID, .lead = lead};
+    p->spec = (ns_out_spec){.group = "", .name = p->name, .axes = p->axes, .summary = p->summary, .dtype = shape->dtype,
+                            .rank = shape->rank};
+    memcpy(p->spec.shape, shape->shape, sizeof p->spec.shape);
+    const int rc = p->name && p->axes && (p->summary || !summary) ? begin_part(p, err) : ns_oom(err, name);
+    if (rc == NS_OK)
+        *out = p;
+    else
+        ns_table_part_drop(p);
+    return rc;
+}
+
+/* The next cell's place: whole behind the leading axes. A chunk that is not full yet stays in HDF5's memory. */
+static int write_cell(const ns_table_part *p, const void *cell)
+{
+    hsize_t from[NS_MAX_RANK] = {0}, n[NS_MAX_RANK];
+    for (int i = 0; i < p->spec.rank; i++)
+        n[i] = i < p->lead ? 1 : (hsize_t)p->spec.shape[i];
+    int64_t rest = p->next;
+    for (int i = p->lead - 1; i >= 0; i--) {
+        from[i] = (hsize_t)(rest % p->spec.shape[i]);
+        rest /= p->spec.shape[i];
+    }
+    const hid_t type = ns_h5_type(p->spec.dtype), space = H5Dget_space(p->dataset), memory = H5Screate_simple(p->spec.rank, n, NULL);
+    int status = memory < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, n, NULL);
+    if (status >= 0)
+        status = H5Dwrite(p->dataset, type, memory, space, H5P_DEFAULT, cell);
+    H5Sclose(memory);
+    H5Sclose(space);
+    H5Tclose(type);
+    return status;
+}
+
+int ns_table_add(ns_table_part *p, const void *cell, ns_error *err)
+{
+    ns_out *const o = p->table->out;
+    if (p->next == p->n_cells)
+        return ns_fail(err, NS_E_INTERNAL, "%s: array '%s' has more cells than its shape", ns_out_label(o), p->name);
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = ns_out_check(o, p->cell_bytes ? write_cell(p, cell) : 0, p->name, err);
+    ns_sha256_add(&p->sha, cell, p->cell_bytes);
+    p->next++;
+    return ns_h5_end(quiet, rc, ns_out_label(o), err);
+}
+
+void ns_table_part_drop(ns_table_part *p)
+{
+    if (!p)
+        return;
+    if (p->dataset >= 0)
+        H5Dclose(p->dataset);
+    free(p->name);
+    free(p->axes);
+    free(p->summary);
+    free(p);
+}
+
+int ns_table_finish(ns_table_part *p, ns_error *err)
+{
+    ns_out *const o = p->table->out;
+    char hex[65];
+    ns_sha256_end(&p->sha, hex);
+    int rc = p->next == p->n_cells ? NS_OK : ns_fail(err, NS_E_INTERNAL, "%s: array '%s' lacks cells", ns_out_label(o), p->name);
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int closed = H5Dclose(p->dataset);
+    p->dataset = H5I_INVALID_HID;
+    rc = rc != NS_OK ? rc : ns_out_check(o, closed, p->name, err);
+    rc = rc != NS_OK ? rc : ns_out_digest(o, &p->spec, hex, err);
+    rc = ns_h5_end(quiet, rc, ns_out_label(o), err);
+    ns_table_part_drop(p);
+    return rc;
+}
+
 int ns_table_strings(ns_table_writer *t, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *err)
 {
     const ns_h5_quiet quiet = ns_h5_enter();

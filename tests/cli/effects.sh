@@ -71,10 +71,11 @@ sed -i 's/"name":[[:space:]]*"[^"]*"/"name": "two"/' trained/two/run.json
 run cases lab --count 2 --length 32 -o lab.jsonl
 run scan trained/one trained/two --cases lab.jsonl --probe retrieval_find -o scan_trained
 run merge scan_trained -o trained.h5
-# a checkpoint that could not be read, and can be now
-cp -r runs/short runs/mended && rm runs/mended/step000010/model.safetensors
-"$NEEDLESCOPE" scan runs/mended --cases c.jsonl --probe retrieval_find -o failed >out 2>err
-cp runs/short/step000010/model.safetensors runs/mended/step000010
+# a checkpoint that cannot be read, and one that is gone
+cp -r runs/short runs/broken && rm runs/broken/step000010/model.safetensors
+"$NEEDLESCOPE" scan runs/broken --cases c.jsonl --probe retrieval_find -o failed >out 2>err
+cp -r scan scan_gone && mkdir away && mv runs/one/step000010 away && run scan runs/one --cases c.jsonl \
+    --probe retrieval_find,previous_token -o scan_gone && mv away/step000010 runs/one
 echo '{"name": "own", "rows": "first", "keys": "needle", "stat": "mass"}' >own.json
 cat >lab.json <<'END'
 {"schema": 1, "first_seed": 5, "checkpoint_every": 2, "validation_seed": 7, "draws": 2,

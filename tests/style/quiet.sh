@@ -14,9 +14,9 @@ hits=$(find lib probes datasets notebooks_export -name '*.[ch]' | sort | while r
     grep -E "$before($calls)[ ]*\(|$before(stdout|stderr|stdin)([^A-Za-z0-9_]|\$)|fprintf[ ]*\([ ]*std" |
     grep -vE "^$forks:[0-9]+:.*[^a-z](fork|_exit|signal)[ ]*\(")
 [ -z "$hits" ] || { printf 'FAILED: the library prints, exits or reads the environment:\n%s\n' "$hits"; exit 1; }
-# Files are opened by lib/core alone: inputs by their kind, outputs as temporaries, none of them mapped. Beside it: locks of folders, and
-# what is no file.
-doors='lib/core/(file|output|temporary)\.c:|lib/lab/(laboratory|run_config)\.c:[0-9]+:.*(lab|run)->lock = '
+# Files are opened by lib/core alone: inputs by their kind, outputs as temporaries, claims of work, none of them mapped. Beside it: locks of
+# folders, and what is no file.
+doors='lib/core/(file|output|temporary|claim)\.c:|lib/lab/(laboratory|run_config)\.c:[0-9]+:.*(lab|run)->lock = '
 doors=$doors'|lib/core/folder\.c:[0-9]+:.*O_DIRECTORY|lib/core/child\.c:[0-9]+:.*(fopen\(.*"r"|open\("/", O_RDONLY \| O_DIRECTORY)'
 doors=$doors'|lib/(math/blas|core/child)\.c:[0-9]+:.*MAP_ANONYMOUS'
 openers='open|openat|creat|fopen|freopen|mkstemp|mkostemp|mkdtemp|tmpfile|mmap'

@@ -52,6 +52,10 @@ NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
 /* The training step by the account of a trainer's own file (nanoGPT's iter_num, Lightning's global_step); -1: it does not say. */
 NS_API int64_t ns_checkpoint_step(const ns_checkpoint *);
 
+/* 64 hex digits over the names, sizes, times and inodes of the files that opening the path would read, none of which is opened: the same
+ * stamp, the same checkpoint; another one may be the same all the same (a touch, a copy). Where no weights are found, over all files. */
+NS_API NS_MUST_CHECK int ns_checkpoint_stamp(const char *path, const char *revision, char hex[65], ns_error *);
+
 /* What was taken of the files, renamed or left out: one line each, NULL behind the last. */
 NS_API const char *ns_checkpoint_note(const ns_checkpoint *, int64_t i);
 

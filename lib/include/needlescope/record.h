@@ -32,6 +32,15 @@ NS_API NS_MUST_CHECK int ns_table_array(ns_table_writer *, const char *name, con
                                         ns_error *);
 NS_API NS_MUST_CHECK int ns_table_strings(ns_table_writer *, const char *name, const char *axes, const char *const *values, int64_t n,
                                           ns_error *);
+/* An array that is larger than memory, written cell by cell in row-major order: a cell is all that lies behind the first `lead` axes. Of
+ * `shape` rank, shape and dtype count. Several may be written side by side; each has to be finished (which frees it) before the commit, or
+ * dropped before the abort. */
+typedef struct ns_table_part ns_table_part;
+NS_API NS_MUST_CHECK int ns_table_begin(ns_table_writer *, ns_table_part **out, const char *axes, const ns_view *shape, int lead,
+                                        const char *name, const char *summary, ns_error *);
+NS_API NS_MUST_CHECK int ns_table_add(ns_table_part *, const void *cell, ns_error *);
+NS_API NS_MUST_CHECK int ns_table_finish(ns_table_part *, ns_error *);
+NS_API void ns_table_part_drop(ns_table_part *);                              /* NULL is fine */
 /* Says what the numbers of a score mean, once its array is written. */
 NS_API NS_MUST_CHECK int ns_table_meaning(ns_table_writer *, const char *name, const ns_score_meaning *, ns_error *);
 NS_API NS_MUST_CHECK int ns_table_commit(ns_table_writer *, ns_error *);      /* complete = 1, content_sha256, fsync, rename; frees in any

@@ -1,9 +1,13 @@
 /* scan.h - every checkpoint of every run scored into a shard of its own, and the shards merged into a study.
  *
- * OUT/shards/RUN/step000120.h5 is a score file with the facts run, step, tokens, run.KEY and scan_sha256, written aside and renamed: it is
- * done when it opens and its scan_sha256 says what is asked now (probes, cases, checkpoint identity, arch, kernel class). A checkpoint that
- * fails leaves step000120.failed with the reason. So a scan that was killed loses the checkpoint in hand, and a second call does what is
- * missing. */
+ * OUT/shards/RUN/step000120.h5 is a score file with the facts run, stage, step, tokens, run.KEY and scan_sha256, written aside and renamed:
+ * it is done when it opens, its scan_sha256 says what is asked now (run, step, probes, cases, arch, kernel class) and it is of these
+ * weights: by the same files, or by their hash. A checkpoint that fails leaves step000120.failed with the reason, which holds as long as
+ * its files and what is asked stay as they are. So a scan that was killed loses the checkpoint in hand, and a second call does what is
+ * missing.
+ *
+ * Any number of scans, on any number of nodes, may work on one folder: step000120.claim says which of them has the checkpoint in hand.
+ * step000120.seen remembers that a shard is done, so that nobody need open it again. */
 #ifndef NEEDLESCOPE_SCAN_H
 #define NEEDLESCOPE_SCAN_H
 
@@ -74,12 +78,46 @@ typedef struct ns_scan_prediction {
 NS_API NS_MUST_CHECK int ns_scan_predict(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, const ns_opened *first,
                                          ns_scan_prediction *, ns_error *);
 
+/* Every checkpoint that scans into OUT have found, and every name that they left out: by OUT/index and the names of the files beside it, so
+ * also while scans run, on any machine. */
+typedef enum ns_scan_state { NS_SCAN_DONE, NS_SCAN_FAILED, NS_SCAN_IN_HAND, NS_SCAN_WAITS, NS_SCAN_NOT_TAKEN, NS_SCAN_GONE,
+                             NS_SCAN_LEFT_OUT, NS_SCAN_N_STATES } ns_scan_state;
+typedef struct ns_scan_one {
+    char   *run, *label;
+    int64_t step;                                 /* -1: of a name that was left out */
+    ns_scan_state state;
+    char   *why;                                  /* failed, left out: why; in hand: of which process; else NULL */
+} ns_scan_one;
+typedef struct ns_scan_status {
+    ns_scan_one *list;
+    int64_t n, capacity, n_runs, count[NS_SCAN_N_STATES];
+} ns_scan_status;
+NS_API NS_MUST_CHECK int ns_scan_status_read(ns_scan_status *, const char *out, ns_error *);
+NS_API void ns_scan_status_clear(ns_scan_status *);
+
+/* ---- Slurm ---- */
+typedef struct ns_sbatch_params {
+    size_t      size;
+    const char *program, *out;                    /* the program's path; the scan's folder */
+    const char *const *words;                     /* what follows `scan` on its command line, without -o and --shard */
+    int64_t     n_words;
+    int64_t     tasks, at_once;                   /* of the array; 0: all at once */
+    int64_t     cpus;                             /* of a task: its threads */
+    const char *memory, *time, *partition, *account;      /* as sbatch takes them; NULL: not said */
+} ns_sbatch_params;
+/* *out: a script for bash that submits the array and the merge behind it; malloc'd. Every task has its share of checkpoints by --shard
+ * I/N, gets SIGTERM before its time is over, and goes back into the queue when it says 75; the merge runs whatever became of the tasks. */
+NS_API NS_MUST_CHECK int ns_sbatch_script(char **out, const ns_sbatch_params *, ns_error *);
+
 typedef struct ns_merge_params {
     size_t size;
     bool   mixed_kernels;                         /* allow shards of different kernel classes */
+    bool   gone_too;                              /* also shards of checkpoints that the last scan did not find any more, and of others than
+                                                   * it found in their place */
     const ns_provenance *by;                      /* who merges; NULL = not said */
 } ns_merge_params;
-/* The study of all shards below OUT, whatever their order; refuses shards that were asked for different things, naming two of them. */
+/* The study of the shards below OUT, whatever their order, of the checkpoints that the last scan of each run found (OUT/index); refuses
+ * shards that were asked for different things, naming two of them. */
 NS_API NS_MUST_CHECK int ns_merge(const char *out, const char *study, const ns_merge_params *, ns_error *);
 
 NS_END

@@ -1,0 +1,126 @@
+/* scan_status.c - how far a scan's folder is, from its index and the names of the files in it: no shard is opened, nothing is written. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/scan.h>
+
+#include "scan_index.h"
+
+static char *beside(const char *out, const char *run, int64_t step, const char *ending)
+{
+    return ns_printf_alloc("%s/shards/%s/step%06lld.%s", out, run, (long long)step, ending);
+}
+
+static bool is_there(const char *out, const char *run, int64_t step, const char *ending)
+{
+    char *const path = beside(out, run, step, ending);
+    const bool there = path && ns_path_exists(path);
+    free(path);
+    return there;
+}
+
+/* The first line of the note. */
+static char *reason_of(const char *out, const char *run, int64_t step)
+{
+    enum { LARGEST = 1 << 16 };
+    char *const path = beside(out, run, step, "failed"), *text = NULL;
+    if (path && ns_file_read(path, LARGEST, &text, NULL, NULL) == NS_OK)
+        text[strcspn(text, "\n")] = '\0';
+    free(path);
+    return text ? text : ns_strdup("the reason cannot be read");
+}
+
+static ns_scan_state state_of(const char *out, const char *run, int64_t step, char **why)
+{
+    char holder[NS_CLAIM_HOLDER];
+    char *const claim = beside(out, run, step, "claim");
+    const bool held = claim && ns_claim_held(claim, holder);
+    *why = NULL;
+    free(claim);
+    if (held) {
+        *why = ns_strdup(holder);
+        return NS_SCAN_IN_HAND;
+    }
+    if (is_there(out, run, step, "failed")) {            /* also where older scores lie beside it */
+        *why = reason_of(out, run, step);
+        return NS_SCAN_FAILED;
+    }
+    return is_there(out, run, step, "h5") ? NS_SCAN_DONE : NS_SCAN_WAITS;
+}
+
+static int add_one(ns_scan_status *s, const char *run, const ns_scan_entry *e, const char *out, ns_error *err)
+{
+    if (!ns_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list))
+        return ns_oom(err, run);
+    ns_scan_one *const one = &s->list[s->n++];
+    *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(e->label), .step = e->step};
+    one->state = e->gone ? NS_SCAN_GONE : !e->taken ? NS_SCAN_NOT_TAKEN : state_of(out, run, e->step, &one->why);
+    s->count[one->state]++;
+    return one->run && one->label ? NS_OK : ns_oom(err, run);
+}
+
+static int add_left(ns_scan_status *s, const char *run, const ns_scan_left_out *left, ns_error *err)
+{
+    if (!ns_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list))
+        return ns_oom(err, run);
+    ns_scan_one *const one = &s->list[s->n++];
+    *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(left->name), .step = -1, .state = NS_SCAN_LEFT_OUT,
+                         .why = ns_strdup(left->why)};
+    s->count[one->state]++;
+    return one->run && one->label && one->why ? NS_OK : ns_oom(err, run);
+}
+
+static int add_run(ns_scan_status *s, const char *out, const char *run, ns_error *err)
+{
+    ns_scan_index x;
+    int rc = ns_scan_index_read(&x, out, run, err);
+    s->n_runs++;
+    for (int64_t i = 0; rc == NS_OK && i < x.n; i++)
+        rc = add_one(s, run, &x.list[i], out, err);
+    for (int64_t i = 0; rc == NS_OK && i < x.n_left_out; i++)
+        rc = add_left(s, run, &x.left_out[i], err);
+    ns_scan_index_clear(&x);
+    return rc;
+}
+
+static int find_index(const char *out, char **folder, ns_error *err)
+{
+    static const char *const wanted = "a scan folder (needlescope scan -o makes one)";
+    *folder = ns_path_join(out, "index");
+    if (!*folder)
+        return ns_oom(err, out);
+    const int rc = ns_path_is_dir(*folder) ? NS_OK : ns_fail(err, NS_E_MISSING, "%s: %s, and %s is wanted", out,
+                                                             ns_path_exists(out) ? "holds no index" : "there is no such folder", wanted);
+    return ns_kind_fail(err, rc, out, NS_KINDS(NS_KIND_SCAN), wanted);
+}
+
+int ns_scan_status_read(ns_scan_status *s, const char *out, ns_error *err)
+{
+    char *folder, **names = NULL;
+    int64_t n = 0;
+    *s = (ns_scan_status){0};
+    int rc = find_index(out, &folder, err);
+    rc = rc != NS_OK ? rc : ns_folder_list(&names, &n, folder, err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
+        if (!ns_ends(names[i], ".json"))
+            continue;
+        names[i][strlen(names[i]) - strlen(".json")] = '\0';
+        rc = add_run(s, out, names[i], err);
+    }
+    if (rc != NS_OK)
+        ns_scan_status_clear(s);
+    ns_free_strings(names, n);
+    free(folder);
+    return rc;
+}
+
+void ns_scan_status_clear(ns_scan_status *s)
+{
+    for (int64_t i = 0; i < s->n; i++) {
+        free(s->list[i].run);
+        free(s->list[i].label);
+        free(s->list[i].why);
+    }
+    free(s->list);
+    *s = (ns_scan_status){0};
+}

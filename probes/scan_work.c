@@ -1,0 +1,211 @@
+/* scan_work.c - one checkpoint of a scan: done or failed before? else claimed, opened, scored, written. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scan_shard.h"
+#include "score.h"
+
+static int64_t heads_of(const ns_arch *arch, int64_t layer)
+{
+    const ns_attn *const attn = ns_arch_attn(arch, layer);
+    return attn ? attn->n_heads : 0;
+}
+
+/* A run is one model over time: its shards are merged head by head. */
+static int check_same_heads(const ns_arch *arch, const ns_arch *first, const char *label, ns_error *err)
+{
+    int64_t l = 0;
+    const bool same = arch->n_layers == first->n_layers && strcmp(arch->family, first->family) == 0;
+    while (same && l < arch->n_layers && heads_of(arch, l) == heads_of(first, l))
+        l++;
+    if (same && l == arch->n_layers)
+        return NS_OK;
+    return ns_fail(
+        err, NS_E_FORMAT,
+        "is a %s of %lld layers with up to %lld heads, while the run's '%s' is a %s of %lld layers with up to %lld: another model",
+        arch->family, (long long)arch->n_layers, (long long)ns_arch_max_heads(arch), label, first->family, (long long)first->n_layers,
+        (long long)ns_arch_max_heads(first));
+}
+
+static bool needs_reference(const ns_score_params *s)
+{
+    for (int i = 0; i < s->n_probes; i++) {
+        const ns_probe *const probe = ns_probe_find(s->probes[i]);
+        if (probe && strcmp(probe->name, "distance") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The run's last checkpoint that loads; one that does not is said to have failed in its own turn. */
+static int load_reference(ns_scan_pass *s, ns_error *err)
+{
+    int rc = NS_OK;
+    if (!needs_reference(&s->p->score))
+        return NS_OK;
+    for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference; i--) {
+        rc = ns_scan_open(&s->reference, s, &s->run->series.list[i], err);
+        if (rc == NS_OK)
+            rc = ns_open_more(s->reference, NS_OPEN_WEIGHTS, err);
+        if (rc != NS_OK) {
+            ns_close(s->reference);
+            s->reference = NULL;
+        }
+    }
+    return rc;
+}
+
+/* Scores of a file that was replaced meanwhile are of neither. */
+static int check_unchanged(const ns_scan_pass *s, const ns_scan_place *at, ns_error *err)
+{
+    char now[65];
+    const int rc = ns_checkpoint_stamp(s->item->path, s->item->revision, now, err);
+    return rc == NS_OK && strcmp(now, at->stamp) ? ns_identity_fail(s->item->path, err) : rc;
+}
+
+static int score_into(ns_scan_pass *s, ns_opened *o, const ns_scan_place *at, const ns_fact_list *f, ns_error *err)
+{
+    ns_scores *scores = NULL;
+    ns_score_params params = s->p->score;
+    int rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
+    if (rc == NS_OK)
+        rc = load_reference(s, err);
+    params.reference = s->reference ? s->reference->model : NULL;
+    params.note = s->noted ? NULL : params.note;
+    s->noted |= rc == NS_OK;
+    if (rc == NS_OK)
+        rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
+    rc = rc != NS_OK ? rc : check_unchanged(s, at, err);
+    s->writing = rc == NS_OK;
+    if (rc == NS_OK)
+        rc = ns_scores_write_as(scores, at->shard, f, s->p->by, err);
+    ns_scores_free(scores);
+    return rc;
+}
+
+/* The first of the whole run decides what its heads are, whichever checkpoints are done here and now. */
+static int open_checkpoint(ns_scan_pass *s, ns_opened **m, ns_error *err)
+{
+    int rc = ns_scan_open_run(s);
+    if (rc != NS_OK)
+        return rc;
+    rc = ns_scan_open(m, s, s->item, err);
+    return rc == NS_OK && s->first ? check_same_heads((*m)->arch, s->first->arch, s->first_label, err) : rc;
+}
+
+/* The outcome of one checkpoint, which is ours to do; NS_STOP when cancelled. */
+static int do_checkpoint(ns_scan_pass *s, const ns_scan_place *at, ns_scan_outcome *outcome, ns_error *err)
+{
+    ns_opened *m = NULL;
+    ns_fact_list f = {0};
+    char scan_sha256[65];
+    *outcome = NS_SCAN_FAILED_NOW;
+    s->writing = false;
+    int rc = open_checkpoint(s, &m, err);
+    if (rc == NS_OK)
+        rc = ns_shard_facts(s, m, at->stamp, &f, scan_sha256, err);
+    bool done = false;
+    if (rc == NS_OK && !s->p->force)
+        rc = ns_scan_is_done(at, scan_sha256, m, &done, err);
+    if (rc == NS_OK && done) {
+        *outcome = NS_SCAN_PRESENT;
+        s->counts->unsealed += ns_file_is_unsealed(at->shard);
+    } else if (rc == NS_OK) {
+        const bool before = ns_path_exists(at->shard);
+        (void)unlink(at->failed);   /* first: a kill leaves a shard to be made, never one beside a failure that it outlived */
+        rc = score_into(s, m, at, &f, err);
+        s->counts->replaced += rc == NS_OK && before;
+        *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
+    }
+    ns_fact_list_clear(&f);
+    ns_close(m);
+    return rc;
+}
+
+/* It has an outcome, and is not looked at again in this call. */
+static void settle(ns_scan_pass *s, ns_scan_outcome outcome, const char *message)
+{
+    s->settled[s->number] = true;
+    s->counts->scored += outcome == NS_SCAN_SCORED;
+    s->counts->present += outcome == NS_SCAN_PRESENT;
+    s->counts->failed += outcome == NS_SCAN_FAILED_NOW || outcome == NS_SCAN_FAILED_BEFORE;
+    if (s->p->told)
+        s->p->told(s->p->user, s->run, s->item, outcome, message);
+}
+
+/* The machine's fault, not the checkpoint's: the others would fare alike. What cannot be read of a checkpoint is its own failure. */
+static bool is_the_machines(const ns_scan_pass *s, int rc)
+{
+    return rc == NS_STOP || rc == NS_E_MEMORY || (s->writing && (rc == NS_E_CREATE || rc == NS_E_IO));
+}
+
+static int do_and_settle(ns_scan_pass *s, const ns_scan_place *at)
+{
+    ns_error why = {""};
+    ns_scan_outcome outcome;
+    int rc = do_checkpoint(s, at, &outcome, &why);
+    if (is_the_machines(s, rc))
+        return rc == NS_STOP ? rc : ns_fail(s->err, rc, "%s: %s", s->item->path, why.message);
+    if (rc == NS_OK) {
+        (void)unlink(at->failed);
+        ns_scan_see(s, at);
+    } else {
+        rc = ns_scan_note_failure(at, why.message, s->err);
+    }
+    if (rc == NS_OK)
+        settle(s, outcome, why.message[0] ? why.message : NULL);
+    return rc;
+}
+
+/* Without opening anything: done, or failed on these very files. */
+static bool is_settled(ns_scan_pass *s, const ns_scan_place *at)
+{
+    char why[NS_SCAN_WHY], message[NS_SCAN_WHY + 80];
+    if (!s->p->force && ns_scan_seen(s, at)) {
+        (void)unlink(at->failed);                        /* of other files, which lay there for a while */
+        settle(s, NS_SCAN_PRESENT, NULL);
+        return true;
+    }
+    if (s->p->force || s->p->retry_failed || !ns_scan_failed(at, why))
+        return false;
+    snprintf(message, sizeof message, "failed before (--retry-failed tries again): %s", why);
+    settle(s, NS_SCAN_FAILED_BEFORE, message);
+    return true;
+}
+
+/* A claim whose work is done is left by a process that was killed between the two. */
+static void sweep_claim(const ns_scan_place *at)
+{
+    char holder[NS_CLAIM_HOLDER];
+    ns_claim *stale = NULL;
+    if (ns_path_exists(at->claim) && ns_claim_take(&stale, at->claim, holder, NULL) == NS_OK)
+        ns_claim_release(stale);                         /* NULL where it is live after all */
+}
+
+static int claim_and_do(ns_scan_pass *s, const ns_scan_place *at)
+{
+    ns_claim *claim;
+    int rc = ns_claim_take(&claim, at->claim, s->holder, s->err);
+    if (rc == NS_OK && !claim) {                         /* another scan has it in hand */
+        s->waiting++;
+        return NS_OK;
+    }
+    if (rc == NS_OK && !is_settled(s, at))               /* it may have been done since we looked */
+        rc = do_and_settle(s, at);
+    ns_claim_release(claim);
+    return rc;
+}
+
+int ns_scan_checkpoint(ns_scan_pass *s, const char *folder)
+{
+    ns_scan_place at;
+    int rc = ns_scan_place_of(s, folder, &at, s->err);
+    if (rc == NS_OK && is_settled(s, &at))
+        sweep_claim(&at);
+    else if (rc == NS_OK)
+        rc = claim_and_do(s, &at);
+    ns_scan_place_clear(&at);
+    return rc;
+}
