@@ -70,7 +70,8 @@ def check_scores(study, data, tool, model, work):
 
 def check_knockout(study, data, tool, model, cases, work):
     out = os.path.join(work, "full.h5")
-    call(tool, "ablate", model, "--cases", cases, "--kind", "full", "--mode", "knockout", "--scope", "decode", "--loss-cases", "0", "-o", out)
+    call(tool, "ablate", model, "--cases", cases, "--kind", "full", "--mode", "knockout", "--scope", "decode", "--loss-cases", "0",
+         "-o", out)
     with h5py.File(out) as f:
         again = study.pack_knockout(f)
     known = data["knockout_full"]
