@@ -49,6 +49,19 @@ def show(text, ours, theirs):
     print(f"  {what} of {text[:200]!r} differ at {i}:\n    ours   {a[max(0, i - 2):i + 6]}\n    theirs {b[max(0, i - 2):i + 6]}")
 
 
+def characters(program, folder):
+    """Every character by itself between two letters: what is an accent, a control, punctuation, white or Chinese. Does a block differ?"""
+    tok = referee_tokenizers.word_list({"?": 0, "a": 1, "b": 2, "ab": 3})
+    blocks = [" ".join(f"a{chr(c)}b" for c in range(k, k + 256)) for k in range(0, 0x110000, 256) if not 0xd800 <= k < 0xe000]
+    path = os.path.join(folder, "tokenizer.json")
+    tok.save(path)
+    answers = dump(program, path, blocks)
+    differ = len(blocks) - len(answers) + sum(parsed(a)[0] != expected(tok, b)[0] for a, b in zip(answers, blocks))
+    print(f"{'ok  ' if differ == 0 else 'FAIL'} every character: {len(blocks) - differ} of {len(blocks)} blocks equal", flush=True)
+    count(len(answers), "blocks of characters")
+    return differ > 0
+
+
 def main():
     program, wanted = sys.argv[1], sys.argv[2:]
     lines = hard_text.lines(LINES)
@@ -72,6 +85,7 @@ def main():
             bad += differ > 0
             total += 1
             count(len(answers), name)
+        bad += characters(program, folder) if not wanted else 0
     print(f"{total - bad} of {total} tokenizers equal on {len(lines)} lines each")
     return bad > 0 or total == 0
 

@@ -224,6 +224,13 @@ def wordpiece(lines, pre, normalizer=None, added=FLAGGED, decoder=None, post=Non
     return t
 
 
+def word_list(words):
+    t = Tokenizer(models.WordLevel(words, unk_token="?"))
+    t.normalizer = N.BertNormalizer(lowercase=False, strip_accents=True)
+    t.pre_tokenizer = P.BertPreTokenizer()
+    return t
+
+
 def charsmap(name, folder, lines):
     """The normal form that SentencePiece writes into a model of its own."""
     import sentencepiece
