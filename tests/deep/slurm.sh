@@ -16,7 +16,11 @@ failures=0
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 stop() {
     scancel --user=root 2>/dev/null
-    for daemon in slurmd slurmctld munged; do [ ! -s $daemon.pid ] || kill "$(cat $daemon.pid)"; done 2>/dev/null
+    local daemon pid
+    for daemon in slurmd slurmctld munged; do
+        [ -s $daemon.pid ] && pid=$(cat $daemon.pid) && kill "$pid" || continue
+        for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep .1; done
+    done 2>/dev/null
     rm -rf "$dir"
 }
 trap stop EXIT
