@@ -21,6 +21,29 @@ static int by_place(const void *a, const void *b)
     return x < y ? -1 : x > y;           /* as in the study */
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Of one control arm, one pattern, and by windows the other way round? */
+static bool is_behind(const ns_seed_group *x, const ns_seed_group *y)
+{
+    return is_control(x) && same_text(x->arm, y->arm) && same_text(x->pattern, y->pattern) && x->window > y->window;
+}
+
+/* Windows of a control arm ascend, in the places that its groups have. */
+static void sort_windows(const ns_seed_group **order, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = i + 1; k < n; k++)
+            if (is_behind(order[i], order[k])) {
+                const ns_seed_group *const later = order[i];
+                order[i] = order[k];
+                order[k] = later;
+            }
+}
+
 /* A pattern without a letter that has a window (S: the layer; H: half of its heads) has none to speak of. */
 static char *name_of(const ns_seed_group *g, const char *run, bool with_arm)
 {
@@ -146,8 +169,10 @@ int ns_arms_make(ns_arms *arms, const ns_emergence *e, ns_error *err)
     bool good = order && arms->list;
     for (int i = 0; good && i < arms->n; i++)
         order[i] = &e->groups[i];
-    if (good)
+    if (good) {
         qsort(order, (size_t)arms->n, sizeof *order, by_place);
+        sort_windows(order, arms->n);
+    }
     good = good && name_groups(arms, e, order);
     for (int i = 0; good && i < arms->n; i++) {
         arms->n_controls += is_control(order[i]);

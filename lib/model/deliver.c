@@ -8,6 +8,8 @@
 float *ns_buffer_need(ns_buffer *b, int64_t n, ns_error *err)
 {
     if ((size_t)n > b->n) {
+        if (b->n && (size_t)n < 2 * b->n)      /* what grows with the position does not do so at every band */
+            n = (int64_t)(2 * b->n);
         free(b->data);
         b->n = 0;
         b->data = ns_alloc_aligned((size_t)(n + NS_PANEL) * sizeof(float));

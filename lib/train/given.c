@@ -63,17 +63,42 @@ int64_t ns_train_model_positions(const ns_train_model *m)
 
 /* ---- the files of a checkpoint ---- */
 
-/* The weights are of 32 bits now. */
+/* Where the text begins that is the value of this key, quotes around both; NULL: `at` is no such key, or its value no plain text. */
+static const char *value_of(const char *at, const char *key)
+{
+    static const char space[] = " \t\r\n";
+    const size_t n = strlen(key);
+    if (strncmp(at, key, n) != 0)
+        return NULL;
+    at += n + strspn(at + n, space);
+    if (*at++ != ':')
+        return NULL;
+    at += strspn(at, space);
+    return *at == '"' && at[1 + strcspn(at + 1, "\"\\")] == '"' ? at + 1 : NULL;
+}
+
+/* The weights are of 32 bits now, and every dtype says so, that of a wrapper's text model too. Quotes in a text are escaped: `"dtype"`
+ * with a colon behind it is a key. Every other byte stays. */
 static char *with_dtype(char *text)
 {
-    static const char *const types[] = {"\"dtype\"", "\"torch_dtype\""};
-    for (int i = 0; i < 2 && text; i++)
-        if (strstr(text, types[i])) {
-            char *const before = text;
-            text = ns_json_with_string(before, i ? "torch_dtype" : "dtype", "float32");
-            free(before);
+    static const char of_32_bits[] = "float32";
+    char *const out = text ? ns_alloc_array(2 * strlen(text) + 1, 1) : NULL;      /* `"dtype":""` is 10, and grows by 7 */
+    size_t n = 0;
+    for (const char *at = text; out && *at;) {
+        const char *value = value_of(at, "\"dtype\"");
+        value = value ? value : value_of(at, "\"torch_dtype\"");
+        for (; at < value; at++)
+            out[n++] = *at;
+        if (value) {
+            memcpy(out + n, of_32_bits, sizeof of_32_bits - 1);
+            n += sizeof of_32_bits - 1;
+            at += strcspn(at, "\"");
+        } else {
+            out[n++] = *at++;
         }
-    return text;
+    }
+    free(text);
+    return out;
 }
 
 int ns_train_config_text(const ns_trainer *t, char **out, ns_error *err)

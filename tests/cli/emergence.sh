@@ -131,16 +131,20 @@ shows() {
 }
 run figure laziness both/study.h5 -o laziness.svg
 shows laziness.svg Laziness 'retrieval (find)' 'previous token' 'needle accuracy' a b 30 tokens
-k=0
-for arm in one two three; do           # told apart by what differs: the window of half of the heads, and the arm of all that share a name
+k=0 windows='4 16 32'
+for arm in two three one; do           # told apart by what differs: the window of half of the heads, and the arm of all that share a name
     mkdir -p named && cp -r a named/$arm && cp -r a named/$arm-H
     echo "{\"coords\": {\"arm\": \"$arm\", \"pattern\": \"FFFF\", \"seed\": 3}}" >named/$arm/run.json
-    echo "{\"coords\": {\"arm\": \"heads\", \"pattern\": \"HHHH\", \"window\": ${#arm}, \"seed\": 1$((k += 1))}}" >named/$arm-H/run.json
+    echo "{\"coords\": {\"arm\": \"heads\", \"pattern\": \"HHHH\", \"window\": ${windows%% *}, \"seed\": 1$((k += 1))}}" \
+        >named/$arm-H/run.json
+    windows=${windows#* }
 done
 run scan named/* --cases cases.jsonl --probe retrieval_find --steps 10,30 -o named/scan
 run merge named/scan -o named.h5
 run figure laziness named.h5 --persist 1 --previous '' -o named.svg
-shows named.svg 'one FFFF' 'two FFFF' 'three FFFF' 'HHHH W=3' 'HHHH W=5'
+shows named.svg 'one FFFF' 'two FFFF' 'three FFFF' 'HHHH W=4' 'HHHH W=16' 'HHHH W=32'
+ordered=$(grep -o '>HHHH W=[0-9]*<' named.svg | uniq | tr -d '\n')           # by number, not by the names of their runs
+[ "$ordered" = '>HHHH W=4<>HHHH W=16<>HHHH W=32<' ] || fail "windows of a control arm are drawn in the order $ordered"
 run figure strip scan/study.h5 --run a -o strip.svg
 shows strip.svg 'run a' L3 L5 retrieval_find death 'not born'
 run figure curves both/study.h5 -o curves.svg

@@ -143,6 +143,35 @@ static void refusals(void **state)
     ns_train_model_free(model);
 }
 
+/* A wrapper's text model says of what bits it is, too; a text that speaks of it does not. */
+static void nested_dtypes(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "{\"model_type\": \"gemma3\", \"vision_config\": {}, \"torch_dtype\" : \"bfloat16\", "
+        "\"_name_or_path\": \"a \\\"dtype\\\": \\\"b\\\"\","
+        " \"text_config\": {\"model_type\": \"gemma3_text\", \"dtype\":\"bfloat16\", \"hidden_size\": 16, \"num_attention_heads\": 2, "
+        "\"num_key_value_heads\": 1, \"head_dim\": 8, \"num_hidden_layers\": 1, \"intermediate_size\": 24, \"vocab_size\": 56, "
+        "\"max_position_embeddings\": 64, \"query_pre_attn_scalar\": 1.0}}";
+    char *step = NULL, *text = NULL, *const path = ns_path_join(folder, "wrapped.json");
+    size_t n;
+    ok(ns_file_write(path, config, strlen(config), &err));
+    given g = open_given(path, 1);
+    ok(ns_trainer_save(g.trainer, folder, true, &step, &err));
+    char *const file = ns_path_join(step, "config.json");
+    ok(ns_file_read(file, 1 << 20, &text, &n, &err));
+    assert_non_null(strstr(text, "\"torch_dtype\" : \"float32\""));
+    assert_non_null(strstr(text, "\"dtype\":\"float32\""));
+    assert_non_null(strstr(text, "a \\\"dtype\\\": \\\"b\\\""));
+    assert_non_null(strstr(text, "\"query_pre_attn_scalar\": 1.0"));          /* every other byte as it was */
+    assert_null(strstr(text, "bfloat16"));
+    close_given(&g);
+    free(path);
+    free(step);
+    free(file);
+    free(text);
+}
+
 /* A step is of 32-bit weights whatever was begun from; what its model says already is no setting of the run, but may stand there. */
 static void a_step_of_its_own(void **state)
 {
@@ -246,6 +275,7 @@ int main(int argc, char **argv)
 {
     gguf = argc == 2 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals),
-                                       cmocka_unit_test(parts_of_a_tensor), cmocka_unit_test(a_step_of_its_own)};
+                                       cmocka_unit_test(parts_of_a_tensor), cmocka_unit_test(a_step_of_its_own),
+                                       cmocka_unit_test(nested_dtypes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
