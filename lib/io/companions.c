@@ -3,6 +3,7 @@
 #include "io/series.h"
 #include <needlescope/tokenizer.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,10 +40,13 @@ static int in_main(char **found, const char *cache, ns_error *err)
 {
     char *const ref = ns_path_join(cache, "refs/main"), *commit = NULL, *snapshot = NULL;
     int rc = ref ? NS_OK : ns_oom(err, cache);
-    if (rc == NS_OK && ns_path_exists(ref) && ns_file_read(ref, MAX_COMMIT, &commit, NULL, NULL) == NS_OK) {
+    if (rc == NS_OK && ns_path_exists(ref) && ns_file_read(ref, MAX_COMMIT, &commit, NULL, NULL) == NS_E_MEMORY)
+        rc = ns_oom(err, ref);
+    if (commit)
         commit[strcspn(commit, " \t\r\n")] = '\0';
-        snapshot = ns_plain_name(commit) ? ns_printf_alloc("%s/snapshots/%s", cache, commit) : NULL;
-        rc = !ns_plain_name(commit) ? NS_OK : snapshot ? tokenizer_in(found, snapshot, NULL, err) : ns_oom(err, cache);
+    if (commit && ns_plain_name(commit)) {
+        snapshot = ns_printf_alloc("%s/snapshots/%s", cache, commit);
+        rc = snapshot ? tokenizer_in(found, snapshot, NULL, err) : ns_oom(err, cache);
     }
     free(snapshot);
     free(commit);
@@ -67,19 +71,24 @@ static int in_parent(char **found, const char *cache, ns_error *err)
     return rc;
 }
 
-/* CACHE/snapshots/COMMIT -> CACHE, malloc'd; NULL: no such folder, or no memory. */
-static char *cache_of(const char *dir)
+/* The folder by its real path; NULL where it has none. NS_E_MEMORY alone is an error. */
+static int real_path(const char *dir, char **out, ns_error *err)
 {
-    char *const whole = realpath(dir, NULL);
-    char *const commit = whole ? strrchr(whole, '/') : NULL;
+    errno = 0;
+    *out = realpath(dir, NULL);
+    return !*out && errno == ENOMEM ? ns_oom(err, dir) : NS_OK;
+}
+
+/* CACHE/snapshots/COMMIT -> CACHE, in place; false: it is no such folder. */
+static bool to_cache(char *whole)
+{
+    char *const commit = strrchr(whole, '/');
     if (commit)
         *commit = '\0';
-    if (commit && ns_ends(whole, "/snapshots")) {
-        whole[strlen(whole) - strlen("/snapshots")] = '\0';
-        return whole;
-    }
-    free(whole);
-    return NULL;
+    if (!commit || !ns_ends(whole, "/snapshots"))
+        return false;
+    whole[strlen(whole) - strlen("/snapshots")] = '\0';
+    return true;
 }
 
 static int of_another(ns_checkpoint *ck, const char *cache, ns_error *err)
@@ -92,35 +101,27 @@ static int of_another(ns_checkpoint *ck, const char *cache, ns_error *err)
     return rc;
 }
 
-/* Is the folder, or the one above it, RUN/checkpoints? */
-static bool in_checkpoints(const char *dir, bool above)
+/* RUN/config.json of RUN/checkpoints/step1000.pt, RUN's tokenizer of RUN/checkpoints/step1000; else that of a cache. whole: the real path
+ * of the folder, which is written on. */
+static int look_around(ns_checkpoint *ck, char *whole, ns_error *err)
 {
-    char *const whole = realpath(dir, NULL), *const last = whole && above ? strrchr(whole, '/') : NULL;
-    if (last)
-        *last = '\0';
-    const bool is = whole && ns_series_is_nest(ns_path_base(whole));
-    free(whole);
-    return is;
-}
-
-/* RUN/config.json of RUN/checkpoints/step1000.pt. */
-static int config_above(ns_checkpoint *ck, ns_error *err)
-{
-    return ck->config || !in_checkpoints(ck->dir, false) ? NS_OK : beside(&ck->config, ck->dir, "../config.json", err);
+    int rc = ns_series_is_nest(ns_path_base(whole)) ? beside(&ck->config, ck->dir, "../config.json", err) : NS_OK;
+    if (rc != NS_OK || ck->tokenizer)
+        return rc;
+    if (to_cache(whole))
+        return of_another(ck, whole, err);
+    return ns_series_is_nest(ns_path_base(whole)) ? tokenizer_in(&ck->tokenizer, ck->dir, "../..", err) : NS_OK;
 }
 
 int ns_checkpoint_companions(ns_checkpoint *ck, ns_error *err)
 {
+    char *whole = NULL;
     int rc = beside(&ck->config, ck->dir, "config.json", err);
-    rc = rc != NS_OK ? rc : config_above(ck, err);
     rc = rc != NS_OK ? rc : tokenizer_in(&ck->tokenizer, ck->dir, NULL, err);
     rc = rc != NS_OK ? rc : tokenizer_in(&ck->tokenizer, ck->dir, "..", err);
-    if (rc != NS_OK || ck->tokenizer)
-        return rc;
-    if (in_checkpoints(ck->dir, true))
-        return tokenizer_in(&ck->tokenizer, ck->dir, "../..", err);
-    char *const cache = cache_of(ck->dir);
-    rc = cache ? of_another(ck, cache, err) : NS_OK;
-    free(cache);
+    if (rc == NS_OK && !(ck->config && ck->tokenizer))
+        rc = real_path(ck->dir, &whole, err);
+    rc = rc != NS_OK || !whole ? rc : look_around(ck, whole, err);
+    free(whole);
     return rc;
 }

@@ -110,7 +110,7 @@ int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
     if (s->n)
         qsort(s->list, (size_t)s->n, sizeof *s->list, in_order);
     const int rc = ns_series_drop_same(s, err);
-    if (s->n_left_out)
+    if (rc == NS_OK && s->n_left_out)          /* refused memory leaves one without a name */
         qsort(s->left_out, (size_t)s->n_left_out, sizeof *s->left_out, by_name);
     if (rc != NS_OK || s->n == 0)
         return rc != NS_OK ? rc : none(s, folder, err);

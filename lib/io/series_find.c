@@ -96,15 +96,15 @@ static int leave_folder(ns_series *s, const char *path, const char *name, bool k
 
 static int add_entries(ns_series *, const char *folder, const char *under, ns_error *);
 
-/* By a file that transformers names so. */
-static bool is_checkpoint(const char *folder)
+/* By a file that transformers names so. NS_E_MEMORY alone is an error. */
+static int is_checkpoint(const char *folder, bool *is, ns_error *err)
 {
     ns_location at;
-    const bool located = ns_locate(&at, folder, NULL, NULL) == NS_OK;
-    const bool is = located && ns_reader_gives(ns_path_base(at.index_path ? at.index_path : at.files[0]));
-    if (located)
+    const int located = ns_locate(&at, folder, NULL, NULL);
+    *is = located == NS_OK && ns_reader_gives(ns_path_base(at.index_path ? at.index_path : at.files[0]));
+    if (located == NS_OK)
         ns_location_free(&at);
-    return is;
+    return located == NS_E_MEMORY ? ns_oom(err, folder) : NS_OK;
 }
 
 /* RUN/checkpoints; one without a word of checkpoints is like any other folder. */
@@ -118,11 +118,12 @@ static int add_nest(ns_series *s, const char *path, const char *name, ns_error *
 static int add_folder(ns_series *s, const char *path, const char *name, const char *label, bool top, ns_error *err)
 {
     ns_series_item item = {0};
-    bool weights;
+    bool weights, whole = true;
     const bool known = ns_series_parse(name, &item);
-    if (top && ns_series_is_nest(name) && !is_checkpoint(path))
+    int rc = top && ns_series_is_nest(name) ? is_checkpoint(path, &whole, err) : NS_OK;
+    if (rc == NS_OK && !whole)
         return add_nest(s, path, name, err);
-    const int rc = holds_weights(path, &weights, err);
+    rc = rc != NS_OK ? rc : holds_weights(path, &weights, err);
     if (rc == NS_OK && known && access(path, R_OK | X_OK) != 0)          /* a step that may not be looked at fails, and is not left out */
         return add(s, path, label, known, &item, err);
     return rc != NS_OK ? rc : weights ? add(s, path, label, known, &item, err) : leave_folder(s, path, label, known, err);
@@ -241,7 +242,10 @@ static int alone(ns_series *s, const char *folder, ns_error *err)
     const int rc = holds_weights(folder, &weights, err);
     if (rc != NS_OK || !weights)
         return rc;
-    if (ns_locate(&at, folder, NULL, NULL) == NS_OK) {
+    const int located = ns_locate(&at, folder, NULL, NULL);
+    if (located == NS_E_MEMORY)
+        return ns_oom(err, folder);
+    if (located == NS_OK) {
         take_back(s, &at);
         ns_location_free(&at);
     }

@@ -89,14 +89,16 @@ static int open_item(ns_checkpoint **out, const ns_series_item *item)
                               NULL);
 }
 
-/* What cannot be opened is the same as nothing: its scan says why. */
-static bool same_tensors(const ns_series_item *x, const ns_series_item *y)
+/* What cannot be opened is the same as nothing: its scan says why. NS_E_MEMORY alone is an error. */
+static int same_tensors(const ns_series_item *x, const ns_series_item *y, bool *same, ns_error *err)
 {
     ns_checkpoint *a = NULL, *b = NULL;
-    const bool same = open_item(&a, x) == NS_OK && open_item(&b, y) == NS_OK && within(a, b) && within(b, a);
+    int rc = open_item(&a, x);
+    rc = rc != NS_OK ? rc : open_item(&b, y);
+    *same = rc == NS_OK && within(a, b) && within(b, a);
     ns_checkpoint_free(a);
     ns_checkpoint_free(b);
-    return same;
+    return rc == NS_E_MEMORY ? ns_oom(err, x->path) : NS_OK;
 }
 
 /* ---- why one is not a checkpoint of its own ---- */
@@ -124,12 +126,16 @@ static const ns_series_item *branch_before(const ns_series *s, int64_t i)
 }
 
 /* main and the like are, as a rule, the last of the numbered ones once more. */
-static const ns_series_item *final_twin(const ns_series *s, int64_t i)
+static int final_twin(const ns_series *s, int64_t i, const ns_series_item **twin, ns_error *err)
 {
-    for (int64_t k = i - 1, tried = 0; s->list[i].final && k >= 0 && tried < NEAREST; k--, tried++)
-        if (same_tensors(&s->list[i], &s->list[k]))
-            return &s->list[k];
-    return NULL;
+    int rc = NS_OK;
+    *twin = NULL;
+    for (int64_t k = i - 1; s->list[i].final && k >= 0 && k >= i - NEAREST && rc == NS_OK && !*twin; k--) {
+        bool same;
+        rc = same_tensors(&s->list[i], &s->list[k], &same, err);
+        *twin = rc == NS_OK && same ? &s->list[k] : NULL;
+    }
+    return rc;
 }
 
 static int leave_as(ns_series *s, int64_t i, bool *gone, ns_error *err, const char *why, const char *of)
@@ -138,24 +144,33 @@ static int leave_as(ns_series *s, int64_t i, bool *gone, ns_error *err, const ch
     return ns_series_leave(s, s->list[i].label, false, err, why, of);
 }
 
+static const char same_weights[] = "the same weights as %s";
+
+/* Two of one step. */
+static int judge_step(ns_series *s, int64_t i, bool *gone, ns_error *err)
+{
+    const ns_series_item *const item = &s->list[i], *const before = item - 1;
+    bool same;
+    if (same_stem(item, before))
+        return leave_as(s, i, gone, err, "the same name in another format than %s", before->label);
+    const int rc = same_tensors(item, before, &same, err);
+    if (rc == NS_OK && same)
+        return leave_as(s, i, gone, err, same_weights, before->label);
+    return rc == NS_OK && item->inside ? leave_as(s, i, gone, err, "by its own account it is of the step of %s", before->label) : rc;
+}
+
 static int judge(ns_series *s, char *const *files, int64_t i, bool *gone, ns_error *err)
 {
-    static const char same[] = "the same weights as %s";
     const int64_t twin = twin_of(files, i);
-    const ns_series_item *const item = &s->list[i], *const first = branch_before(s, i), *const before = i ? item - 1 : NULL;
+    const ns_series_item *const item = &s->list[i], *const first = branch_before(s, i), *last;
     if (twin >= 0)
-        return leave_as(s, i, gone, err, same, s->list[twin].label);
+        return leave_as(s, i, gone, err, same_weights, s->list[twin].label);
     if (first)
         return leave_as(s, i, gone, err, "trained beside %s, not after it: a run of its own, to be named with --manifest", first->label);
-    if (before && same_step(item, before)) {
-        if (same_stem(item, before))
-            return leave_as(s, i, gone, err, "the same name in another format than %s", before->label);
-        if (same_tensors(item, before))
-            return leave_as(s, i, gone, err, same, before->label);
-        return item->inside ? leave_as(s, i, gone, err, "by its own account it is of the step of %s", before->label) : NS_OK;
-    }
-    const ns_series_item *const last = final_twin(s, i);
-    return last ? leave_as(s, i, gone, err, same, last->label) : NS_OK;
+    if (i && same_step(item, item - 1))
+        return judge_step(s, i, gone, err);
+    const int rc = final_twin(s, i, &last, err);
+    return rc == NS_OK && last ? leave_as(s, i, gone, err, same_weights, last->label) : rc;
 }
 
 int ns_series_drop_same(ns_series *s, ns_error *err)

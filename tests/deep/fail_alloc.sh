@@ -44,6 +44,14 @@ other_forms() {
     echo '{"<x>": 6}' >gpt2/added_tokens.json &&
     echo '{"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true, "bos_token": "<x>"}' >gpt2/tokenizer_config.json
 }
+mixed() {       # checkpoints as people have them: a nest, two names of one step, main of the same tensors, a cache without a tokenizer
+    mkdir -p mixed/checkpoints/step20 mixed/main models--o--n/refs models--o--n/snapshots/s models--o--n/snapshots/m &&
+        cp model/* mixed/checkpoints/step20 && cp model/model.safetensors mixed/main &&
+        cp told/model.safetensors mixed/checkpoints/step10.safetensors &&
+        cp told/model.safetensors mixed/checkpoints/checkpoint-10.safetensors &&
+        cp model/* models--o--n/snapshots/s && cp told/* models--o--n/snapshots/m &&
+        printf s >models--o--n/refs/step1 && printf m >models--o--n/refs/main
+}
 run_of_window() {    # run_of_window FOLDER WINDOW: the planted run with another coordinate and name, which are all that is read of it twice
     cp -r run "$1" && sed -i "s/\"window\":[[:space:]]*0/\"window\": $2/; s/\"name\":[[:space:]]*\"run\"/\"name\": \"$1\"/" "$1/run.json"
 }
@@ -52,6 +60,7 @@ make_inputs() {
     # shellcheck disable=SC2086  # options
     "$ns" lab plant -o told $small && tokenizer >told/tokenizer.json && other_forms &&
     "$ns" lab plant -o model $small && "$ns" cases needle --model model --lengths 48,64 --depths 0,.5 --twins swap -o cases.jsonl &&
+    mixed &&
     "$ns" cases needle --model model --lengths 40 --depths .5 --twins swap -o few.jsonl &&
     "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
     "$ns" merge scan -o study.h5 && run_of_window narrow 4 && run_of_window wide 16 &&
@@ -81,7 +90,9 @@ declare -A lines=(
     [zip]="inspect $corpus/torch/whole-zip --tensors" [legacy]="inspect $corpus/torch/whole-legacy --tensors"
     [gguf]="inspect $corpus/gguf/llama_half --tensors" [pieces]="tokenize $corpus/gguf/sentences A[N]b"
     [bytes]="tokenize $corpus/gguf/bytes ab" [t5]="tokenize $in/t5 Aab" [bert]="tokenize $in/bert unaffable"
-    [gpt2]="tokenize $in/gpt2 ab<x>"
+    [gpt2]="tokenize $in/gpt2 ab<x>" [list]="scan $in/mixed --list" [revisions]="scan $in/models--o--n --list --write-manifest out"
+    [revision]="inspect $in/models--o--n --revision step1 --tensors" [llama2c]="inspect $corpus/llama2c/model-0-own --tensors"
+    [llama_pieces]="tokenize $corpus/llama2c/tokenizer Aab"
     [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
