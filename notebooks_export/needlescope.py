@@ -812,7 +812,7 @@ class _Scratch:
 # ---- text ----
 
 class Tokenizer(_Owner):
-    """A Hugging Face tokenizer.json, or a folder that holds one."""
+    """A Hugging Face tokenizer.json (tokenizer.model, vocab.json, vocab.txt), or a folder that holds one."""
 
     def __init__(self, path):
         handle = c.c_void_p()
@@ -1455,7 +1455,7 @@ class Model(_Owner):
 
     def _need_tokenizer(self):
         if self.tokenizer is None:
-            raise ValueError(f"{self.path} has no tokenizer.json: give token ids, or load(..., tokenizer=PATH)")
+            raise ValueError(f"{self.path} has no tokenizer: give token ids, or load(..., tokenizer=PATH)")
         return self.tokenizer
 
     def encode(self, text, special=True):

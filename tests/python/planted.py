@@ -375,7 +375,7 @@ def test_errors(m):
     raises(ValueError, "whole numbers", m.run, [1.5])
     raises(ValueError, "whole numbers", m.run, [1 << 40])
     raises(ValueError, "no token", m.run, [])
-    raises(ValueError, "has no tokenizer.json", m.encode, "text")
+    raises(ValueError, "has no tokenizer:", m.encode, "text")
     raises(ns.Error, "absent.jsonl", m.cases, os.path.join(work.name, "absent.jsonl"))
     raises(ns.Error, "", m.cases, [dict(tokens=[1, 2], spans=dict(needle=[0, 9]))])
     with m.ablate(HEADS, mode="knockout"):

@@ -15,7 +15,7 @@ void ns_tok_note(ns_tok_neighbours *n, const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(n->notes.text[n->notes.n++], sizeof *n->notes.text, fmt, args);
+    ns_line_args(n->notes.text[n->notes.n++], sizeof *n->notes.text, fmt, args);
     va_end(args);
 }
 
