@@ -32,6 +32,7 @@ struct ns_claim {
     pthread_t       thread;
     pthread_mutex_t mutex;
     pthread_cond_t  ended;
+    pid_t           process;           /* whose thread it is: a fork() of it has none */
     bool            renews, over;
 };
 
@@ -139,12 +140,15 @@ static void begin_to_renew(ns_claim *claim)
     pthread_mutex_init(&claim->mutex, NULL);
     pthread_cond_init(&claim->ended, NULL);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    claim->process = getpid();
     claim->renews = pthread_create(&claim->thread, NULL, renew, claim) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void end_to_renew(ns_claim *claim)
 {
+    if (claim->process != getpid())
+        return;
     pthread_mutex_lock(&claim->mutex);
     claim->over = true;
     pthread_cond_signal(&claim->ended);
