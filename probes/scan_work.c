@@ -90,7 +90,7 @@ static int open_checkpoint(ns_scan_pass *s, ns_opened **m, ns_error *err)
 {
     int rc = ns_scan_open_run(s);
     if (rc != NS_OK)
-        return rc;
+        return ns_fail(err, rc, "%s", s->err ? s->err->message : "");
     rc = ns_scan_open(m, s, s->item, err);
     return rc == NS_OK && s->first ? check_same_heads((*m)->arch, s->first->arch, s->first_label, err) : rc;
 }

@@ -150,6 +150,13 @@ static bool figures(const char *a, const char *b)
     return drawn && read_ends(a, x) && read_ends(b, y) && memcmp(x, y, sizeof x) == 0;
 }
 
+/* A scan's memory of a shard names the shard's inode and time: each run has others. */
+static bool remembers(const char *name)
+{
+    const size_t n = strlen(name);
+    return n > 5 && strcmp(name + n - 5, ".seen") == 0;
+}
+
 /* Every file below got is below want, the same in every byte, or two figures where their bytes are not asked for; NULL, or the name of one
  * that is not. */
 static const char *stranger(const char *got, const char *want, bool any_look)
@@ -166,7 +173,7 @@ static const char *stranger(const char *got, const char *want, bool any_look)
         snprintf(b, sizeof b, "%s/%s", want, e->d_name);
         if (lstat(a, &st) == 0 && S_ISDIR(st.st_mode))
             found = stranger(a, b, any_look);
-        else if (!same_file(a, b) && !(any_look && figures(a, b)))
+        else if (!remembers(a) && !same_file(a, b) && !(any_look && figures(a, b)))
             found = strcpy(name, e->d_name);
     }
     if (d)
