@@ -97,7 +97,9 @@ def score_file(*options):
     out = os.path.join(work.name, "scores.h5")
     call("score", MODEL, "--cases", CASES, "-o", out, *options)
     with h5py.File(out) as f:
-        return {name: d[()] for name, d in f.items() if isinstance(d, h5py.Dataset)}
+        said = {name: d[()] for name, d in f.items() if isinstance(d, h5py.Dataset)}
+    assert said.pop("sample").size == said.pop("weights_sample").size == 1024   # of the checkpoint: what tells it from another one
+    return said
 
 
 def test_score_is_what_score_writes(m):
