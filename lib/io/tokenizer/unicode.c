@@ -56,8 +56,8 @@ bool ns_tok_is_mark(uint32_t code)
     return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
 }
 
-/* `tokenizers` asks the Rust crate unicode_categories for accents, controls and punctuation, whose tables are of Unicode 7: what is newer is
- * none of them. Three characters have changed since. */
+/* `tokenizers` asks the Rust crate unicode_categories for accents, controls and punctuation, whose tables are of Unicode 7: what is newer
+ * is none of them. Three characters have changed since. */
 static bool is_newer(uint32_t code)
 {
     static const uint32_t ranges[][2] = {
