@@ -73,7 +73,8 @@ static bool is_new(const uint8_t *bytes, size_t n)
     return n >= NEW_HEADER && memcmp(bytes, magic, sizeof magic) == 0;
 }
 
-/* false: these seven numbers are of no model. A vocabulary below 0 says in version 0 that the head is a matrix of its own. */
+/* false: these seven numbers are of no model, or the magic number is said to be of version 0, which has none. A vocabulary below 0 says in
+ * version 0 that the head is a matrix of its own. */
 static bool read_shape(const uint8_t *bytes, size_t n, shape *out)
 {
     int32_t v[7], version = 0;
@@ -89,7 +90,7 @@ static bool read_shape(const uint8_t *bytes, size_t n, shape *out)
         if (v[i] < 1 || v[i] > (i == 2 ? MOST_LAYERS : MOST))
             return false;
     *out = (shape){v[0], v[1], v[2], v[3], v[4], v[5], v[6], version, shared};
-    return v[0] % (2 * v[3]) == 0 && v[3] % v[4] == 0;
+    return (version || !new) && v[0] % (2 * v[3]) == 0 && v[3] % v[4] == 0;
 }
 
 static bool probe(const ns_lead *lead)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A file's tensors may share storages (tied weights), but not so often that reading them all is endless. */
-enum { MAX_SHARED = 64, WRAPPERS = 4 };
+enum { MAX_SHARED = 64, WRAPPERS = 4, MAX_METADATA = 64 };
 static const int64_t free_bytes = 64 << 20;      /* expanded buffers of small files */
 
 static const ns_torch_type types[] = {
@@ -170,17 +170,20 @@ static int read_sizes(const reading *r, ns_ref ref, const char *what, int64_t ou
     return NS_OK;
 }
 
-/* Bits of complex tensors whose values are made when they are read. */
-static bool is_lazy(const reading *r)
+/* Bits of complex tensors whose values are made when they are read. A dict of many keys, which all tensors may share, is not searched for
+ * each of them: PyTorch writes these two and what a device adds. */
+static int check_metadata(const reading *r)
 {
     const ns_pickle *const p = &r->t->pickle;
     const ns_ref metadata = argument(r, r->version == 3 ? 7 : 6);
+    if (ns_pickle_is(p, metadata, NS_PICKLE_DICT) && p->nodes[metadata].n > MAX_METADATA)
+        return fail(r, NS_E_FORMAT, "its metadata has %u keys, which PyTorch cannot have written", p->nodes[metadata].n);
     for (int i = 0; i < 2; i++) {
         const ns_ref bit = ns_pickle_get(p, metadata, (const char *[]){"neg", "conj"}[i]);
         if (ns_pickle_is(p, bit, NS_PICKLE_BOOL) && p->nodes[bit].integer)
-            return true;
+            return fail(r, NS_E_UNSUPPORTED, "a view that negates or conjugates (save its resolve_neg())");
     }
-    return false;
+    return NS_OK;
 }
 
 static int read_type(reading *r, const ns_torch_storage *s)
@@ -210,7 +213,7 @@ static int read_call(reading *r, ns_torch_storage *s)
         rc = read_sizes(r, argument(r, 3), "stride", r->stride, &strides);
     if (rc == NS_OK && strides != r->rank)
         rc = fail(r, NS_E_FORMAT, "a shape of %d dimensions and %d strides", r->rank, strides);
-    return rc == NS_OK && is_lazy(r) ? fail(r, NS_E_UNSUPPORTED, "a view that negates or conjugates (save its resolve_neg())") : rc;
+    return rc != NS_OK ? rc : check_metadata(r);
 }
 
 /* Elements of the storage from the tensor's first to behind its last; false: beyond 2^63. */

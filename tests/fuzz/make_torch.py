@@ -57,9 +57,9 @@ class Made:
         return self.call
 
 
-def tensor(storage, offset, shape, stride, version=2, dtype=None):
+def tensor(storage, offset, shape, stride, version=2, dtype=None, metadata=None):
     more = ((), (False, collections.OrderedDict()), (False, collections.OrderedDict(), dtype))[version - 1]
-    return Made(REBUILD[version - 1], storage, offset, shape, stride, *more)
+    return Made(REBUILD[version - 1], storage, offset, shape, stride, *more, *([metadata] if metadata else []))
 
 
 def pickled(value, protocol=2, legacy=False):
@@ -208,6 +208,9 @@ def lies():
     yield "lie-shape", one(0, (7,), (1,))
     yield "lie-overflow", one(0, (2**40, 2**40), (2**40, 1))
     yield "lie-stride-overflow", one(0, (2, 2), (2**62, 2**62))
+    yield "lie-stride-to-nothing", one(0, (5,), (2**62,))
+    yield "lie-negated", one(0, (6,), (1,), 2, None, {"conj": False, "neg": True})
+    yield "lie-metadata", one(0, (6,), (1,), 2, None, {str(i): False for i in range(65)})
     yield "lie-negative-stride", one(5, (6,), (-1,))
     yield "lie-negative-offset", one(-1, (2,), (1,))
     yield "lie-negative-shape", one(0, (-2, -3), (3, 1))

@@ -182,6 +182,21 @@ static void what_is_never_swept(void **state)
     }
 }
 
+/* A link with the name of a dead process's temporary is nobody's temporary: what it leads to is not looked at, and it stays. */
+static void links_stay(void **state)
+{
+    (void)state;
+    char made[512], victim[96];
+    end(writer(target, made));
+    snprintf(victim, sizeof victim, "%s/victim", folder);
+    assert_int_equal(rename(made, victim), 0);
+    assert_int_equal(symlink(victim, made), 0);
+    write_target();
+    ns_temporaries_sweep(folder, NULL);
+    assert_int_equal(temporaries(), 1);
+    assert_int_equal(unlink(made), 0);
+}
+
 /* Another host's process cannot be asked: its lock, and a day without a byte, must say. */
 static void other_hosts(void **state)
 {
@@ -230,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(planted_links), IN_A_FOLDER(killed_writers), IN_A_FOLDER(what_is_never_swept),
         IN_A_FOLDER(long_names),    IN_A_FOLDER(other_hosts),    IN_A_FOLDER(folders),
+        IN_A_FOLDER(links_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <sys/stat.h>
 #include <needlescope/checkpoint.h>
 #include <needlescope/tokenizer.h>
 
@@ -255,6 +256,13 @@ static void lies(void **state)
     write_file("lies/model.bin", 1, true);
     change("lies/model.bin", 4, 2);
     refused("lies/model.bin", NS_E_UNSUPPORTED, "of version 2, whose weights are int8 (export it with --version 0 or 1)");
+    struct stat old;
+    write_file("lies/model.bin", 0, true);
+    assert_int_equal(stat(in_scratch("lies/model.bin"), &old), 0);
+    write_file("lies/model.bin", 1, true);
+    change("lies/model.bin", 4, 0);
+    assert_int_equal(truncate(in_scratch("lies/model.bin"), old.st_size), 0);      /* all that version 0 would hold it to */
+    refused("lies/model.bin", NS_E_FORMAT, "its first bytes are no header of a llama2.c file");
     write_file("lies/model.bin", 0, true);
     assert_int_equal(truncate(in_scratch("lies/model.bin"), 900), 0);
     refused("lies/model.bin", NS_E_FORMAT, "has 900 bytes, where a llama2.c file of 2 layers, 8 dimensions and 5 tokens");

@@ -242,6 +242,16 @@ static void test_claims(void **state)
     }
 }
 
+/* So many numbers that their bytes are 2^64, which would be none. */
+static void test_claims_that_wrap(void **state)
+{
+    (void)state;
+    const hid_t file = change(), dcpl = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(dcpl, 2, (const hsize_t[]){1024, 1});
+    make_dataset(file, dcpl, H5Screate_simple(2, (const hsize_t[]){(hsize_t)1 << 62, 1}, NULL));
+    expect_refused("claims 4611686018427387904 values, but the file does not hold them", NS_E_FORMAT);
+}
+
 /* 2^42 numbers that were never written: hashing them would take hours. */
 static void test_claims_to_hash(void **state)
 {
@@ -478,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound), cmocka_unit_test(test_flips), cmocka_unit_test(test_cuts), cmocka_unit_test(test_without_seal),
         cmocka_unit_test(test_external), cmocka_unit_test(test_virtual), cmocka_unit_test(test_filter), cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_claims_that_wrap),
         cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kinds), cmocka_unit_test(test_claims_to_hash), cmocka_unit_test(test_heaps),
         cmocka_unit_test(test_absurd_length), cmocka_unit_test(test_hang), cmocka_unit_test(test_chunks),
