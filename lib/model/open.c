@@ -72,13 +72,13 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
 {
     const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
     const ns_arch_params how = {.size = sizeof how, .names_path = p->names, .olmo3_rope = p->olmo3_rope, .warn = p->warn, .user = p->user};
-    const int rc = ns_checkpoint_open(&m->checkpoint, p->path, &where, err);
+    int rc = ns_checkpoint_open(&m->checkpoint, p->path, &where, err);
     if (rc != NS_OK)
         return rc;
     for (int64_t i = 0; p->warn && ns_checkpoint_note(m->checkpoint, i); i++)
         p->warn(p->user, ns_checkpoint_note(m->checkpoint, i));
-    const int read = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
-    return read ? read : check_olmo3(p, m->arch, err);
+    rc = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
+    return rc != NS_OK ? rc : check_olmo3(p, m->arch, err);
 }
 
 /* For a tokenizer alone: a tokenizer.json or its like, a folder that holds one, or a checkpoint that knows where its own is. */

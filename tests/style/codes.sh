@@ -15,6 +15,7 @@ faults() {
     strip $(find $folders -name '*.[ch]' | sort) >"$work"
     grep -E "!rc([^A-Za-z0-9_]|\$)|(if|while) \\(rc\\)|(&&|\\|\\|) rc[);]" "$work"
     grep -E "$code (\\?|&&|\\|\\|)" "$work" | grep -vE '(==|!=|<|>=) rc (\?|&&|\|\|)'
+    grep -E '(^|[^A-Za-z0-9_])([a-z_]+) \? \2 : [a-z_]+\(.*err\)' "$work"
     grep -E '(if|while) \(\(rc = [^<!]*\)\)$|\(rc = [^<!]*\)\) (&&|\|\|)|(&&|\|\|) \(rc = [^<!]*\)\)$' "$work" | grep -vE '\) == '
     grep -E "$code (<|>=) 0|\\(rc = .*\\) (<|>=) 0" "$work" | grep -vE "^($stops)\\.c:"
 }
@@ -40,6 +41,8 @@ if [ "$1" = --self-test ]; then
     if ((rc = one(a)))
     if ((rc = one(a)) || (rc = two(b)) != NS_OK)
     if (rc < 0)
+    return read ? read : next(a, err);
+    return text ? text : next(a); // fine
     rc = rc != NS_OK ? rc : next(); // fine
     if (rc == NS_OK && b) // fine
     if ((rc = one(a)) != NS_OK) // fine
