@@ -1,6 +1,7 @@
 /* open.c - path and what is said of it -> checkpoint -> arch -> (tokenizer) -> engine -> model. Nobody else puts a model together. */
 #include <needlescope/open.h>
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ typedef struct opening {
 /* models--ORG--NAME/snapshots/HASH and models--ORG--NAME -> ORG/NAME. */
 static char *name_of(const char *path)
 {
-    char *const whole = realpath(path, NULL), *const copy = whole ? whole : ns_strdup(path);
+    errno = 0;
+    char *const whole = realpath(path, NULL), *const copy = whole || errno == ENOMEM ? whole : ns_strdup(path);
     if (!copy)
         return NULL;
     char *name = strstr(copy, "models--");
@@ -89,10 +91,12 @@ static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
     if (found != NS_OK)
         return found;
     static const ns_kinds weights = NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_INDEX);
+    /* llama2.c's weights and tokenizers are binary files, both; none: there was no memory to look */
+    static const ns_kinds unsure = NS_KINDS(NS_KIND_BINARY) | NS_KINDS(NS_KIND_NONE);
     const ns_kinds kind = ns_path_is_dir(p->path) ? 0 : NS_KINDS(ns_kind_of(p->path));
-    const bool direct = kind ? !(kind & weights) : inside != NULL, either = kind == NS_KINDS(NS_KIND_BINARY);
+    const bool direct = kind ? !(kind & weights) : inside != NULL, either = kind & unsure;
     free(inside);
-    if (!direct || either) {                   /* llama2.c's weights and tokenizers are binary files, both */
+    if (!direct || either) {
         const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
         const int rc = ns_checkpoint_open(&o->seen.checkpoint, p->path, &where, either ? NULL : err);
         if (rc == NS_OK || rc == NS_E_MEMORY || !either)

@@ -37,7 +37,10 @@ tokenizer() {   # a letter each
 # Tokenizers in other forms than tokenizer.json, out of the fuzzers' seeds.
 parts() { tail -c "+$1" "$2" | tr '\036' '\n' | sed -n "$3"; }
 other_forms() {
-    mkdir -p t5 bert gpt2 && tail -c +2 "$corpus/pieces/t5" >t5/spiece.model &&
+    mkdir -p t5 bert gpt2 rebuilt llama2c && cp "$corpus/llama2c/tokenizer" llama2c/tokenizer.bin &&
+    cp "$corpus/llama2c/model-0-own" llama2c/stories.bin && tail -c +2 "$corpus/pieces/llama" >rebuilt/tokenizer.model &&
+    cp told/tokenizer.json rebuilt && echo '{"add_prefix_space": true, "tokenizer_class": "LlamaTokenizer"}' >rebuilt/tokenizer_config.json &&
+    echo '{"<x>": 99}' >rebuilt/added_tokens.json && tail -c +2 "$corpus/pieces/t5" >t5/spiece.model &&
     echo '{"tokenizer_class": "T5Tokenizer", "extra_ids": 2}' >t5/tokenizer_config.json &&
     parts 1 "$corpus/wordpiece/plain" 1,11p >bert/vocab.txt && echo '{"tokenizer_class": "BertTokenizer"}' >bert/tokenizer_config.json &&
     parts 2 "$corpus/pair/gpt2" 1p >gpt2/vocab.json && parts 2 "$corpus/pair/gpt2" 2,4p >gpt2/merges.txt &&
@@ -92,6 +95,7 @@ declare -A lines=(
     [bytes]="tokenize $corpus/gguf/bytes ab" [t5]="tokenize $in/t5 Aab" [bert]="tokenize $in/bert unaffable"
     [gpt2]="tokenize $in/gpt2 ab<x>" [list]="scan $in/mixed --list" [revisions]="scan $in/models--o--n --list --write-manifest out"
     [revision]="inspect $in/models--o--n --revision step1 --tensors" [llama2c]="inspect $corpus/llama2c/model-0-own --tensors"
+    [rebuilt]="tokenize $in/rebuilt Aab" [llama_beside]="tokenize $in/llama2c/stories.bin Aab"
     [llama_pieces]="tokenize $corpus/llama2c/tokenizer Aab"
     [stats]="record $model --cases $few --maps stats+topk -o out"
 )
