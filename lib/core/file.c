@@ -1,5 +1,6 @@
-/* file.c - inputs, held open or read whole, and what a path is. No file is ever mapped: touching a page behind the end of a file that
- * shrank kills the process (SIGBUS), Python and all; a read that comes back short is an error that names the file. */
+/* file.c - inputs, held open or read whole, files written in their place, and what a path is. No file is ever mapped: touching a page
+ * behind the end of a file that shrank kills the process (SIGBUS), Python and all; a read that comes back short is an error that names the
+ * file. */
 #include <errno.h>
 #include <libgen.h>
 #include <fcntl.h>
@@ -19,7 +20,8 @@ static int fail_open(ns_error *err, const char *path)
 
 static const char *kind_of(mode_t mode)
 {
-    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : S_ISREG(mode) ? "a file" : "a device";
+    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : S_ISREG(mode) ? "a file"
+           : S_ISLNK(mode) ? "a symbolic link" : "a device";
 }
 
 const char *ns_path_kind(const char *path)
@@ -50,6 +52,22 @@ int ns_input_open(ns_input *in, const char *path, ns_error *err)
     }
     *in = (ns_input){.fd = fd, .open = true, .size = st.st_size, .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
     return NS_OK;
+}
+
+/* What stands there is told by its kind, whether it was opened (a FIFO that somebody reads) or could not be. */
+int ns_place_open(const char *path, int flags, ns_error *err)
+{
+    struct stat st;
+    const int fd = open(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666), why = errno;
+    const bool known = fd >= 0 ? fstat(fd, &st) == 0 : lstat(path, &st) == 0;
+    if (fd >= 0 && known && S_ISREG(st.st_mode))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    errno = why;
+    if (!known || S_ISREG(st.st_mode))
+        return ns_fail_errno(err, NS_E_CREATE, path, "cannot be written");
+    return ns_fail(err, NS_E_CREATE, "%s: exists and is %s, not a file (remove it)", path, kind_of(st.st_mode));
 }
 
 static int fail_short(const ns_input *in, const char *path, ns_error *err)

@@ -62,16 +62,17 @@ void ns_jobs_clear(ns_jobs *jobs)
 
 /* ---- one child ---- */
 
-static int start(ns_job *job, const char *program, ns_error *err)
+/* Standard input comes last: a descriptor that is copied may be 0, in a process that has none. */
+static int spawn(ns_job *job, const char *program, int out, int log, ns_error *err)
 {
     char *argv[NS_JOB_WORDS + 1] = {(char *)"needlescope"};
     posix_spawn_file_actions_t files;
     memcpy(argv + 1, job->words, (size_t)job->n_words * sizeof *argv);
     if (posix_spawn_file_actions_init(&files) != 0)
         return ns_oom(err, job->name);
+    posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&files, log, STDERR_FILENO);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, job->out, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, job->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
     const int failed = posix_spawnp(&job->pid, program, &files, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     if (failed)
@@ -79,6 +80,20 @@ static int start(ns_job *job, const char *program, ns_error *err)
     job->state = NS_JOB_RUNS;
     job->started = now();
     return NS_OK;
+}
+
+/* Its files are opened here, where it can be said what stands in their place. */
+static int start(ns_job *job, const char *program, ns_error *err)
+{
+    const int out = ns_place_open(job->out, O_WRONLY | O_TRUNC, err);
+    if (out < 0)
+        return out;
+    const int log = ns_place_open(job->log, O_WRONLY | O_TRUNC, err);
+    const int rc = log < 0 ? log : spawn(job, program, out, log, err);
+    if (log >= 0)
+        close(log);
+    close(out);
+    return rc;
 }
 
 static bool reap(ns_job *job, bool wait)

@@ -40,7 +40,8 @@ typedef struct ns_jobs_watch {
     void   *user;
 } ns_jobs_watch;
 /* Runs them, `cores` at a time, in the order of the list. program: its file, or a name that is looked for on the PATH. A failed job fails
- * those after it only. NS_STOP when one failed, NS_E_IO when cancelled (the children are ended and waited for). */
+ * those after it only. NS_STOP when one failed; NS_E_IO when cancelled, NS_E_CREATE where what stands in the place of an output or a log is
+ * no file (the children are ended and waited for). */
 int  ns_jobs_run(ns_jobs *, const char *program, int cores, const ns_jobs_watch *, ns_error *);
 /* The last line of a job's log, malloc'd; NULL when it is empty. */
 char *ns_job_complaint(const ns_job *);

@@ -31,11 +31,11 @@ static int take_lock(laboratory *lab, ns_error *err)
     char *const path = ns_laboratory_path(lab, "lock");
     if (!path)
         return ns_oom(err, lab->dir);
-    lab->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
-    const int rc = lab->lock < 0 ? ns_fail_errno(err, NS_E_CREATE, path, "cannot be created") : NS_OK;
+    lab->lock = ns_place_open(path, O_RDWR, err);
     free(path);
-    if (rc != NS_OK)
-        return rc;
+    if (lab->lock < 0)
+        return lab->lock;
+    (void)fcntl(lab->lock, F_SETFD, 0);            /* children have it, too */
     if (flock(lab->lock, LOCK_EX | LOCK_NB) == 0)
         return NS_OK;
     ns_laboratory_say(lab, NS_LABORATORY_NOTE, "%s: another call, or children of one that was killed, are at work; waiting for them",

@@ -86,6 +86,24 @@ kill -TERM $pid
 wait $pid
 code=$?
 [ $code -eq 143 ] || fail "SIGTERM: exit $code: $(cat err)"
+# what stands where a log, a job's output or the lock goes is told by its kind at once, and nothing goes through a link
+printf precious >victim
+for place in log/FFF-s5.log log/FFF-s5.json lock; do
+    for kind in 'a FIFO' 'a symbolic link' 'a folder'; do
+        rm -rf taken && mkdir -p taken/log
+        case $kind in
+            'a FIFO') mkfifo taken/$place ;;
+            'a folder') mkdir taken/$place ;;
+            *) ln -s "$PWD/victim" taken/$place ;;
+        esac
+        timeout 60 "$NEEDLESCOPE" lab laziness --protocol tiny.json --quick -o taken >out 2>err
+        code=$?
+        [ $code -eq 73 ] && grep -q "taken/$place: exists and is $kind, not a file (remove it)" err ||
+            fail "$kind as $place: exit $code: $(cat err)"
+        [ "$(cat victim)" = precious ] || fail "$place is written through a link"
+        [ $place = lock ] && [ -e taken/protocol.json ] && fail "$kind as lock: the folder is worked in"
+    done
+done
 # a run that cannot be trained is named, the others go on, and the summary says so
 sed 's/"pattern": "FFF"/"pattern": "FXF"/' tiny.json >broken.json
 "$NEEDLESCOPE" lab laziness --protocol broken.json --quick -o broken >out 2>err

@@ -1,5 +1,6 @@
 /* test_file.c - reading and replacing files; SHA-256 against known answers. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -253,6 +254,46 @@ static void what_is_no_file(void **state)
     free(name);
 }
 
+static void refuse_place(const char *path, const char *kind)
+{
+    ns_error err = {""};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ns_place_open(path, (int[]){O_WRONLY | O_TRUNC, O_RDWR}[i], &err), NS_E_CREATE);
+        assert_non_null(strstr(err.message, path));
+        assert_non_null(strstr(err.message, kind));
+    }
+}
+
+/* What is written in its place goes into no FIFO (read or not), device or folder, and through no link; a file that is there is kept. */
+static void written_in_place(void **state)
+{
+    (void)state;
+    char *fifo = in_folder("no_log"), *link = in_folder("linked"), *victim = in_folder("victim"), *text;
+    alarm(20);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    refuse_place(fifo, "is a FIFO, not a file");
+    const int reader = open(fifo, O_RDONLY | O_NONBLOCK);
+    refuse_place(fifo, "is a FIFO, not a file");
+    close(reader);
+    refuse_place(folder, "is a folder, not a file");
+    refuse_place("/dev/null", "is a device, not a file");
+    assert_int_equal(ns_file_write(victim, "precious", 8, NULL), NS_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(symlink((const char *[]){victim, "nowhere"}[i], link), 0);
+        refuse_place(link, "is a symbolic link, not a file");
+        unlink(link);
+    }
+    close(ns_place_open(victim, O_RDWR, NULL));
+    assert_int_equal(ns_file_read(victim, 100, &text, NULL, NULL), NS_OK);
+    assert_string_equal(text, "precious");
+    const int fd = ns_place_open(link, O_WRONLY, NULL);             /* a file, now */
+    assert_true(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC && write(fd, "a", 1) == 1);
+    close(fd);
+    unlink(fifo), unlink(link), unlink(victim);
+    alarm(0);
+    free(fifo), free(link), free(victim), free(text);
+}
+
 /* Lines across the blocks that are read, with and without an end, one that is too long. */
 static void line_by_line(void **state)
 {
@@ -350,8 +391,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write_then_read),          cmocka_unit_test(missing_inputs),  cmocka_unit_test(outputs_that_cannot_be),
         cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive),   cmocka_unit_test(full_disk),
-        cmocka_unit_test(file_that_shrinks),        cmocka_unit_test(what_is_no_file), cmocka_unit_test(line_by_line),
-        cmocka_unit_test(sha256_known_answers), cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(file_that_shrinks),        cmocka_unit_test(what_is_no_file), cmocka_unit_test(written_in_place),
+        cmocka_unit_test(line_by_line),             cmocka_unit_test(sha256_known_answers), cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
