@@ -1,12 +1,13 @@
 /* llama2c_tokenizer.c - llama2.c's tokenizer.bin: how long the longest piece is, then of each a score and its bytes. The pieces are those
  * of a SentencePiece BPE with ' ' for its mark, and newlines around <s> and </s>; what is read is the tokenizer.json that says the same. */
 #include "io/llama2c.h"
+#include "io/tokenizer/tok.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST = 256 << 20, LONGEST = 1 << 14, DEPTH = 8, BEGIN = 4, ENTRY = 8, SPECIAL = 3, BYTES = 256 };
+enum { LARGEST = 256 << 20, DEPTH = 8, BEGIN = 4, ENTRY = 8, SPECIAL = 3, BYTES = 256 };
 
 /* All but the pieces and their scores. */
 static const char skeleton[] =
@@ -37,7 +38,7 @@ bool ns_llama2c_is_tokenizer(const ns_lead *lead)
 typedef struct pieces { const char *path, *bytes; size_t n; cJSON *vocab, *scores; ns_error *err; } pieces;
 
 /* With SentencePiece's mark for spaces, and without the newlines around <s>. */
-static bool spell(const char *from, size_t n, bool special, char out[3 * LONGEST + 1])
+static bool spell(const char *from, size_t n, bool special, char out[3 * TOK_LONGEST + 1])
 {
     size_t bad, to = 0;
     while (special && n && *from == '\n') {
@@ -71,14 +72,14 @@ static bool put(const pieces *p, int64_t id, const char *text, float score)
 static int read_piece(const pieces *p, int64_t id, size_t *at)
 {
     static const char *const specials[SPECIAL] = {"<unk>", "<s>", "</s>"};
-    char text[3 * LONGEST + 1];
+    char text[3 * TOK_LONGEST + 1];
     float score = 0;
     int32_t n = -1;
     if (p->n - *at >= ENTRY) {
         memcpy(&score, p->bytes + *at, sizeof score);
         memcpy(&n, p->bytes + *at + 4, sizeof n);
     }
-    if (n < 0 || n > LONGEST || (size_t)n > p->n - *at - ENTRY)
+    if (n < 0 || n > TOK_LONGEST || (size_t)n > p->n - *at - ENTRY)
         return ns_fail(p->err, NS_E_FORMAT, "%s: ends within token %lld, or gives it a length of %d (copy it again)", p->path,
                        (long long)id, n);
     if (!isfinite(score) || !spell(p->bytes + *at + ENTRY, (size_t)n, id < SPECIAL, text))
@@ -96,7 +97,8 @@ static int read_pieces(const pieces *p)
     int rc = NS_OK;
     int64_t id = 0;
     for (; at < p->n && rc == NS_OK; id++)
-        rc = read_piece(p, id, &at);
+        rc = id < TOK_MOST ? read_piece(p, id, &at)
+                           : ns_fail(p->err, NS_E_UNSUPPORTED, "%s: more than %d tokens (is the file damaged?)", p->path, TOK_MOST);
     return rc != NS_OK || id > SPECIAL + BYTES ? rc : ns_fail(p->err, NS_E_FORMAT, "%s: has %lld tokens, and those of bytes alone are %d",
                                                               p->path, (long long)id, SPECIAL + BYTES);
 }

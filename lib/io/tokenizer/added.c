@@ -63,14 +63,6 @@ static bool equal(const ns_tok_added_token *a, const ns_tok_added_token *b)
         && a->normalized == b->normalized;
 }
 
-static ns_tok_added_token *same_text(const ns_tok_added *added, const char *content)
-{
-    ns_tok_added_token *token = added->item;
-    while (strcmp(token->content, content) != 0)
-        token++;
-    return token;
-}
-
 /* The next free id: after the vocabulary's count, or after the highest id added beyond it. */
 static int64_t next_id(const ns_tok_model *model, int64_t highest)
 {
@@ -81,7 +73,7 @@ static int name_token(ns_tok_added *added, const ns_tok_added_token *token, int6
 {
     const int rc = ns_tok_vocab_add(&added->names, token->content, token->n, token->id, path, err);
     if (rc == NS_OK) {
-        added->special[token->id] = token->special;
+        added->place[token->id] = (int32_t)(token - added->item);
         *highest = token->id > *highest ? token->id : *highest;
     }
     return rc;
@@ -104,7 +96,7 @@ static int add_token(ns_tok_added *added, const ns_tok_model *model, int64_t *hi
         return rc;
     const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
     if (twin >= 0) {
-        if (twin != token->id || !equal(same_text(added, token->content), token))
+        if (twin != token->id || !equal(&added->item[added->place[twin]], token))
             return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' appears twice, with different ids or flags",
                            path, token->content);
         return drop_last(added);
@@ -122,17 +114,17 @@ static int join_token(ns_tok_added *added, const ns_tok_model *model, int64_t *h
     int rc = read_token(token, json, false, path, err);
     if (rc != NS_OK)
         return rc;
-    if (ns_tok_vocab_find(&added->names, token->content, token->n) < 0) {
+    const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
+    if (twin < 0) {
         const int32_t known = ns_tok_vocab_find(&model->vocab, token->content, token->n);
         token->id = known >= 0 ? known : (int32_t)next_id(model, *highest);
         *changed = true;
         return name_token(added, token, highest, path, err);
     }
-    ns_tok_added_token *const known = same_text(added, token->content);
+    ns_tok_added_token *const known = &added->item[added->place[twin]];
     known->special |= token->special;
-    added->special[known->id] = known->special;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "replaces"))) {
-        known->special = token->special = added->special[known->id];
+        token->special = known->special;
         *changed |= !equal(known, token);
         known->single_word = token->single_word;
         known->lstrip = token->lstrip;
@@ -158,8 +150,8 @@ int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more,
     const int64_t count = length_of(list) + length_of(more);
     const int64_t top = (model->vocab.ids > model->vocab.count ? model->vocab.ids : model->vocab.count) + count;
     added->item = ns_alloc_array((size_t)count, sizeof *added->item);
-    added->special = ns_alloc_array((size_t)top, sizeof *added->special);
-    int rc = added->item && added->special ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
+    added->place = ns_alloc_array((size_t)top, sizeof *added->place);
+    int rc = added->item && added->place ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
     int64_t highest = -1;
     for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next)
         rc = add_token(added, model, &highest, item, path, err);
@@ -173,7 +165,7 @@ void ns_tok_added_free(ns_tok_added *added)
     for (int64_t i = 0; i < added->n; i++)
         free(added->item[i].content);
     free(added->item);
-    free(added->special);
+    free(added->place);
     free(added->raw.node);
     free(added->normalized.node);
     ns_tok_vocab_free(&added->names);

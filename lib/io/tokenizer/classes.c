@@ -19,34 +19,36 @@ static const char *content_of(const cJSON *token)
     return text && *text ? text : NULL;
 }
 
-const cJSON *ns_tok_decoder_of(const ns_tok_neighbours *n)
-{
-    const cJSON *const list = cJSON_GetObjectItemCaseSensitive(n->config, "added_tokens_decoder");
-    return cJSON_IsObject(list) ? list : NULL;
-}
-
 /* special_tokens_map.json counts only where tokenizer_config.json does not list the added tokens. */
 static const cJSON *given(const ns_tok_neighbours *n, const char *key)
 {
-    const cJSON *const old = ns_tok_decoder_of(n) ? NULL : cJSON_GetObjectItemCaseSensitive(n->map, key);
+    const cJSON *const old = n->decoder ? NULL : cJSON_GetObjectItemCaseSensitive(n->map, key);
     return old ? old : cJSON_GetObjectItemCaseSensitive(n->config, key);
 }
 
-const char *ns_tok_special_of(const ns_tok_neighbours *n, enum ns_tok_role which)
+void ns_tok_find_specials(ns_tok_neighbours *n)
 {
-    const cJSON *const item = given(n, special_keys[which]);
-    return item ? content_of(item) : n->class_->special[which];
+    const cJSON *const decoder = cJSON_GetObjectItemCaseSensitive(n->config, "added_tokens_decoder");
+    n->decoder = cJSON_IsObject(decoder) ? decoder : NULL;
+    for (int i = 0; i < N_SPECIAL; i++) {
+        const cJSON *const item = given(n, special_keys[i]);
+        n->special[i] = item ? content_of(item) : n->class_ ? n->class_->special[i] : NULL;
+    }
 }
 
-static bool in_decoder(const ns_tok_neighbours *n, const char *text)
+static int list_decoder(ns_tok_neighbours *n, ns_error *err)
 {
-    const cJSON *const list = ns_tok_decoder_of(n);
-    for (const cJSON *item = list ? list->child : NULL; item; item = item->next) {
-        const char *const content = content_of(item);
-        if (content && strcmp(content, text) == 0)
-            return true;
+    static const char label[] = "added_tokens_decoder";
+    const int64_t count = cJSON_GetArraySize(n->decoder);
+    int rc = ns_tok_vocab_init(&n->listed, count, count, label, err);
+    int32_t id = 0;
+    for (const cJSON *item = n->decoder ? n->decoder->child : NULL; item && rc == NS_OK; item = item->next, id++) {
+        const char *const text = content_of(item);
+        const size_t length = text ? strlen(text) : 0;
+        if (length && length <= TOK_LONGEST && ns_tok_vocab_find(&n->listed, text, length) < 0)     /* a longer one is refused as a token */
+            rc = ns_tok_vocab_add(&n->listed, text, length, id, label, err);
     }
-    return false;
+    return rc;
 }
 
 /* A copy of `flags` (or a special token without any) joins the tokens to add; "replaces": also where tokenizer.json has it already. */
@@ -71,10 +73,10 @@ static bool put(cJSON *more, const char *text, const cJSON *flags, bool special,
 /* One that the configuration names, as text or with its flags. */
 static bool put_named(const ns_tok_neighbours *n, cJSON *more, const cJSON *item, const char *text, bool plain)
 {
-    if (!text || in_decoder(n, text))
+    if (!text || ns_tok_vocab_find(&n->listed, text, strlen(text)) >= 0)
         return true;                                /* its flags are in added_tokens_decoder */
     const bool flagged = cJSON_IsObject(item);
-    return put(more, text, flagged ? item : NULL, true, ns_tok_decoder_of(n) && (flagged || plain));
+    return put(more, text, flagged ? item : NULL, true, n->decoder && (flagged || plain));
 }
 
 static int by_index(const void *a, const void *b)
@@ -85,17 +87,15 @@ static int by_index(const void *a, const void *b)
 
 bool ns_tok_is_named(const ns_tok_neighbours *n, const char *text)
 {
-    for (int i = 0; i < N_SPECIAL; i++) {
-        const char *const name = ns_tok_special_of(n, (enum ns_tok_role)i);
-        if (name && strcmp(name, text) == 0)
+    for (int i = 0; i < N_SPECIAL; i++)
+        if (n->special[i] && strcmp(n->special[i], text) == 0)
             return true;
-    }
     return false;
 }
 
 static bool put_decoder(const ns_tok_neighbours *n, cJSON *more)
 {
-    const cJSON *const list = ns_tok_decoder_of(n) ? ns_tok_decoder_of(n) : n->old_tokens;
+    const cJSON *const list = n->decoder ? n->decoder : n->old_tokens;
     const int count = cJSON_GetArraySize(list);
     const cJSON **const item = ns_alloc_array((size_t)count + 1, sizeof *item);
     bool good = item != NULL;
@@ -131,7 +131,7 @@ static bool collect(ns_tok_neighbours *n)
     bool good = n->more && put_decoder(n, n->more);
     for (int i = 0; i < N_SPECIAL && good; i++) {
         const bool plain = c->plain_special && (i == BOS || i == EOS || i == UNK || i == PAD);
-        good = put_named(n, n->more, given(n, special_keys[i]), ns_tok_special_of(n, (enum ns_tok_role)i), plain);
+        good = put_named(n, n->more, given(n, special_keys[i]), n->special[i], plain);
     }
     good = good && put_list(n, n->more, given(n, "additional_special_tokens"));
     for (int i = 0; i < 8 && c->more[i] && good; i++)
@@ -141,7 +141,8 @@ static bool collect(ns_tok_neighbours *n)
 
 int ns_tok_neighbours_tokens(ns_tok_neighbours *n, ns_error *err)
 {
-    return !n->class_ || collect(n) ? NS_OK : ns_oom(err, "the added tokens");
+    const int rc = n->class_ ? list_decoder(n, err) : NS_OK;
+    return rc != NS_OK || !n->class_ || collect(n) ? rc : ns_oom(err, "the added tokens");
 }
 
 /* ---- the template and the prefix space ---- */
@@ -161,7 +162,7 @@ static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wante
     *id = -1;
     if (!wanted)
         return NS_OK;
-    const char *const text = ns_tok_special_of(n, which);
+    const char *const text = n->special[which];
     if (!text)
         return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (tokenizer_config.json)", tok->path, switch_key,
                        n->class_->name,
@@ -273,7 +274,6 @@ int ns_tok_neighbours_apply(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON
     if (n->class_->sets_bert)
         set_bert(tok, n);
     hash_changes(tok, n);
-    const char *const bos = ns_tok_special_of(n, BOS);
-    tok->bos = bos ? ns_token_id(tok, bos) : -1;
+    tok->bos = n->special[BOS] ? ns_token_id(tok, n->special[BOS]) : -1;
     return NS_OK;
 }

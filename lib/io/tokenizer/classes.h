@@ -4,7 +4,6 @@
 
 #include "io/tokenizer/tok.h"
 
-enum ns_tok_role { BOS, EOS, UNK, SEP, PAD, CLS, MASK, N_SPECIAL };
 /* add_prefix_space: of a lone ByteLevel, not at all, in a Sequence too */
 typedef enum ns_tok_prefix_rule { PREFIX_SET, PREFIX_KEPT, PREFIX_EVERYWHERE } ns_tok_prefix_rule;
 
@@ -39,10 +38,8 @@ typedef struct ns_tok_class {
 const ns_tok_class *ns_tok_class_named(const char *name);              /* with or without "Fast"; NULL: not known */
 const char *ns_tok_class_of_model(const char *model_type);             /* that of a tokenizer_config.json that names none; NULL */
 
-/* What the configuration says, or the class in its place; NULL: neither. */
-const char *ns_tok_special_of(const ns_tok_neighbours *, enum ns_tok_role);
+void ns_tok_find_specials(ns_tok_neighbours *);                        /* once the files and the class are there */
 bool ns_tok_is_named(const ns_tok_neighbours *, const char *text);     /* does a special token have this text? */
-const cJSON *ns_tok_decoder_of(const ns_tok_neighbours *);             /* tokenizer_config.json's added_tokens_decoder, or NULL */
 const char *ns_tok_text_at(const cJSON *object, const char *key);      /* NULL: no string */
 bool ns_tok_truth(const cJSON *item, bool otherwise);                  /* Python's: null is false */
 bool ns_tok_setting(const ns_tok_neighbours *, const char *key, bool otherwise);     /* of tokenizer_config.json */

@@ -64,6 +64,8 @@ static int add_merges(cJSON *model, const ns_tok_class *c, const char *path, ns_
     if (rc == NS_OK && (!ns_utf8_valid(text, n, &bad) || memchr(text, 0, n)))
         rc = ns_fail(err, NS_E_FORMAT, "%s: not a text in UTF-8", path);
     const int64_t lines = rc == NS_OK ? count_lines(text, n) : 0;
+    if (lines > TOK_MOST)
+        rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: more than %d lines (is it a list of merges?)", path, TOK_MOST);
     rc = rc != NS_OK ? rc : ns_tok_vocab_init(&seen, lines, lines, path, err);
     char *next = text;
     for (int64_t i = 0; i < lines && rc == NS_OK; i++) {

@@ -51,7 +51,7 @@ static int put_head(converting *c)
         rc = put_piece(c, c->rule->head[i], 0);
     for (int64_t i = 0; !c->rule->head[0] && i < 3 && i < c->proto->n && rc == NS_OK; i++) {
         const ns_tok_proto_piece *const piece = &c->proto->piece[i];
-        const char *const name = c->rule->named_head ? ns_tok_special_of(c->n, roles[i]) : c->rule->own_head ? named_by_decoder(c->n, i)
+        const char *const name = c->rule->named_head ? c->n->special[roles[i]] : c->rule->own_head ? named_by_decoder(c->n, i)
                                                                                                          : NULL;
         rc = put_piece(c, name ? name : piece->text, c->rule->named_head || c->rule->own_head ? 0 : piece->score);
     }

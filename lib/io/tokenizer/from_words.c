@@ -9,17 +9,19 @@
 typedef struct lines { char **line; int64_t n, capacity; } lines;
 
 /* A line ends as Python's text files have it: \n, \r\n or \r. */
-static bool cut_lines(lines *l, char *text, size_t n)
+static int cut_lines(lines *l, char *text, size_t n, const char *path, ns_error *err)
 {
     for (char *line = text, *const end = text + n; line < end; ) {
         char *const stop = line + strcspn(line, "\r\n"), *const next = stop + (stop[0] == '\r' && stop[1] == '\n' ? 2 : 1);
         *stop = '\0';
+        if (l->n == TOK_MOST)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: more than %d lines (is it a list of tokens?)", path, TOK_MOST);
         if (!ns_grow(&l->line, &l->capacity, l->n + 1, sizeof *l->line))
-            return false;
+            return ns_oom(err, path);
         l->line[l->n++] = line;
         line = next;
     }
-    return true;
+    return NS_OK;
 }
 
 /* Of equal lines the last counts: from the end, what is there already is passed over. */
@@ -52,7 +54,7 @@ static bool add_normalizer(cJSON *json, const ns_tok_neighbours *n)
 
 static int add_around(cJSON *json, const ns_tok_neighbours *n, const cJSON *vocab, const char *path, ns_error *err)
 {
-    const char *const cls = ns_tok_special_of(n, CLS), *const sep = ns_tok_special_of(n, SEP);
+    const char *const cls = n->special[CLS], *const sep = n->special[SEP];
     const cJSON *const first = cls ? cJSON_GetObjectItemCaseSensitive(vocab, cls) : NULL;
     const cJSON *const last = sep ? cJSON_GetObjectItemCaseSensitive(vocab, sep) : NULL;
     if (!first || !last)
@@ -63,7 +65,7 @@ static int add_around(cJSON *json, const ns_tok_neighbours *n, const cJSON *voca
 
 static bool add_model(cJSON *json, const ns_tok_neighbours *n, cJSON **vocab)
 {
-    const char *const unk = ns_tok_special_of(n, UNK);
+    const char *const unk = n->special[UNK];
     cJSON *const model = ns_tok_add_typed(json, "model", "WordPiece"), *const decoder = ns_tok_add_typed(json, "decoder", "WordPiece");
     *vocab = model ? cJSON_AddObjectToObject(model, "vocab") : NULL;
     return *vocab && decoder && (!unk || cJSON_AddStringToObject(model, "unk_token", unk)) &&
@@ -85,8 +87,7 @@ int ns_tok_from_words(const ns_tok_neighbours *n, const char *path, cJSON **json
         rc = ns_fail(err, NS_E_FORMAT, "%s: not a text in UTF-8", path);
     if (rc == NS_OK && !(*json && add_model(*json, n, &vocab)))
         rc = ns_oom(err, path);
-    if (rc == NS_OK && !cut_lines(&l, text, size))
-        rc = ns_oom(err, path);
+    rc = rc != NS_OK ? rc : cut_lines(&l, text, size, path, err);
     rc = rc != NS_OK ? rc : add_words(vocab, &l, path, err);
     rc = rc != NS_OK ? rc : add_around(*json, n, vocab, path, err);
     free(l.line);

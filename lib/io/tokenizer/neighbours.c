@@ -132,7 +132,9 @@ int ns_tok_neighbours_read(ns_tok_neighbours *n, const char *path, ns_error *err
     n->converted = strcmp(ns_path_base(path), "tokenizer.json") != 0;
     if (rc == NS_OK && (n->config || n->map || n->converted))
         rc = find_class(n, path, err);
-    if (rc != NS_OK || !n->converted || !n->class_ || ns_tok_decoder_of(n))
+    if (rc == NS_OK)
+        ns_tok_find_specials(n);
+    if (rc != NS_OK || !n->converted || !n->class_ || n->decoder)
         return rc;
     rc = read_old_tokens(n, path, err);
     return rc != NS_OK ? rc : read_json_tokens(n, path, err);
@@ -144,6 +146,7 @@ void ns_tok_neighbours_free(ns_tok_neighbours *n)
     cJSON_Delete(n->map);
     cJSON_Delete(n->more);
     cJSON_Delete(n->old_tokens);
+    ns_tok_vocab_free(&n->listed);
     *n = (ns_tok_neighbours){0};
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5, MOST_PIECES = 1 << 22 };
+enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
 typedef struct message { const uint8_t *at, *end; const char *path; ns_error *err; } message;
 typedef struct field { uint64_t number, value; int wire; message inside; } field;      /* inside: of a value of bytes */
@@ -78,8 +78,8 @@ static int read_text(char **out, const message *m)
 
 static int read_piece(ns_tok_proto *p, message m)
 {
-    if (p->n == MOST_PIECES)
-        return ns_fail(m.err, NS_E_UNSUPPORTED, "%s: more than %d pieces", m.path, MOST_PIECES);
+    if (p->n == TOK_MOST)
+        return ns_fail(m.err, NS_E_UNSUPPORTED, "%s: more than %d pieces", m.path, TOK_MOST);
     if (!ns_grow(&p->piece, &p->capacity, p->n + 1, sizeof *p->piece))
         return ns_oom(m.err, m.path);
     ns_tok_proto_piece *const piece = &p->piece[p->n++];

@@ -7,17 +7,17 @@
 #include "io/tokenizer/tok.h"
 
 /* Patterns compiled to machine code load whole vectors: what lies behind a string is readable, and set. */
-enum { PAD = 32 };
+enum { PADDING = 32 };
 
 int ns_tok_text_reserve(ns_tok_work *w, ns_tok_text *t, int64_t more)
 {
     if (t->n + more > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
                        w->tok->path, (long long)w->limit, (long long)w->original_n);
-    if (!ns_tok_grow(&t->s, &t->s_capacity, t->n + more + PAD, 1) ||
+    if (!ns_tok_grow(&t->s, &t->s_capacity, t->n + more + PADDING, 1) ||
         !ns_tok_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
         return ns_oom(w->err, "the text to tokenize");
-    memset(t->s + t->n + more, 0, PAD);
+    memset(t->s + t->n + more, 0, PADDING);
     return NS_OK;
 }
 
@@ -96,9 +96,9 @@ int ns_tok_list_put(ns_tok_work *w, ns_tok_list *list, const char *s, int64_t n)
     if (list->n + n > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the decoder makes more than %lld bytes (is the file damaged?)", w->tok->path,
                        (long long)w->limit);
-    if (!ns_tok_grow(&list->s, &list->s_capacity, list->n + n + PAD, 1))
+    if (!ns_tok_grow(&list->s, &list->s_capacity, list->n + n + PADDING, 1))
         return ns_oom(w->err, "the decoded text");
-    memset(list->s + list->n + n, 0, PAD);
+    memset(list->s + list->n + n, 0, PADDING);
     memcpy(list->s + list->n, s, (size_t)n);
     list->n += n;
     return NS_OK;

@@ -83,6 +83,7 @@ int  ns_tok_read_metaspace(ns_tok_step *, const cJSON *, const char *label, ns_e
 int  ns_tok_read_content(ns_tok_step *, const cJSON *step, const char *key, const char *label, ns_error *);
 
 /* ---- tables ---- */
+#define TOK_MOST (1 << 22)               /* entries, or lines: four times what any known file has */
 #define TOK_LONGEST 16384                /* bytes of a token: one that many ids stand for must not make gigabytes of a few */
 typedef struct ns_tok_vocab {
     char     *pool;                      /* NUL-terminated strings */
@@ -177,7 +178,7 @@ typedef struct ns_tok_added {
     ns_tok_added_token *item;               /* in file order */
     int64_t   n;
     ns_tok_vocab names;                     /* content -> id, id -> content */
-    bool     *special;                   /* by id of names */
+    int32_t  *place;                     /* by id of names: which item */
     ns_tok_trie  raw, normalized;           /* matched before and after normalization */
 } ns_tok_added;
 
@@ -193,12 +194,16 @@ int  ns_tok_added_split(struct ns_tok_work *, const ns_tok_trie *, ns_tok_piece)
 bool ns_tok_is_source(const char *path);                        /* has it the name of one of the forms of a tokenizer? */
 
 /* ---- neighbours.c, classes.c: tokenizer_config.json and special_tokens_map.json, as the classes of transformers read them ---- */
+enum ns_tok_role { BOS, EOS, UNK, SEP, PAD, CLS, MASK, N_SPECIAL };
 typedef struct ns_tok_notes { char text[4][256]; int n; } ns_tok_notes;
 typedef struct ns_tok_neighbours {
     cJSON *config, *map;                    /* the two files, or NULL */
     const struct ns_tok_class *class_;         /* NULL: tokenizer.json as it is */
+    const cJSON *decoder;                   /* config's added_tokens_decoder, or NULL */
+    const char *special[N_SPECIAL];         /* what the files say, or the class in their place; NULL: neither */
     cJSON *more;                            /* added tokens that tokenizer.json may not have */
     cJSON *old_tokens;                      /* added_tokens.json as added_tokens_decoder would be; NULL: none, or that is there */
+    ns_tok_vocab listed;                    /* the texts of decoder */
     bool   converted;                       /* from another form than tokenizer.json */
     bool   changed_template, changed_prefix, changed_tokens, changed_normalizer;
     ns_tok_notes notes;

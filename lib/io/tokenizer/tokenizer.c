@@ -239,7 +239,7 @@ bool ns_token_is_special(const ns_tokenizer *tok, int32_t id)
 {
     const char *const text = ns_token_text(tok, id);
     const int32_t added = text ? ns_tok_vocab_find(&tok->added.names, text, strlen(text)) : -1;
-    return added >= 0 && tok->added.special[added];
+    return added >= 0 && tok->added.item[tok->added.place[added]].special;
 }
 
 int64_t ns_tokenizer_size(const ns_tokenizer *tok)

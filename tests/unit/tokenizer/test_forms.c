@@ -3,6 +3,7 @@
 #include "small.h"
 
 #include <sys/stat.h>
+#include <time.h>
 
 static char folder[] = "/tmp/ns-forms-XXXXXX";
 static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "merges.txt", "vocab.txt",
@@ -257,12 +258,90 @@ static void test_order(void **state)
     assert_null(path);
 }
 
+/* ---- files that say more than any tokenizer has ---- */
+
+enum { MANY = 30000, FIRST = 13 };
+
+static FILE *writing(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *const f = fopen(path, "w");
+    assert_non_null(f);
+    return f;
+}
+
+static void opens_soon(void)
+{
+    const clock_t before = clock();
+    ns_tokenizer *const tok = opened();
+    const double took = (double)(clock() - before) / CLOCKS_PER_SEC;
+    assert_int_equal(ns_token_id(tok, "<t29999>"), FIRST + MANY - 1);
+    assert_true(ns_token_is_special(tok, FIRST + MANY - 1));
+    ns_tokenizer_free(tok);
+    if (took > 4)
+        fail_msg("%.1f s", took);
+}
+
+/* Every name is looked up among all: seconds where a list is walked, a moment where it is hashed. */
+static void test_many_names(void **state)
+{
+    (void)state;
+    const model m = small(2);
+    clear();
+    put("tokenizer.model", m.bytes, m.n);
+    FILE *f = writing("tokenizer_config.json");
+    fputs("{\"tokenizer_class\":\"LlamaTokenizer\",\"added_tokens_decoder\":{", f);
+    for (int i = 0; i < MANY; i++)
+        fprintf(f, "%s\"%d\":{\"content\":\"<t%d>\",\"special\":true}", i ? "," : "", FIRST + i, i);
+    fputs("},\"additional_special_tokens\":[\"<t0>\"", f);
+    for (int i = 1; i < MANY; i++)
+        fprintf(f, i % 2 ? ",\"<t%d>\"" : ",{\"content\":\"<t%d>\"}", i);
+    fputs("]}", f);
+    assert_int_equal(fclose(f), 0);
+    opens_soon();
+    f = writing("tokenizer_config.json");
+    for (int i = 0; i < MANY; i++)
+        fprintf(f, "%s\"k%d\":1", i ? "," : "{", i);
+    fputs(",\"tokenizer_class\":\"LlamaTokenizer\",\"pad_token\":\"<t29999>\"}", f);
+    assert_int_equal(fclose(f), 0);
+    f = writing("added_tokens.json");
+    for (int i = 0; i < MANY; i++)
+        fprintf(f, "%s\"<t%d>\":%d", i ? "," : "{", i, FIRST + i);
+    fputs("}", f);
+    assert_int_equal(fclose(f), 0);
+    opens_soon();
+}
+
+static void test_many_lines(void **state)
+{
+    (void)state;
+    enum { LINES = (1 << 22) + 1 };
+    char *const lines = malloc(LINES + 1);
+    assert_non_null(lines);
+    memset(lines, '\n', LINES);
+    lines[LINES] = '\0';
+    clear();
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"BertTokenizer\"}");
+    put("vocab.txt", lines, LINES);
+    refused("vocab.txt", NS_E_UNSUPPORTED, "more than 4194304 lines");
+    put("vocab.txt", lines, LINES - 1);
+    refused("vocab.txt", NS_E_FORMAT, "cls_token");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"Qwen2Tokenizer\"}");
+    put_text("vocab.json", "{\"a\":0}");
+    put("merges.txt", lines, LINES);
+    refused("vocab.json", NS_E_UNSUPPORTED, "more than 4194304 lines");
+    put("merges.txt", lines, LINES - 2);
+    ns_tokenizer_free(opened());
+    free(lines);
+}
+
 int main(void)
 {
     assert_non_null(mkdtemp(folder));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_llama), cmocka_unit_test(test_unigram_model), cmocka_unit_test(test_bad_models), cmocka_unit_test(test_pair),
-        cmocka_unit_test(test_words), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_words), cmocka_unit_test(test_order), cmocka_unit_test(test_many_names), cmocka_unit_test(test_many_lines),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     clear();

@@ -237,13 +237,61 @@ static void spaces_that_strip_spaces(void **state)
     free(text);
 }
 
+/* A BPE by scores: so many letters from U+0080 on, each once to `longest` times in a row. */
+static char *rows_of_letters(int letters, int longest, const char *extra)
+{
+    char *json = NULL;
+    size_t n = 0;
+    FILE *const f = open_memstream(&json, &n);
+    assert_non_null(f);
+    fprintf(f, "{'model':{'type':'BPE',%s'vocab':{", extra);
+    for (int i = 0; i < letters; i++)
+        for (int k = 1; k <= longest; k++) {
+            fprintf(f, "%s'", i + k > 1 ? "," : "");
+            for (int t = 0; t < k; t++)
+                fprintf(f, "%c%c", 0xC2 + i / 64, 0x80 + i % 64);
+            fprintf(f, "':%d", i * longest + k - 1);
+        }
+    fputs("},'scores':[", f);
+    for (int i = 0; i < letters * longest; i++)
+        fprintf(f, "%s%d", i ? "," : "", -i);
+    fputs("]}}", f);
+    assert_int_equal(fclose(f), 0);
+    return json;
+}
+
+/* The parts of a long piece are looked for at each of its characters; pieces of one letter fall apart in as many ways as the square
+ * of the longest. */
+static void parts_of_pieces_are_bounded(void **state)
+{
+    (void)state;
+    static const struct { int letters, longest; const char *says; } rows[] = {
+        {1, 500, NULL}, {1, 1000, "takes more than the 1073741824 steps"}, {1920, 68, "in more than 4194304 ways"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int each = 0; each < 2; each++) {
+            const double before = seconds();
+            char *const json = rows_of_letters(rows[i].letters, rows[i].longest, each ? "'longest_first':true," : "");
+            if (rows[i].says) {
+                must_refuse(json, NS_E_UNSUPPORTED, rows[i].says);
+            } else {
+                ns_tokenizer *const tok = must_open(json);
+                expect(tok, "\xc2\x80\xc2\x80\xc2\x80\xc2\x80\xc2\x80", "4:0:10");
+                ns_tokenizer_free(tok);
+            }
+            if (seconds() - before > 20)
+                fail_msg("%d letters took %.1f s", rows[i].letters, seconds() - before);
+            free(json);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_share_a_budget), cmocka_unit_test(sound_patterns_keep_on), cmocka_unit_test(added_tokens_are_linear),
         cmocka_unit_test(longest_from_the_left), cmocka_unit_test(spaces_that_strip_spaces),
         cmocka_unit_test(far_looks_are_timed), cmocka_unit_test(repetition_is_bounded), cmocka_unit_test(templates_are_bounded),
-        cmocka_unit_test(texts_of_tokens_are_bounded),
+        cmocka_unit_test(texts_of_tokens_are_bounded), cmocka_unit_test(parts_of_pieces_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
