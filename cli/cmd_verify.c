@@ -5,6 +5,11 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 
+/* Of a file whose other bytes nothing vouches for. */
+static const char uncovered[] =
+    "of a file without a seal, 'ok' is of its datasets and of the facts that --content lists: other attributes, as the range and the chance "
+    "of a score, are not in content_sha256";
+
 typedef struct verify_settings { bool content, facts; } verify_settings;
 static const cli_option options[] = {
     {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL,
@@ -52,7 +57,7 @@ static const char *state_of(int rc)
 }
 
 /* A file for which memory ran out is neither whole nor broken: that ends the command. */
-static int verify_one(cli *app, cli_out *o, const char *path, int *worst)
+static int verify_one(cli *app, cli_out *o, const char *path, int *worst, bool *bare)
 {
     ns_file *f = NULL;
     ns_error why = {""};
@@ -63,6 +68,7 @@ static int verify_one(cli *app, cli_out *o, const char *path, int *worst)
         cli_cell_text(o, state_of(rc));
         cli_cell_text(o, rc == NS_OK ? ns_file_fact(f, "content_sha256") : why.message);
         *worst = *worst ? *worst : rc;
+        *bare |= rc == NS_OK && ns_file_is_unsealed(path);
     }
     ns_file_close(f);
     return rc == NS_E_MEMORY ? ns_fail(&app->err, rc, "%s: not verified: %s", path, why.message) : NS_OK;
@@ -75,6 +81,7 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
                                          {"content_sha256", "content", CELL_TEXT}};
     const verify_settings *const s = settings;
     int rc = NS_OK, worst = NS_OK;
+    bool bare = false;
     if ((s->content || s->facts) && n_args > 1)
         return ns_fail(&app->err, NS_E_ARG, "--%s is of one file", s->content ? "content" : "facts");
     if (s->content && (s->facts || app->globals.json))
@@ -87,12 +94,14 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
     cli_out_begin(&o, app, "needlescope.verify/1");
     cli_out_table(&o, "files", NULL, columns, 3);
     for (int i = 0; i < n_args && rc == NS_OK; i++)
-        rc = verify_one(app, &o, args[i], &worst);
+        rc = verify_one(app, &o, args[i], &worst, &bare);
     if (rc != NS_OK) {
         cli_out_drop(&o);
         return rc;
     }
     cli_out_table_end(&o);
+    if (bare)
+        cli_note(app, "%s", uncovered);
     rc = cli_out_end(&o, &app->err);
     return rc != NS_OK ? rc : worst ? ns_fail(&app->err, worst, "not all files are what they say") : NS_OK;
 }

@@ -181,18 +181,21 @@ static bool is_sent(int signal)
     return signal != SIGALRM && !is_late(signal) && !is_crash(signal);
 }
 
-static int judge(const char *answer, int signal, const char *busy, int patience, ns_error *err)
+static int judge(const char *answer, int signal, const char *busy, const ns_child_limits *limits, ns_error *err)
 {
     if (answer[0])
         return answer[0] == 'a' ? NS_OK : ns_fail(err, 'a' - answer[0], "%s", answer + 1);
     if (signal == SIGALRM)
         return ns_fail(err, NS_E_IO, "%s: reading it waited for %d seconds (a file system that does not answer? try again)", busy,
-                       patience);
+                       limits->patience);
     if (is_sent(signal))
         return ns_fail(err, NS_E_IO, "%s: the process that read it was killed by signal %d (%s; try again)", busy, signal,
                        signal == SIGKILL ? "by somebody, or for want of memory" : strsignal(signal));
-    return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)",
-                   busy, is_late(signal) ? "does not come to an end" : "crashes");
+    if (is_late(signal))
+        return ns_fail(err, NS_E_FORMAT, "%s: reading it does not come to an end in %d s of work: it holds more than needlescope reads, or "
+                       "is damaged or made to do harm (in a process of its own; nothing else was touched)", busy, limits->cpu_seconds);
+    return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: reading it crashes (in a process of its own; nothing else was "
+                   "touched)", busy);
 }
 
 typedef struct forked { pid_t pid; int why; } forked;
@@ -233,7 +236,7 @@ static int try_child(ns_child_work work, void *user, const char *label, const ns
     close(pipes[0]);
     *signal = f.pid > 0 ? reap(f.pid) : 0;
     const int rc = f.pid < 0 ? ns_fail(err, NS_E_MEMORY, "%s: no process to read it in: %s", label, strerror(f.why))
-                             : judge(answer, *signal, busy, limits->patience, err);
+                             : judge(answer, *signal, busy, limits, err);
     munmap(busy, SHARED);
     return rc;
 }

@@ -69,8 +69,8 @@ int  ns_input_open(ns_input *, const char *path, ns_error *);         /* a folde
 int  ns_input_read(const ns_input *, int64_t at, void *out, size_t n, const char *path, ns_error *);
 void ns_input_close(ns_input *);
 int  ns_input_refuse(const char *path, mode_t, ns_error *);           /* NS_E_MISSING: says what it is */
-/* A descriptor of a file that is written in its place (a log, a lock), made where it is absent; flags: O_WRONLY or O_RDWR, O_TRUNC. Below 0:
- * NS_E_CREATE at once where a link, FIFO, socket, device or folder stands there, by its kind. */
+/* A descriptor of a file that is written in its place (a log, a lock), made where it is absent; flags: O_WRONLY or O_RDWR, O_TRUNC. Below
+ * 0: NS_E_CREATE at once where a link, FIFO, socket, device or folder stands there, by its kind. */
 int  ns_place_open(const char *path, int flags, ns_error *);
 /* Which file it is, and how it was: other numbers mean that it was replaced, cut or written to. */
 typedef struct ns_identity { uint64_t device, inode; int64_t size, mtime_ns; } ns_identity;

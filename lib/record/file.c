@@ -88,12 +88,27 @@ static int load_attribute(ns_file *f, hid_t attribute, ns_error *err)
     return NS_OK;
 }
 
+/* HDF5 takes a time for them that grows with the square of their number; ours have some dozens. */
+int ns_attributes_count(const ns_file *f, hid_t object, hsize_t *n, ns_error *err)
+{
+    enum { MOST = 1024 };
+    char name[256] = "";
+    H5O_info_t info;
+    if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, "its attributes cannot be read");
+    *n = info.num_attrs;
+    if (*n <= MOST)
+        return NS_OK;
+    (void)H5Iget_name(object, name, sizeof name);
+    return ns_fail(err, NS_E_FORMAT, "%s: '%s' has %llu attributes, and needlescope reads at most %d", f->path, name,
+                   (unsigned long long)*n, MOST);
+}
+
 int ns_load_attributes(ns_file *f, hid_t object, ns_error *err)
 {
-    H5O_info_t info;
-    int rc = H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its attributes cannot be read")
-                                                                 : NS_OK;
-    for (hsize_t i = 0; rc == NS_OK && i < info.num_attrs; i++) {
+    hsize_t n;
+    int rc = ns_attributes_count(f, object, &n, err);
+    for (hsize_t i = 0; rc == NS_OK && i < n; i++) {
         const hid_t attribute = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
         if (attribute < 0)
             return ns_h5_fail(err, NS_E_FORMAT, f->path, "an attribute cannot be read");

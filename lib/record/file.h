@@ -37,6 +37,7 @@ ns_kind ns_kind_of_hdf5(const char *path);                               /* what
 /* ns_file_open, without a word of what else the file is. *sealed: it ends in our seal, right or wrong, so it is, or was, ours. */
 int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *);
 /* Attributes of an object as text, appended to the facts. */
+int ns_attributes_count(const ns_file *, hid_t object, hsize_t *n, ns_error *);      /* NS_E_FORMAT: too many to be read */
 int ns_load_attributes(ns_file *, hid_t object, ns_error *);
 
 /* A dataset opened for reading, with its shape. NS_E_MISSING names the file and the dataset. */

@@ -170,7 +170,10 @@ static herr_t check_attribute(hid_t object, const char *name, const H5A_info_t *
 
 int ns_heaps_check_attributes(ns_heaps *h, hid_t object, const char *name, ns_error *err)
 {
-    attributes a = {h, NS_OK, err};
+    hsize_t n;
+    attributes a = {h, ns_attributes_count(h->f, object, &n, err), err};
+    if (a.rc != NS_OK)
+        return a.rc;
     if (H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, check_attribute, &a) >= 0 || a.rc != NS_OK)
         return a.rc;
     return ns_h5_fail(err, NS_E_FORMAT, h->f->path, name);

@@ -57,6 +57,12 @@ unsealed other.h5 bare/other.h5
 run verify bare/scores.h5 bare/other.h5 study.h5
 grep -q '2 files have no seal, .*(bare/scores.h5, bare/other.h5)' err || fail "two without a seal: $(cat err)"
 
+# and verify says what its hash is not of; with a seal, it is all of the file
+[ "$(grep -c 'other attributes, as the range and the chance of a score, are not in content_sha256' err)" -eq 1 ] ||
+    fail "verify, no seal: $(cat err)"
+run verify study.h5 other.h5
+! grep -q 'not in content_sha256' err || fail "verify of sealed files: $(cat err)"
+
 # what cannot be read has its error, and no note
 head -c 4000 bare/study.h5 >bare/cut.h5
 expect 65 'bare/cut.h5' export csv bare/cut.h5 -o rows.csv

@@ -39,7 +39,8 @@ parts() { tail -c "+$1" "$2" | tr '\036' '\n' | sed -n "$3"; }
 other_forms() {
     mkdir -p t5 bert gpt2 rebuilt llama2c && cp "$corpus/llama2c/tokenizer" llama2c/tokenizer.bin &&
     cp "$corpus/llama2c/model-0-own" llama2c/stories.bin && tail -c +2 "$corpus/pieces/llama" >rebuilt/tokenizer.model &&
-    cp told/tokenizer.json rebuilt && echo '{"add_prefix_space": true, "tokenizer_class": "LlamaTokenizer"}' >rebuilt/tokenizer_config.json &&
+    cp told/tokenizer.json rebuilt &&
+    echo '{"add_prefix_space": true, "tokenizer_class": "LlamaTokenizer"}' >rebuilt/tokenizer_config.json &&
     echo '{"<x>": 99}' >rebuilt/added_tokens.json && tail -c +2 "$corpus/pieces/t5" >t5/spiece.model &&
     echo '{"tokenizer_class": "T5Tokenizer", "extra_ids": 2}' >t5/tokenizer_config.json &&
     parts 1 "$corpus/wordpiece/plain" 1,11p >bert/vocab.txt && echo '{"tokenizer_class": "BertTokenizer"}' >bert/tokenizer_config.json &&

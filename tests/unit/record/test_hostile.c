@@ -408,6 +408,23 @@ static void write_text_attribute(const char *text)
     H5Fclose(file);
 }
 
+/* A sound file with more attributes than HDF5 reads in the time is told what it has. */
+static void test_many_attributes(void **state)
+{
+    (void)state;
+    for (int on_dataset = 0; on_dataset < 2; on_dataset++) {
+        const hid_t file = change();
+        char name[16];
+        for (int i = 0; i < 1100; i++) {
+            snprintf(name, sizeof name, "note%d", i);
+            assert_true(H5LTset_attribute_int(file, on_dataset ? "hits" : "/", name, &i, 1) >= 0);
+        }
+        H5Fclose(file);
+        expect_refused(on_dataset ? "'/hits' has 11" : "'/' has 11", NS_E_FORMAT);
+        expect_refused("attributes, and needlescope reads at most 1024", NS_E_FORMAT);
+    }
+}
+
 /* A text of two gigabytes in a file of some kilobytes is no matter of memory, where there is enough. This kind of header, which ours do not
  * have, holds no checksum. */
 static void test_absurd_length(void **state)
@@ -491,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_claims_that_wrap),
         cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kinds), cmocka_unit_test(test_claims_to_hash), cmocka_unit_test(test_heaps),
+        cmocka_unit_test(test_many_attributes),
         cmocka_unit_test(test_absurd_length), cmocka_unit_test(test_hang), cmocka_unit_test(test_chunks),
     };
     return cmocka_run_group_tests(tests, begin, end);
