@@ -70,7 +70,8 @@ static int add_ways(way_list *list, const ns_tok_vocab *vocab, ranked piece, con
     list->steps -= n * n;
     if (list->steps < 0)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: its pieces are so long that to look for their parts takes more than the %lld steps that "
-                       "a file has: those of piece %d are %lld (is the file damaged?)", path, (long long)STEPS, piece.id, (long long)(n * n));
+                       "a file has: those of piece %d are %lld (is the file damaged?)", path, (long long)STEPS, piece.id,
+                       (long long)(n * n));
     for (int64_t at = text && n ? ns_tok_next(text, &code) : n; at < n; at += ns_tok_next(text + at, &code)) {
         const int32_t left = ns_tok_vocab_find(vocab, text, (size_t)at);
         const int32_t right = left < 0 ? -1 : ns_tok_vocab_find(vocab, text + at, (size_t)(n - at));

@@ -150,6 +150,14 @@ static void test_unigram_model(void **state)
     expect(tok, "ab<extra_id_0>", "11:0:2 14:2:14 2:0:0");
     expect(tok, "ab  \xc3\xa9", "11:0:2 6:3:4 0:4:6 2:0:0");    /* it has no bytes for what it does not know */
     ns_tokenizer_free(tok);
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"T5Tokenizer\",\"extra_ids\":10000}");
+    tok = opened();
+    assert_int_equal(ns_tokenizer_size(tok), 13 + 10000);
+    ns_tokenizer_free(tok);
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"T5Tokenizer\",\"extra_ids\":10001}");
+    refused("spiece.model", NS_E_FORMAT, "extra_ids is 10001");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"T5Tokenizer\",\"extra_ids\":-1}");
+    refused("spiece.model", NS_E_FORMAT, "extra_ids is -1");
 }
 
 static void test_bad_models(void **state)
