@@ -7,8 +7,8 @@
 
 /* Of a file whose other bytes nothing vouches for. */
 static const char uncovered[] =
-    "of a file without a seal, 'ok' is of its datasets and of the facts that --content lists: other attributes, as the range and the chance "
-    "of a score, are not in content_sha256";
+    "of a file without a seal, 'ok' is of its datasets and of the facts that --content lists: other attributes, as the range and the "
+    "chance of a score, are not in content_sha256";
 
 typedef struct verify_settings { bool content, facts; } verify_settings;
 static const cli_option options[] = {
