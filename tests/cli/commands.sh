@@ -83,7 +83,7 @@ grep -q '"n_dropped":[[:space:]]*4,' out && grep -q 'first answer token of its t
 run figure heads patching.h5 --score recovery --top 3 -o recovery.svg
 expect 2 'twin_of' patch MODEL --cases cases.jsonl
 expect 2 '3.99' patch MODEL --cases twins.jsonl --heads 3.99
-expect 2 'not both' patch MODEL --cases twins.jsonl --heads 3.1 --scores scores.h5
+expect 2 'one of them says which heads' patch MODEL --cases twins.jsonl --heads 3.1 --scores scores.h5
 expect 2 'nothing to patch' patch MODEL --cases twins.jsonl --no-map
 expect 2 'say which heads' ablate MODEL --cases twins.jsonl
 run figure heads scores.h5 --score retrieval_find,retrieval_copy,induction --top 2 -o row.svg

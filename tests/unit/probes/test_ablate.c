@@ -160,7 +160,7 @@ static void scores_under_edits(void **state)
         assert_int_equal(f.n_cases, cases.n);
         assert_int_equal(f.first_right, mode == NS_EDIT_NOOP ? cases.n : 0);
         assert_int_equal(f.n_axes, 4);                        /* case, answer, layer, head */
-        assert_int_equal(f.n_texts, 5);                       /* ids, value types, templates, twins, layer kinds */
+        assert_int_equal(f.n_texts, 6);                       /* ids, value types, templates, twins, layer kinds, scalings of RoPE */
         assert_true(f.n_arrays > 20);
         assert_int_equal(ns_scores_each(scores, stop_at_case_id, &seen, &err), NS_E_IO);
         assert_int_equal(seen, 5);

@@ -56,6 +56,8 @@ static ns_scores *make(const setting *g, ns_rng *rng)
     for (int o = 0; o < 2; o++)
         s->outputs[0][o] = ns_alloc_array((size_t)(C * N), sizeof(float));
     memset(s->valid, 1, N);
+    for (int l = 0; l < RATES; l++)
+        s->kinds[l] = ns_layer_kind_name(NS_LAYER_FULL);
     for (int64_t i = 0; i < C; i++)
         s->cases[i] = (ns_case_result){.id = ns_printf_alloc("%d", (int)i), .value_type = ns_printf_alloc("%d", (int)(i / each % g->kinds)),
                                        .template_name = ns_strdup("t"),
