@@ -399,7 +399,7 @@ static int cases_fail(ns_error *err, int rc, const char *path)
 static int remember_file(ns_cases *list, const char *path, ns_error *err)
 {
     char **const files = realloc(list->files, (size_t)(list->n_files + 1) * sizeof *files);
-    char *const whole = files ? realpath(path, NULL) : NULL, *const file = files && !whole ? ns_strdup(path) : whole;
+    char *const file = files ? ns_path_whole(path) : NULL;
     list->files = files ? files : list->files;
     if (!file)
         return ns_oom(err, path);

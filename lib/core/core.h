@@ -99,6 +99,8 @@ int  ns_path_stream(const char *);                                    /* /dev/st
                                                                        * already; -1 for another path */
 bool ns_path_is_stdout(const char *);                                 /* /dev/stdout by any of its names */
 char *ns_path_join(const char *dir, const char *name);
+/* From the root on, without links; as it is where it leads nowhere. malloc'd; NULL: out of memory. */
+char *ns_path_whole(const char *path);
 const char *ns_path_base(const char *path);
 /* A folder's entries without . and .., sorted by bytes; malloc'd. */
 int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);

@@ -249,6 +249,13 @@ char *ns_path_join(const char *dir, const char *name)
     return ns_printf_alloc("%s%s%s", dir, ns_ends(dir, "/") ? "" : "/", name);
 }
 
+char *ns_path_whole(const char *path)
+{
+    errno = 0;
+    char *const whole = realpath(path, NULL);
+    return whole || errno == ENOMEM ? whole : ns_strdup(path);
+}
+
 const char *ns_path_base(const char *path)
 {
     const char *const slash = strrchr(path, '/');

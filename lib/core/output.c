@@ -57,8 +57,10 @@ static int resolve_target(char **target, const char *path, ns_error *err)
         return ns_fail(err, NS_E_CREATE, "%s: a stream cannot hold this kind of file (name a file)", path);
     const bool exists = lstat(path, &st) == 0;
     if (exists && S_ISLNK(st.st_mode)) {
-        *target = realpath(path, NULL);
-        if (!*target || stat(*target, &st) != 0)
+        *target = ns_path_whole(path);
+        if (!*target)
+            return ns_oom(err, path);
+        if (stat(*target, &st) != 0)
             return ns_fail(err, NS_E_CREATE, "%s: a symbolic link that leads nowhere (remove it or choose another name)", path);
     }
     if (exists && !S_ISREG(st.st_mode))

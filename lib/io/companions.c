@@ -3,7 +3,6 @@
 #include "io/series.h"
 #include <needlescope/tokenizer.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,14 +70,6 @@ static int in_parent(char **found, const char *cache, ns_error *err)
     return rc;
 }
 
-/* The folder by its real path; NULL where it has none. NS_E_MEMORY alone is an error. */
-static int real_path(const char *dir, char **out, ns_error *err)
-{
-    errno = 0;
-    *out = realpath(dir, NULL);
-    return !*out && errno == ENOMEM ? ns_oom(err, dir) : NS_OK;
-}
-
 /* CACHE/snapshots/COMMIT -> CACHE, in place; false: it is no such folder. */
 static bool to_cache(char *whole)
 {
@@ -120,7 +111,7 @@ int ns_checkpoint_companions(ns_checkpoint *ck, ns_error *err)
     rc = rc != NS_OK ? rc : tokenizer_in(&ck->tokenizer, ck->dir, NULL, err);
     rc = rc != NS_OK ? rc : tokenizer_in(&ck->tokenizer, ck->dir, "..", err);
     if (rc == NS_OK && !(ck->config && ck->tokenizer))
-        rc = real_path(ck->dir, &whole, err);
+        rc = (whole = ns_path_whole(ck->dir)) ? NS_OK : ns_oom(err, ck->dir);
     rc = rc != NS_OK || !whole ? rc : look_around(ck, whole, err);
     free(whole);
     return rc;

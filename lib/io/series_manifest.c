@@ -68,10 +68,10 @@ int ns_series_manifest(ns_series *out, const char *path, ns_error *err)
 /* Relative to the manifest's folder where it lies below it, else from the root on; malloc'd. */
 static char *written_path(const char *path, const char *folder)
 {
-    char *const whole = realpath(path, NULL);
+    char *const whole = ns_path_whole(path);
     const size_t n = strlen(folder);
     const bool below = whole && n > 1 && ns_starts(whole, folder) && whole[n] == '/';
-    char *const out = whole ? ns_strdup(below ? whole + n + 1 : strcmp(whole, folder) == 0 ? "." : whole) : ns_strdup(path);
+    char *const out = whole ? ns_strdup(below ? whole + n + 1 : strcmp(whole, folder) == 0 ? "." : whole) : NULL;
     free(whole);
     return out;
 }

@@ -1,7 +1,6 @@
 /* open.c - path and what is said of it -> checkpoint -> arch -> (tokenizer) -> engine -> model. Nobody else puts a model together. */
 #include <needlescope/open.h>
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +25,7 @@ typedef struct opening {
 /* models--ORG--NAME/snapshots/HASH and models--ORG--NAME -> ORG/NAME. */
 static char *name_of(const char *path)
 {
-    errno = 0;
-    char *const whole = realpath(path, NULL), *const copy = whole || errno == ENOMEM ? whole : ns_strdup(path);
+    char *const copy = ns_path_whole(path);
     if (!copy)
         return NULL;
     char *name = strstr(copy, "models--");

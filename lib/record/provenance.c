@@ -49,8 +49,7 @@ int ns_fact_list_add_input(ns_fact_list *f, const char *path, ns_error *err)
         return NS_OK;
     if (!ns_grow(&f->inputs, &f->inputs_capacity, f->n_inputs + 1, sizeof *f->inputs))
         return ns_oom(err, path);
-    char *const whole = realpath(path, NULL);       /* a program may change its folder before it writes */
-    f->inputs[f->n_inputs] = whole ? whole : ns_strdup(path);
+    f->inputs[f->n_inputs] = ns_path_whole(path);       /* a program may change its folder before it writes */
     return f->inputs[f->n_inputs++] ? NS_OK : ns_oom(err, path);
 }
 

@@ -90,10 +90,13 @@ static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
 static int add_revision(ns_fact_list *f, const ns_model *m, ns_error *err)
 {
     static const char within[] = "/snapshots/";
-    char *const folder = realpath(ns_checkpoint_dir(ns_model_checkpoint(m)), NULL);
-    const char *const commit = folder ? ns_path_base(folder) : NULL;
+    const char *const dir = ns_checkpoint_dir(ns_model_checkpoint(m));
+    char *const folder = ns_path_whole(dir);
+    if (!folder)
+        return ns_oom(err, dir);
+    const char *const commit = ns_path_base(folder);
     const size_t n = sizeof within - 1;
-    const bool cached = commit && (size_t)(commit - folder) >= n && memcmp(commit - n, within, n) == 0;
+    const bool cached = (size_t)(commit - folder) >= n && memcmp(commit - n, within, n) == 0;
     const int rc = cached ? ns_fact_list_add(f, "model_revision", commit, true, err) : NS_OK;
     free(folder);
     return rc;

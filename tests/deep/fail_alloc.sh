@@ -98,7 +98,7 @@ declare -A lines=(
     [revision]="inspect $in/models--o--n --revision step1 --tensors" [llama2c]="inspect $corpus/llama2c/model-0-own --tensors"
     [rebuilt]="tokenize $in/rebuilt Aab" [llama_beside]="tokenize $in/llama2c/stories.bin Aab"
     [llama_pieces]="tokenize $corpus/llama2c/tokenizer Aab"
-    [stats]="record $model --cases $few --maps stats+topk -o out"
+    [dot]="inspect $in/model/." [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \
