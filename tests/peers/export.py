@@ -57,6 +57,8 @@ def make(work):
         f["seed"][:] = [123456789012, np.nan]
         f["tokens"][1, :] = -1                      # births in steps
         f["retrieval_find"][0, 19, :2] = np.nan
+        for counts in (name for name in f if name.startswith("find_") and name.endswith(("_hits", "_events"))):
+            f[counts][0, 19, :, :2] = 0             # a score is without a number where nothing was counted
         f["retrieval_find"][0, 19, 2, 0] = np.float32(1e-45)
 
 
