@@ -131,7 +131,7 @@ def check_score():
         with h5py.File(out) as f:
             assert f.attrs["special_tokens"] == ",".join(map(str, special.tolist()))
             for name, d in f.items():
-                if isinstance(d, h5py.Dataset) and d.dtype.kind in "iuf":
+                if isinstance(d, h5py.Dataset) and d.dtype.kind in "iuf" and name not in ("sample", "weights_sample"):
                     assert got[name].dtype == d.dtype and got[name].values.tobytes() == d[()].tobytes(), name
                     n += 1
         assert (got.retrieval_mass_nosink.values > got.retrieval_mass.values).any()
