@@ -1,10 +1,8 @@
 /* fuzz_gguf.c - the input as a GGUF file: its tensors in whole and in parts, its config, its tokenizer on a fixed text. The seeds are
  * make_gguf.py's. */
-#include "fuzz.h"
+#include "tensors.h"
 
 #include <needlescope/arch.h>
-#include <needlescope/checkpoint.h>
-#include <needlescope/tokenizer.h>
 
 enum { MOST = 4096 };
 
@@ -45,34 +43,10 @@ static void read_model(const ns_checkpoint *ck)
     ns_arch_free(arch);
 }
 
-static void read_tokenizer(void)
-{
-    static const char text[] = "ab a[N]bb  b\nAab<s>\xC3\xA9 ab";
-    ns_tokenizer *tok = NULL;
-    ns_error err = {""};
-    const int rc = ns_tokenizer_open(&tok, FUZZ_FILE, &err);
-    fuzz_check_outcome(rc, tok, &err);
-    ns_encoding e = {0};
-    if (tok && ns_encode(tok, text, sizeof text - 1, true, &e, &err) == NS_OK)
-        for (int64_t i = 0; i < e.n; i++)
-            fuzz_check(ns_token_text(tok, e.ids[i]) && e.begin[i] <= e.end[i] && e.end[i] <= (int64_t)sizeof text - 1,
-                       "a token of the text");
-    ns_encoding_clear(&e);
-    ns_tokenizer_free(tok);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    fuzz_put(FUZZ_FILE, data, n);
-    const ns_checkpoint_params params = {.size = sizeof params, .reader = "gguf"};
-    ns_checkpoint *ck = NULL;
-    ns_error err = {""};
-    const int rc = ns_checkpoint_open(&ck, FUZZ_FILE, &params, &err);
-    fuzz_check_outcome(rc, ck, &err);
-    if (ck)
-        read_model(ck);
-    ns_checkpoint_free(ck);
+    fuzz_open_weights(data, n, "gguf", read_model);
     if (n >= 4 && memcmp(data, "GGUF", 4) == 0)
-        read_tokenizer();
+        fuzz_read_tokenizer();
     return 0;
 }

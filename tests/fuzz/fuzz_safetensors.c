@@ -4,15 +4,7 @@
 
 static void open_file(const uint8_t *data, size_t n)
 {
-    fuzz_put(FUZZ_FILE, data, n);
-    const ns_checkpoint_params params = {.size = sizeof params, .reader = "safetensors"};
-    ns_checkpoint *ck = NULL;
-    ns_error err = {""};
-    const int rc = ns_checkpoint_open(&ck, FUZZ_FILE, &params, &err);
-    fuzz_check_outcome(rc, ck, &err);
-    if (ck)
-        fuzz_read_tensors(ck);
-    ns_checkpoint_free(ck);
+    fuzz_open_weights(data, n, "safetensors", fuzz_read_tensors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
