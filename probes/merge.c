@@ -103,7 +103,7 @@ static void merge_clear(ns_merging *m)
     free(m->job.arch_changes);
     ns_merge_arch_clear(m);
     ns_merge_weights_clear(m);
-    void *const lists[] = {m->fields,  m->of_cases, m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
+    void *const lists[] = {m->fields,  m->first,  m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
                            m->weights, m->errors, m->texts,   m->job.shards, m->job.runs, m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);

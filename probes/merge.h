@@ -60,13 +60,14 @@ typedef struct ns_merge_field {
     double        chance_sum;  int64_t chance_n;
 } ns_merge_field;
 
-typedef struct ns_merge_said { const char *name; char sha256[65]; } ns_merge_said;      /* of the cases, by the first shard */
+/* A dataset of the first shard: "float32 12 HEX" of its line in the content, and whether it says something of each case. */
+typedef struct ns_merge_said { const char *name, *content; bool of_cases; } ns_merge_said;
 
 typedef struct ns_merging {
     ns_merge_job      job;
     ns_merge_field         *fields;
     int64_t           n_fields, fields_capacity;
-    ns_merge_said    *of_cases;  int64_t n_of_cases, of_cases_capacity;
+    ns_merge_said    *first;  int64_t n_first, first_capacity;
     ns_table_writer  *w;
     int64_t          *tokens, *windows, *valid;          /* [R, P] [R, L, H] */
     uint8_t          *status;                            /* [R, P] */
@@ -103,7 +104,8 @@ int ns_merge_say(const ns_merging *, ns_fact_list *);            /* what all sai
 int ns_merge_write_axes(ns_merging *);
 int ns_merge_write_grid(ns_merging *);
 int ns_merge_write_coords(ns_merging *);
-int ns_merge_compare_cases(ns_merging *, const ns_file *, const ns_shard *);         /* the first is what the others are held to */
+/* By the lines of the shard's content; the first is what the others are held to. */
+int ns_merge_compare_cases(ns_merging *, const ns_file *, const ns_shard *, char *const *lines, int64_t n);
 int ns_merge_write_cases(ns_merging *);
 int ns_merge_begin_fields(ns_merging *);                         /* behind the axes: then cell by cell, run by run */
 int ns_merge_add_cells(ns_merging *, int64_t cell);

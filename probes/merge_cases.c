@@ -28,17 +28,6 @@ static void values_clear(const ns_merging *m, values *v)
     ns_free_strings(v->texts, v->texts ? m->job.C : 0);
 }
 
-static void hash_values(const ns_merging *m, const values *v, char hex[65])
-{
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    if (v->numbers)
-        ns_sha256_add(&sha, v->numbers, (size_t)m->job.C * ns_dtype_size(v->type));
-    for (int64_t i = 0; v->texts && i < m->job.C; i++)
-        ns_sha256_add(&sha, v->texts[i], strlen(v->texts[i]) + 1);
-    ns_sha256_end(&sha, hex);
-}
-
 static bool is_of_cases(const char *name, const char *axes, ns_dtype dtype)
 {
     ns_merge_axes kind;
@@ -47,58 +36,90 @@ static bool is_of_cases(const char *name, const char *axes, ns_dtype dtype)
 
 /* ---- compared ---- */
 
-typedef struct comparing {
-    const ns_shard *s;
-    int64_t         seen;
-} comparing;
-
-static ns_merge_said *said_of(const ns_merging *m, const char *name)
+/* "dataset /depth float32 12 HEX": its name ends at *content. NULL: another line, or a dataset that lies in a group. */
+static const char *name_of(const char *line, const char **content)
 {
-    for (int64_t i = 0; i < m->n_of_cases; i++)
-        if (strcmp(m->of_cases[i].name, name) == 0)
-            return &m->of_cases[i];
+    static const char begin[] = "dataset /";
+    const char *const name = ns_starts(line, begin) ? line + strlen(begin) : NULL;
+    *content = name ? strchr(name, ' ') : NULL;
+    return *content && !memchr(name, '/', (size_t)(*content - name)) ? name : NULL;
+}
+
+static const ns_merge_said *said_of(const ns_merging *m, const char *name, size_t length)
+{
+    for (int64_t i = 0; i < m->n_first; i++)
+        if (strncmp(m->first[i].name, name, length) == 0 && !m->first[i].name[length])
+            return &m->first[i];
     return NULL;
 }
 
-static int remember(ns_merging *m, const char *name, const char hex[65])
+/* Values of the first shard are held to what they can be; those of the others are the same. */
+static int remember(ns_merging *m, const ns_file *f, const char *name, const char *content)
 {
-    if (!ns_grow(&m->of_cases, &m->of_cases_capacity, m->n_of_cases + 1, sizeof *m->of_cases))
-        return ns_oom(m->err, name);
-    ns_merge_said *const said = &m->of_cases[m->n_of_cases++];
-    *said = (ns_merge_said){.name = ns_merge_keep(m, name)};
-    memcpy(said->sha256, hex, sizeof said->sha256);
-    return said->name ? NS_OK : ns_oom(m->err, name);
-}
-
-static int compare_value(ns_merging *m, void *user, const ns_file *f, const char *name, const char *axes, ns_dtype dtype)
-{
-    comparing *const c = user;
-    const ns_shard *const first = &m->job.shards[m->job.first];
-    char hex[65];
-    values v;
-    if (!is_of_cases(name, axes, dtype))
-        return NS_OK;
-    const int rc = read_values(m, f, name, dtype, &v);
-    hash_values(m, &v, hex);
+    char *axes = NULL;
+    ns_dtype dtype;
+    values v = {.numbers = NULL};
+    int rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err);
+    const bool of_cases = rc == NS_OK && is_of_cases(name, axes, dtype);
+    free(axes);
+    if (of_cases)
+        rc = read_values(m, f, name, dtype, &v);
     values_clear(m, &v);
-    const ns_merge_said *const said = rc == NS_OK ? said_of(m, name) : NULL;
-    c->seen++;
-    if (rc != NS_OK || c->s == first)
-        return rc != NS_OK ? rc : remember(m, name, hex);
-    if (said && strcmp(said->sha256, hex) == 0)
-        return NS_OK;
-    return ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' says %s of the same cases than %s: scan again what is out of date", c->s->path,
-                   name, said ? "something else" : "more", first->path);
+    if (rc != NS_OK)
+        return rc;
+    if (!ns_grow(&m->first, &m->first_capacity, m->n_first + 1, sizeof *m->first))
+        return ns_oom(m->err, name);
+    m->first[m->n_first++] = (ns_merge_said){name, ns_merge_keep(m, content), of_cases};
+    return m->first[m->n_first - 1].content ? NS_OK : ns_oom(m->err, name);
 }
 
-int ns_merge_compare_cases(ns_merging *m, const ns_file *f, const ns_shard *s)
+static int differs(const ns_merging *m, const ns_shard *s, const char *name, const char *says)
 {
-    comparing c = {s, 0};
-    const int rc = ns_merge_each(m, f, compare_value, &c);
-    for (int64_t i = 0; rc == NS_OK && c.seen != m->n_of_cases && i < m->n_of_cases; i++)
-        if (!ns_file_has(f, m->of_cases[i].name))
+    return ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' says %s of the same cases than %s: scan again what is out of date", s->path, name,
+                   says, m->job.shards[m->job.first].path);
+}
+
+/* What the first shard does not have is looked at: it may say more of the cases. */
+static int check_more(const ns_merging *m, const ns_file *f, const ns_shard *s, const char *name)
+{
+    char *axes = NULL;
+    ns_dtype dtype;
+    const int rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err);
+    const bool more = rc == NS_OK && is_of_cases(name, axes, dtype);
+    free(axes);
+    return more ? differs(m, s, name, "more") : rc;
+}
+
+static int compare_line(ns_merging *m, const ns_file *f, const ns_shard *s, const char *line, int64_t *seen)
+{
+    const char *content, *const begin = name_of(line, &content);
+    if (!begin)
+        return NS_OK;
+    const ns_merge_said *const said = said_of(m, begin, (size_t)(content - begin));
+    if (said) {
+        *seen += said->of_cases;
+        return said->of_cases && strcmp(said->content, content) != 0 ? differs(m, s, said->name, "something else") : NS_OK;
+    }
+    char *const copy = ns_printf_alloc("%.*s", (int)(content - begin), begin);
+    const char *const name = copy ? ns_merge_keep(m, copy) : NULL;
+    free(copy);
+    if (!name)
+        return ns_oom(m->err, s->path);
+    return s == &m->job.shards[m->job.first] ? remember(m, f, name, content) : check_more(m, f, s, name);
+}
+
+int ns_merge_compare_cases(ns_merging *m, const ns_file *f, const ns_shard *s, char *const *lines, int64_t n)
+{
+    int64_t seen = 0, wanted = 0;
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        rc = compare_line(m, f, s, lines[i], &seen);
+    for (int64_t i = 0; i < m->n_first; i++)
+        wanted += m->first[i].of_cases;
+    for (int64_t i = 0; rc == NS_OK && s != &m->job.shards[m->job.first] && seen != wanted && i < m->n_first; i++)
+        if (m->first[i].of_cases && !ns_file_has(f, m->first[i].name))
             return ns_fail(m->err, NS_E_FORMAT, "%s: has no dataset '%s', which %s has: scan again what is out of date", s->path,
-                           m->of_cases[i].name, m->job.shards[m->job.first].path);
+                           m->first[i].name, m->job.shards[m->job.first].path);
     return rc;
 }
 

@@ -178,6 +178,14 @@ static float count_at(const ns_merge_field *f, int64_t at)
     return f->dtype == NS_U8 ? (float)((const uint8_t *)f->cell)[at] : ((const float *)f->cell)[at];
 }
 
+static bool lacks(const float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (isnan(values[i]))
+            return true;
+    return false;
+}
+
 /* Of the shard that was just placed: a score without a number is one of which nothing was counted. */
 static int check_defined(const ns_merging *m, const ns_merge_field *f, const ns_shard *s)
 {
@@ -190,6 +198,8 @@ static int check_defined(const ns_merging *m, const ns_merge_field *f, const ns_
     if (!of || of->axes != NS_OVER_CASE_HEADS)
         return NS_OK;
     const int64_t heads = m->job.L * m->job.H, n = m->job.C * heads;
+    if (!lacks(f->cell, heads))
+        return NS_OK;
     const ns_head_values v = {s->path, f->name, f->name, m->kinds + s->run * m->job.L, f->cell, m->job.L, m->job.H, 0};
     float *const counts = ns_alloc_array((size_t)n, sizeof *counts);
     for (int64_t i = 0; counts && i < n; i++)
@@ -259,6 +269,17 @@ static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
     return rc;
 }
 
+/* A seal can be renewed by hand, the hash says what was measured; what it is made of says whether the cases are those of the others. */
+static int verify(ns_merging *m, const ns_file *file, const ns_shard *s)
+{
+    char **lines = NULL;
+    int64_t n = 0;
+    int rc = ns_file_verified(file, &lines, &n, m->err);
+    rc = rc != NS_OK ? rc : ns_merge_compare_cases(m, file, s, lines, n);
+    ns_free_strings(lines, n);
+    return rc;
+}
+
 int ns_merge_read(ns_merging *m, const ns_shard *s)
 {
     ns_file *file;
@@ -287,9 +308,8 @@ int ns_merge_read(ns_merging *m, const ns_shard *s)
     m->tokens[cell] = s->tokens;
     m->labels[cell] = s->label;
     m->weights[cell] = s->weights;
-    rc = ns_file_verify(file, m->err);                   /* a seal can be renewed by hand, the hash says what was measured */
+    rc = verify(m, file, s);
     rc = rc != NS_OK ? rc : ns_merge_hear_arch(m, file, s);
-    rc = rc != NS_OK ? rc : ns_merge_compare_cases(m, file, s);
     rc = rc != NS_OK ? rc : ns_merge_hear_weights(m, file, cell);
     if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);

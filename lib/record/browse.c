@@ -329,33 +329,56 @@ static int content_lines(const ns_file *f, ns_hash_lines *lines, ns_error *err)
     return rc;
 }
 
-int ns_file_verify(const ns_file *f, ns_error *err)
+/* The lines, sorted, and their hash; nothing to free after an error. */
+static int sum_content(const ns_file *f, ns_hash_lines *lines, char hex[65], ns_error *err)
 {
-    ns_hash_lines lines = {0};
-    char hex[65];
-    const char *const stored = ns_file_fact(f, "content_sha256");
+    *lines = (ns_hash_lines){0};
     const ns_h5_quiet quiet = ns_h5_enter();
-    int rc = content_lines(f, &lines, err);
-    ns_hash_lines_end(&lines, hex);
+    int rc = content_lines(f, lines, err);
+    ns_hash_lines_sum(lines, hex);
     rc = ns_file_end(f, quiet, rc, err);
-    if (rc == NS_OK && (!stored || strcmp(stored, hex)))
-        rc = ns_fail(err, NS_E_FORMAT,
-                     "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
-                     stored ? stored : "nothing", hex);
+    if (rc != NS_OK) {
+        ns_free_strings(lines->list, lines->n);
+        *lines = (ns_hash_lines){0};
+    }
     return rc;
 }
 
 int ns_file_content(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 {
-    ns_hash_lines lines = {0};
-    const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_file_end(f, quiet, content_lines(f, &lines, err), err);
-    if (rc != NS_OK) {
-        ns_free_strings(lines.list, lines.n);
+    ns_hash_lines lines;
+    char hex[65];
+    const int rc = sum_content(f, &lines, hex, err);
+    if (rc != NS_OK)
         return rc;
-    }
-    ns_hash_lines_sort(&lines);
     *out = lines.list;
     *n = lines.n;
     return NS_OK;
+}
+
+int ns_file_verified(const ns_file *f, char ***out, int64_t *n, ns_error *err)
+{
+    ns_hash_lines lines;
+    char hex[65];
+    const char *const stored = ns_file_fact(f, "content_sha256");
+    const int rc = sum_content(f, &lines, hex, err);
+    if (rc == NS_OK && stored && strcmp(stored, hex) == 0) {
+        *out = lines.list;
+        *n = lines.n;
+        return NS_OK;
+    }
+    ns_free_strings(lines.list, lines.n);
+    return rc != NS_OK ? rc
+                       : ns_fail(err, NS_E_FORMAT, "%s: content_sha256 says %s, but the content gives %s: the file was changed or "
+                                 "damaged (make it again)", f->path, stored ? stored : "nothing", hex);
+}
+
+int ns_file_verify(const ns_file *f, ns_error *err)
+{
+    char **lines;
+    int64_t n;
+    const int rc = ns_file_verified(f, &lines, &n, err);
+    if (rc == NS_OK)
+        ns_free_strings(lines, n);
+    return rc;
 }

@@ -91,7 +91,8 @@ bool ns_is_content(const char *attribute);
 bool ns_hash_dataset(ns_hash_lines *, const char *group, const char *name, const char *type, int rank, const int64_t *shape,
                      const char hex[65]);
 void ns_hash_lines_sort(ns_hash_lines *);
-void ns_hash_lines_end(ns_hash_lines *, char hex[65]); /* sorts, hashes, frees */
+void ns_hash_lines_sum(ns_hash_lines *, char hex[65]); /* sorts, hashes */
+void ns_hash_lines_end(ns_hash_lines *, char hex[65]); /* and frees */
 /* Digest of a tiled dataset: tiles in row-major order, each as its number (u64) and its own digest; tiles of fill alone are left out. */
 void ns_hash_tile(ns_sha256 *, int64_t tile, const char hex[65]);
 bool ns_name_ok(const char *); /* letters, digits, "_.-+"; what every reader takes */

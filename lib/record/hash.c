@@ -62,7 +62,7 @@ void ns_hash_lines_sort(ns_hash_lines *lines)
         qsort(lines->list, (size_t)lines->n, sizeof *lines->list, by_bytes);
 }
 
-void ns_hash_lines_end(ns_hash_lines *lines, char hex[65])
+void ns_hash_lines_sum(ns_hash_lines *lines, char hex[65])
 {
     ns_sha256 sha;
     ns_hash_lines_sort(lines);
@@ -70,11 +70,15 @@ void ns_hash_lines_end(ns_hash_lines *lines, char hex[65])
     for (int64_t i = 0; i < lines->n; i++) {
         ns_sha256_add(&sha, lines->list[i], strlen(lines->list[i]));
         ns_sha256_add(&sha, "\n", 1);
-        free(lines->list[i]);
     }
-    free(lines->list);
-    *lines = (ns_hash_lines){0};
     ns_sha256_end(&sha, hex);
+}
+
+void ns_hash_lines_end(ns_hash_lines *lines, char hex[65])
+{
+    ns_hash_lines_sum(lines, hex);
+    ns_free_strings(lines->list, lines->n);
+    *lines = (ns_hash_lines){0};
 }
 
 void ns_hash_tile(ns_sha256 *sha, int64_t tile, const char hex[65])

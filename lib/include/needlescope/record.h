@@ -121,6 +121,8 @@ NS_API NS_MUST_CHECK int ns_file_verify(const ns_file *, ns_error *);
 /* The lines that content_sha256 is made of, recomputed ("dataset /find_hits uint8 12,6,8 HEX"; schema.md), sorted; malloc'd list of
  * malloc'd strings. */
 NS_API NS_MUST_CHECK int ns_file_content(const ns_file *, char ***out, int64_t *n, ns_error *);
+/* Both at once, reading the file once: the lines of a file whose content_sha256 is theirs. */
+NS_API NS_MUST_CHECK int ns_file_verified(const ns_file *, char ***out, int64_t *n, ns_error *);
 /* Version of the HDF5 library in use, "1.10.8". */
 NS_API void ns_hdf5_version(char *buf, size_t n);
 

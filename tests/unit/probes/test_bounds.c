@@ -24,6 +24,8 @@ typedef struct contents {
     double depth[C];
     int64_t right[C], answer[C];
     const char *step, *window, *first;                   /* of the run's coordinates, and the first case's id */
+    const char *more;                                    /* another dataset of numbers, over these axes: "case" or "layer" */
+    bool        no_depth;
 } contents;
 static const contents sound = {{0, 1}, {0, 1, 1, 0}, {1, 1, 1, 1}, {0, 1.0000001f}, {.5f, NAN}, {-1, NAN}, {-7, 85}, {"full", "swa"},
                                {.5f, 1}, {.5f, NAN}, {.75f, NAN}, {0, NAN}, {3, 0}, {3, 1}, "1", "4", "a"};
@@ -64,7 +66,10 @@ static void write_shard(const contents *c)
     put(t, "answered", "case", c->answered, NS_U8, 1, cases);
     put(t, "find_hits", "case layer head", c->hits, NS_U8, 3, cells);
     put(t, "find_events", "case layer head", c->events, NS_U8, 3, cells);
-    put(t, "depth", "case", c->depth, NS_F64, 1, cases);
+    if (!c->no_depth)
+        put(t, "depth", "case", c->depth, NS_F64, 1, cases);
+    if (c->more)
+        put(t, "more", c->more, c->depth, NS_F64, 1, strcmp(c->more, "case") ? (int64_t[]){L} : cases);
     put(t, "content_right", "case", c->right, NS_I64, 1, cases);
     put(t, "n_answer", "case", c->answer, NS_I64, 1, cases);
     put_score(t, "retrieval_find", c->found, 0, 1);
@@ -356,6 +361,15 @@ static void test_shards_of_one_run(void **state)
     c.step = "2";
     c.first = "c";
     expect_apart(&c, "dataset 'case_id' says something else of the same cases than");
+    c = sound;
+    c.step = "2";
+    c.more = "layer";
+    expect_apart(&c, NULL);
+    c.more = "case";
+    expect_apart(&c, "dataset 'more' says more of the same cases than");
+    c.more = NULL;
+    c.no_depth = true;
+    expect_apart(&c, "has no dataset 'depth', which");
     c = sound;
     c.step = "2";
     c.window = "8";
