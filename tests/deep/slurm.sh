@@ -75,15 +75,17 @@ until_true '[ "$(sinfo -h -o %T 2>/dev/null)" = idle ]' || { cat log/*.log; exit
 
 # ---- what is scanned ----
 "$program" lab plant -o run --series 8 --retrieval 3.1 --births 30 --every 10 >/dev/null
-"$program" cases needle --model run/step000000 --lengths 64 --depths 0.5 -o cases.jsonl >/dev/null 2>&1
+"$program" cases needle --model run/step000000 --lengths 1500 --depths 0:1:4 -o cases.jsonl >/dev/null 2>&1
 "$program" scan run --cases cases.jsonl -o direct >/dev/null 2>&1 || fail "the scan without Slurm"
 study() { "$program" merge "$1" -o "$1.h5" --json 2>/dev/null | sed -n 's/.*"content_sha256":[^"]*"\([0-9a-f]*\)".*/\1/p'; }
 want=$(study direct)
 [ ${#want} -eq 64 ] || fail "no study: '$want'"
-cat >program.sh <<END                                    # task 1 is killed, the first time
+cat >program.sh <<END                                    # task 1 is killed the first time, while it holds a checkpoint (a second of work)
 #!/bin/bash
 if [ "\$1" = scan ] && [ "\${SLURM_ARRAY_TASK_ID:-}" = 1 ] && [ ! -e $dir/killed ]; then
-    "$program" "\$@" & sleep .1; touch $dir/killed; kill -9 \$!; wait \$!
+    "$program" "\$@" &
+    until grep -qsr --include='*.claim' " pid \$! " scan; do kill -0 \$! || break; done
+    touch $dir/killed; kill -9 \$!; wait \$!
 else
     exec "$program" "\$@"
 fi
@@ -119,6 +121,6 @@ until_true 'grep -q "the same command goes on" "$log"' || fail "it is not stoppe
 grep -Eq '[0-9] of 4 done; the same command goes on' "$log" || fail "how far it is: $(cat logs/*)"
 state() { scontrol show job "${job}_0"; }
 until_true 'state | grep -q "Restarts=1"' || fail "it is not queued again: $(state; cat logs/*)"
-state | grep -q 'JobState=PENDING\|JobState=RUNNING' || fail "it is not queued again: $(state)"
+until_true 'state | grep -q "JobState=PENDING\|JobState=RUNNING"' || fail "it is not queued again: $(state)"   # COMPLETING for a moment
 scancel "$job" && sleep 1 && scancel --user=root
 exit "$failures"
