@@ -5,6 +5,7 @@
 #include "io/blocks.h"
 #include "io/reader.h"
 
+#include <math.h>
 #include <string.h>
 
 float ns_half_at(const uint8_t *at)
@@ -69,12 +70,35 @@ static float half_of_power(uint8_t e)
     return x;
 }
 
+static float doubled(int code)
+{
+    static const int8_t values[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    return (float)values[code];
+}
+
 static void mxfp4(const uint8_t *b, float *out)
 {
-    static const int8_t doubled[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     const float d = half_of_power(b[0]);
     for (int i = 0; i < 32; i++)
-        out[i] = d * (float)doubled[nibble(b + 1, i)];
+        out[i] = d * doubled(nibble(b + 1, i));
+}
+
+/* Half of a number of four bits of exponent and three of mantissa, whose sign is not looked at; all bits set but that one are 0. */
+static float half_of_e4m3(uint8_t code)
+{
+    const int exponent = code >> 3 & 15, mantissa = code & 7;
+    if (code == 0x7f)
+        return 0;
+    return ldexpf((float)(exponent ? 8 + mantissa : mantissa), (exponent ? exponent - 1 : 0) - 10);
+}
+
+/* Four scales, then 16 numbers of each in 8 bytes. */
+static void nvfp4(const uint8_t *b, float *out)
+{
+    for (int i = 0; i < 64; i++) {
+        const uint8_t pair = b[4 + i / 16 * 8 + i % 8];
+        out[i] = half_of_e4m3(b[i / 16]) * doubled(i % 16 < 8 ? pair & 15 : pair >> 4);
+    }
 }
 
 static const ns_block blocks[] = {
@@ -85,11 +109,13 @@ static const ns_block blocks[] = {
     {10, "Q2_K", 256, 84, NS_F32, ns_decode_q2_k}, {11, "Q3_K", 256, 110, NS_F32, ns_decode_q3_k},
     {12, "Q4_K", 256, 144, NS_F32, ns_decode_q4_k}, {13, "Q5_K", 256, 176, NS_F32, ns_decode_q5_k},
     {14, "Q6_K", 256, 210, NS_F32, ns_decode_q6_k},
-    {9, "Q8_1", 0, 0, NS_F32, NULL}, {15, "Q8_K", 0, 0, NS_F32, NULL}, {16, "IQ2_XXS", 0, 0, NS_F32, NULL},
-    {17, "IQ2_XS", 0, 0, NS_F32, NULL}, {18, "IQ3_XXS", 0, 0, NS_F32, NULL}, {19, "IQ1_S", 0, 0, NS_F32, NULL},
-    {20, "IQ4_NL", 0, 0, NS_F32, NULL}, {21, "IQ3_S", 0, 0, NS_F32, NULL}, {22, "IQ2_S", 0, 0, NS_F32, NULL},
-    {23, "IQ4_XS", 0, 0, NS_F32, NULL}, {29, "IQ1_M", 0, 0, NS_F32, NULL}, {34, "TQ1_0", 0, 0, NS_F32, NULL},
-    {35, "TQ2_0", 0, 0, NS_F32, NULL}, {40, "NVFP4", 0, 0, NS_F32, NULL}, {41, "Q1_0", 0, 0, NS_F32, NULL},
+    {16, "IQ2_XXS", 256, 66, NS_F32, ns_decode_iq2_xxs}, {17, "IQ2_XS", 256, 74, NS_F32, ns_decode_iq2_xs},
+    {22, "IQ2_S", 256, 82, NS_F32, ns_decode_iq2_s}, {18, "IQ3_XXS", 256, 98, NS_F32, ns_decode_iq3_xxs},
+    {21, "IQ3_S", 256, 110, NS_F32, ns_decode_iq3_s}, {19, "IQ1_S", 256, 50, NS_F32, ns_decode_iq1_s},
+    {29, "IQ1_M", 256, 56, NS_F32, ns_decode_iq1_m}, {20, "IQ4_NL", 32, 18, NS_F32, ns_decode_iq4_nl},
+    {23, "IQ4_XS", 256, 136, NS_F32, ns_decode_iq4_xs}, {34, "TQ1_0", 256, 54, NS_F32, ns_decode_tq1_0},
+    {35, "TQ2_0", 256, 66, NS_F32, ns_decode_tq2_0}, {40, "NVFP4", 64, 36, NS_F32, nvfp4},
+    {9, "Q8_1", 0, 0, NS_F32, NULL}, {15, "Q8_K", 0, 0, NS_F32, NULL}, {41, "Q1_0", 0, 0, NS_F32, NULL},
 };
 
 const ns_block *ns_block_of_type(uint32_t type)

@@ -25,6 +25,19 @@ void ns_decode_q3_k(const uint8_t *, float *);
 void ns_decode_q4_k(const uint8_t *, float *);
 void ns_decode_q5_k(const uint8_t *, float *);
 void ns_decode_q6_k(const uint8_t *, float *);
+void ns_decode_iq1_s(const uint8_t *, float *);
+void ns_decode_iq1_m(const uint8_t *, float *);
+void ns_decode_iq2_xxs(const uint8_t *, float *);
+void ns_decode_iq2_xs(const uint8_t *, float *);
+void ns_decode_iq2_s(const uint8_t *, float *);
+void ns_decode_iq3_xxs(const uint8_t *, float *);
+void ns_decode_iq3_s(const uint8_t *, float *);
+void ns_decode_iq4_nl(const uint8_t *, float *);
+void ns_decode_iq4_xs(const uint8_t *, float *);
+void ns_decode_tq1_0(const uint8_t *, float *);
+void ns_decode_tq2_0(const uint8_t *, float *);
+/* Bits of number i of 128 (two bits a number in 32 bytes). */
+int   ns_two_bits(const uint8_t *plane, int i);
 float ns_half_at(const uint8_t *);         /* two bytes */
 
 /* What stands between the numbers of a file and those of the tensor, whose view has the shape and order that the model wants.

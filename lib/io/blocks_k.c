@@ -7,8 +7,7 @@
 
 enum { N = 256, GROUP = 32 };
 
-/* Bits of number i of 128 (two bits a number in 32 bytes). */
-static int two_bits(const uint8_t *plane, int i)
+int ns_two_bits(const uint8_t *plane, int i)
 {
     return plane[i % GROUP] >> 2 * (i / GROUP) & 3;
 }
@@ -19,7 +18,7 @@ void ns_decode_q2_k(const uint8_t *b, float *out)
     const float d = ns_half_at(b + 80), least = ns_half_at(b + 82);
     for (int i = 0; i < N; i++) {
         const uint8_t scale = scales[i / 16];
-        out[i] = d * (float)(scale & 15) * (float)two_bits(codes + i / 128 * 32, i % 128) - least * (float)(scale >> 4);
+        out[i] = d * (float)(scale & 15) * (float)ns_two_bits(codes + i / 128 * 32, i % 128) - least * (float)(scale >> 4);
     }
 }
 
@@ -35,7 +34,7 @@ void ns_decode_q3_k(const uint8_t *b, float *out)
     const float d = ns_half_at(b + 108);
     for (int i = 0; i < N; i++) {
         const int bit = high[i % GROUP] >> i / GROUP & 1;             /* of the sign: absent is -4 */
-        const int q = two_bits(codes + i / 128 * 32, i % 128) - (bit ? 0 : 4);
+        const int q = ns_two_bits(codes + i / 128 * 32, i % 128) - (bit ? 0 : 4);
         out[i] = d * (float)(scale_of_3(scales, i / 16) - 32) * (float)q;
     }
 }
@@ -86,7 +85,7 @@ void ns_decode_q6_k(const uint8_t *b, float *out)
     const float d = ns_half_at(b + 208);
     for (int i = 0; i < N; i++) {
         const int half = i / 128, in = i % 128;
-        const int q = (low[half * 64 + in % 64] >> 4 * (in / 64) & 15) | two_bits(high + half * 32, in) << 4;
+        const int q = (low[half * 64 + in % 64] >> 4 * (in / 64) & 15) | ns_two_bits(high + half * 32, in) << 4;
         out[i] = d * (float)(int8_t)scales[i / 16] * (float)(q - 32);
     }
 }

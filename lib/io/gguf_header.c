@@ -212,8 +212,8 @@ static int take_type(ns_gguf *g, ns_gguf_tensor *t)
         return ns_fail(g->err, NS_E_FORMAT, "%s: tensor '%.*s' is of type %u, which is not known", g->path, (int)t->name_n,
                        (const char *)g->bytes + t->name, type);
     if (!t->block->numbers)
-        return ns_fail(g->err, NS_E_UNSUPPORTED, "%s: tensor '%.*s' is %s, which is not read (take a file of the same model in F16, BF16, "
-                       "Q8_0, Q6_K, Q5_K, Q4_K, Q3_K, Q2_K, Q5_1, Q5_0, Q4_1, Q4_0 or MXFP4)", g->path, (int)t->name_n,
+        return ns_fail(g->err, NS_E_UNSUPPORTED, "%s: tensor '%.*s' is %s, which is not read (take a file of the same model in F16, BF16 "
+                       "or a quantised type for files: Q8_0 to Q4_0, a K, IQ or TQ type, MXFP4, NVFP4)", g->path, (int)t->name_n,
                        (const char *)g->bytes + t->name, t->block->name);
     return NS_OK;
 }

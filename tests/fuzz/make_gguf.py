@@ -9,7 +9,9 @@ import sys
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
 PACK = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "?", U64: "Q", I64: "q", F64: "d"}
 SIZE = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84), 11: (256, 110),
-        12: (256, 144), 13: (256, 176), 14: (256, 210), 16: (256, 66), 30: (1, 2), 39: (32, 17)}
+        12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98),
+        19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66),
+        39: (32, 17), 40: (64, 36)}
 
 
 def text(s):
@@ -89,7 +91,7 @@ def seeds():
     yield "gpt2", gguf(sizes("gpt2", gpt2=True) + [("general.alignment", U8, 8)], GPT2_TENSORS, alignment=8)
     for kind in (2, 3, 6, 7, 8, 39):
         yield f"type{kind}", gguf(FOURS, llama_tensors(kind, w=32, ff=32, kv=32)[:2])
-    for kind in (10, 11, 12, 13, 14):
+    for kind in (10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 29, 34, 35, 40):
         yield f"type{kind}", gguf(sizes("none"), [("w", [256, 2], kind)])
     good = sizes("llama")
     yield "version2", gguf(good, llama_tensors(), version=2)
@@ -109,7 +111,7 @@ def seeds():
     yield "template", gguf(good + SENTENCES + [("tokenizer.chat_template", STRING, "{{ ''.__class__.__mro__[1].__subclasses__() }}")],
                            llama_tensors())
     yield "part", gguf(good + [("split.no", U16, 0), ("split.count", U16, 2)], llama_tensors())
-    yield "iq2", gguf(good, [("w", [256], 16)])
+    yield "q8_k", gguf(good, [("w", [256], 15)])
     yield "zero", gguf(good, [("w", [8, 0], 0)])
     yield "counts", b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60)
     yield "string", b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, (1 << 64) - 8)

@@ -11,7 +11,8 @@ from compare import count
 from gguf import GGMLQuantizationType as T
 from safetensors.numpy import load_file
 
-TYPES = [T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q2_K, T.Q3_K, T.Q4_K, T.Q5_K, T.Q6_K, T.MXFP4, T.F16, T.BF16]
+TYPES = [T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q2_K, T.Q3_K, T.Q4_K, T.Q5_K, T.Q6_K, T.MXFP4, T.NVFP4, T.IQ2_XXS, T.IQ2_XS,
+         T.IQ2_S, T.IQ3_XXS, T.IQ3_S, T.IQ1_S, T.IQ1_M, T.IQ4_NL, T.IQ4_XS, T.TQ1_0, T.TQ2_0, T.F16, T.BF16]
 ROWS, BLOCKS = 67, 5                    # more than the reader's buffer holds
 
 
@@ -32,6 +33,7 @@ def write(path, blocks):
 
 
 def main():
+    assert set(TYPES) >= set(gguf.quants._type_traits), "a type that gguf.dequantize knows is not compared"
     rng = np.random.default_rng(15)
     blocks = {kind: random_blocks(rng, kind) for kind in TYPES}
     failed = 0
