@@ -10,7 +10,7 @@
 
 enum { KEY = 160, MOST_FACTORS = 1 << 14 };
 
-static int unsupported(const gguf_describer *d, const char *what)
+int ns_gguf_unsupported(const gguf_describer *d, const char *what)
 {
     return ns_fail(d->g->err, NS_E_UNSUPPORTED, "%s: %s (%s), which is not read from GGUF: take the model's safetensors, or load the file "
                    "in transformers with gguf_file= and save_pretrained it", d->g->path, what, d->arch->name);
@@ -24,7 +24,7 @@ static const char *full_key(const gguf_describer *d, const char *key, char out[K
     return out;
 }
 
-static const ns_gguf_value *use(gguf_describer *d, const char *key)
+const ns_gguf_value *ns_gguf_use(gguf_describer *d, const char *key)
 {
     char full[KEY];
     const ns_gguf_value *const v = ns_gguf_find(d->g, full_key(d, key, full));
@@ -37,20 +37,25 @@ static const ns_gguf_value *use(gguf_describer *d, const char *key)
 static int number(gguf_describer *d, const char *key, double otherwise, double *out)
 {
     char full[KEY];
-    const ns_gguf_value *const v = use(d, key), *list;
+    const ns_gguf_value *const v = ns_gguf_use(d, key), *list;
     if (!v || v->type != GGUF_ARRAY)
         return ns_gguf_number(d->g, full_key(d, key, full), otherwise, out);
     const int rc = ns_gguf_array(d->g, full_key(d, key, full), GGUF_N_TYPES, &list);
     *out = rc == NS_OK && list->n ? ns_gguf_element(d->g, list, 0) : otherwise;
     for (uint64_t i = 1; rc == NS_OK && i < list->n; i++)
         if (ns_gguf_element(d->g, list, i) != *out)
-            return unsupported(d, full);
+            return ns_gguf_unsupported(d, full);
     return rc;
 }
 
 static int put(gguf_describer *d, cJSON *object, const char *name, double value)
 {
     return cJSON_AddNumberToObject(object, name, value) ? NS_OK : ns_oom(d->g->err, d->g->path);
+}
+
+int ns_gguf_flag(gguf_describer *d, const char *name, bool value)
+{
+    return cJSON_AddBoolToObject(d->config, name, value) ? NS_OK : ns_oom(d->g->err, d->g->path);
 }
 
 int ns_gguf_put(gguf_describer *d, const char *key, const char *name, double otherwise)
@@ -73,7 +78,7 @@ static int size(gguf_describer *d, const char *key, int64_t otherwise, int64_t *
 
 /* ---- tensors ---- */
 
-static const ns_tensor *tensor(const gguf_describer *d, const char *name)
+const ns_tensor *ns_gguf_weight(const gguf_describer *d, const char *name)
 {
     for (int64_t i = 0; i < d->ck->n_tensors; i++)
         if (strcmp(d->ck->tensors[i].name, name) == 0)
@@ -89,7 +94,7 @@ static int put_factors(gguf_describer *d, cJSON *rope, const char *name, const n
     const int64_t n = ns_view_count(&t->view);
     int rc = list ? NS_OK : ns_oom(d->g->err, d->g->path);
     if (n > MOST_FACTORS)
-        return unsupported(d, t->name);
+        return ns_gguf_unsupported(d, t->name);
     for (int64_t at = 0, count; at < n && rc == NS_OK; at += count) {
         count = n - at < 64 ? n - at : 64;
         rc = ns_tensor_read_f32(t, at, count, values, d->g->err);
@@ -122,6 +127,8 @@ static int put_scaled(gguf_describer *d, const char *type, double factor)
     cJSON *const rope = add_scaling(d, type);
     int rc = rope ? put(d, rope, "factor", factor) : ns_oom(d->g->err, d->g->path);
     rc = rc != NS_OK ? rc : number(d, "rope.scaling.original_context_length", NAN, &original);
+    if (rc == NS_OK && d->arch->untruncated && !cJSON_AddFalseToObject(rope, "truncate"))
+        return ns_oom(d->g->err, d->g->path);
     return rc != NS_OK || isnan(original) ? rc : put(d, rope, "original_max_position_embeddings", original);
 }
 
@@ -130,8 +137,8 @@ static int scale(gguf_describer *d)
     char full[KEY];
     char *type = NULL;
     double factor, old;
-    const ns_tensor *const factors = tensor(d, "rope_freqs.weight");
-    use(d, "rope.scaling.type");
+    const ns_tensor *const factors = ns_gguf_weight(d, "rope_freqs.weight");
+    ns_gguf_use(d, "rope.scaling.type");
     int rc = number(d, "rope.scale_linear", 1, &old);
     rc = rc != NS_OK ? rc : number(d, "rope.scaling.factor", old, &factor);
     rc = rc != NS_OK ? rc : ns_gguf_text(d->g, full_key(d, "rope.scaling.type", full), &type);
@@ -141,7 +148,7 @@ static int scale(gguf_describer *d)
     if (rc == NS_OK && none)
         rc = factors ? scale_by_tensor(d, factors) : NS_OK;
     else if (rc == NS_OK)
-        rc = read && !factors ? put_scaled(d, type ? type : "linear", factor) : unsupported(d, "rope.scaling");
+        rc = read && !factors ? put_scaled(d, type ? type : "linear", factor) : ns_gguf_unsupported(d, "rope.scaling");
     free(type);
     return rc;
 }
@@ -168,13 +175,13 @@ static int sizes(gguf_describer *d)
 
 static int vocabulary(gguf_describer *d)
 {
-    const ns_tensor *const embed = tensor(d, "token_embd.weight");
+    const ns_tensor *const embed = ns_gguf_weight(d, "token_embd.weight");
     if (!embed || embed->view.rank != 2)
         return ns_fail(d->g->err, NS_E_FORMAT, "%s: no matrix token_embd.weight", d->g->path);
-    use(d, "vocab_size");
-    const bool tied = !tensor(d, "output.weight");
-    return cJSON_AddBoolToObject(d->config, "tie_word_embeddings", tied) ? put(d, d->config, "vocab_size", (double)embed->view.shape[0])
-                                                                         : ns_oom(d->g->err, d->g->path);
+    ns_gguf_use(d, "vocab_size");
+    const bool tied = !ns_gguf_weight(d, "output.weight");
+    const int rc = ns_gguf_flag(d, "tie_word_embeddings", tied);
+    return rc != NS_OK ? rc : put(d, d->config, "vocab_size", (double)embed->view.shape[0]);
 }
 
 static int heads(gguf_describer *d)
@@ -185,9 +192,9 @@ static int heads(gguf_describer *d)
     rc = rc != NS_OK ? rc : size(d, "attention.value_length", d->head_dim, &value_dim);
     rc = rc != NS_OK ? rc : size(d, "rope.dimension_count", d->head_dim, &rotated);
     if (rc == NS_OK && value_dim != d->head_dim)
-        return unsupported(d, "attention.value_length is not key_length");
+        return ns_gguf_unsupported(d, "attention.value_length is not key_length");
     if (rc == NS_OK && rotated != d->head_dim && strcmp(d->arch->name, "phi3") != 0)
-        return unsupported(d, "rope.dimension_count is not the width of a head");
+        return ns_gguf_unsupported(d, "rope.dimension_count is not the width of a head");
     if (rc != NS_OK || d->arch->gpt2)
         return rc;
     rc = put(d, d->config, "num_key_value_heads", (double)d->kv_heads);
@@ -200,7 +207,7 @@ static int biases(gguf_describer *d)
 {
     if (!d->arch->biases)
         return NS_OK;
-    const bool attn = tensor(d, "blk.0.attn_output.bias"), ffn = tensor(d, "blk.0.ffn_down.bias");
+    const bool attn = ns_gguf_weight(d, "blk.0.attn_output.bias"), ffn = ns_gguf_weight(d, "blk.0.ffn_down.bias");
     return (!attn || cJSON_AddTrueToObject(d->config, "attention_bias")) && (!ffn || cJSON_AddTrueToObject(d->config, "mlp_bias"))
                ? NS_OK
                : ns_oom(d->g->err, d->g->path);
@@ -233,7 +240,7 @@ static int leftovers(gguf_describer *d)
                                            "rope.scaling.original_context_length", NULL};
     const size_t n = strlen(d->arch->name);
     for (int i = 0; harmless[i]; i++)
-        use(d, harmless[i]);
+        ns_gguf_use(d, harmless[i]);
     for (int64_t i = 0; i < d->g->n_values; i++) {
         const ns_gguf_value *const v = &d->g->values[i];
         const char *const key = (const char *)d->g->bytes + v->key;
@@ -241,7 +248,7 @@ static int leftovers(gguf_describer *d)
             continue;
         char what[KEY];
         snprintf(what, sizeof what, "it says '%.*s'", (int)(v->key_n < 100 ? v->key_n : 100), key);
-        return unsupported(d, what);
+        return ns_gguf_unsupported(d, what);
     }
     return NS_OK;
 }
@@ -283,7 +290,7 @@ static int window_pattern(gguf_describer *d)
 {
     static const char key[] = "attention.sliding_window_pattern";
     char full[KEY];
-    const ns_gguf_value *const v = use(d, key), *list;
+    const ns_gguf_value *const v = ns_gguf_use(d, key), *list;
     if (!v || v->type != GGUF_ARRAY)
         return v ? ns_gguf_put(d, key, "sliding_window_pattern", NAN) : NS_OK;
     int rc = ns_gguf_array(d->g, full_key(d, key, full), GGUF_BOOL, &list);
@@ -318,7 +325,8 @@ int ns_gguf_gemma3(gguf_describer *d)
 
 int ns_gguf_phi3(gguf_describer *d)
 {
-    const ns_tensor *const near = tensor(d, "rope_factors_short.weight"), *const far = tensor(d, "rope_factors_long.weight");
+    const ns_tensor *const near = ns_gguf_weight(d, "rope_factors_short.weight");
+    const ns_tensor *const far = ns_gguf_weight(d, "rope_factors_long.weight");
     int rc = ns_gguf_put(d, "attention.sliding_window", "sliding_window", NAN);
     rc = rc != NS_OK ? rc : ns_gguf_put(d, "rope.scaling.original_context_length", "original_max_position_embeddings", NAN);
     if (rc != NS_OK || !near || !far)
@@ -329,6 +337,6 @@ int ns_gguf_phi3(gguf_describer *d)
     rc = rc != NS_OK || isnan(m) ? rc : put(d, rope, "attention_factor", m);
     rc = rc != NS_OK ? rc : put_factors(d, rope, "short_factor", near);
     rc = rc != NS_OK ? rc : put_factors(d, rope, "long_factor", far);
-    use(d, "rope.scaling.type");
+    ns_gguf_use(d, "rope.scaling.type");
     return rc;
 }

@@ -61,6 +61,29 @@ def llama_tensors(kind=0, norm=0, v=4, w=4, ff=4, kv=4):
             [(f"blk.0.{name}.weight", shape, t) for name, shape, t in layer])
 
 
+def expert_tensors(arch, kind=0, n=3, w=4, ff=6):
+    """llama's with experts for the MLP."""
+    qkv = [(f"blk.0.attn_{x}.bias", [w], 0) for x in ("q", "k", "v")] if arch in ("gpt-oss", "qwen2moe") else []
+    bias = [("blk.0.attn_output.bias", [w], 0), ("blk.0.ffn_gate_inp.bias", [n], 0),
+            ("blk.0.ffn_gate_exps.bias", [ff, n], 0), ("blk.0.ffn_up_exps.bias", [ff, n], 0),
+            ("blk.0.ffn_down_exps.bias", [w, n], 0), ("blk.0.attn_sinks.weight", [2], 0)] if arch == "gpt-oss" else []
+    shared = [("blk.0.ffn_gate_inp_shexp.weight", [w], 0), ("blk.0.ffn_gate_shexp.weight", [w, ff], kind),
+              ("blk.0.ffn_up_shexp.weight", [w, ff], kind), ("blk.0.ffn_down_shexp.weight", [ff, w], kind)] if arch == "qwen2moe" else []
+    return ([(t[0].replace("ffn_norm", "post_attention_norm") if arch == "gpt-oss" else t[0], *t[1:])
+             for t in llama_tensors(w=w, ff=ff, kv=w) if "ffn_gate" not in t[0] and "ffn_up" not in t[0] and "ffn_down" not in t[0]] +
+            [("blk.0.ffn_gate_inp.weight", [w, n], 0), ("blk.0.ffn_gate_exps.weight", [w, ff, n], kind),
+             ("blk.0.ffn_up_exps.weight", [w, ff, n], kind), ("blk.0.ffn_down_exps.weight", [ff, w, n], kind)] + qkv + bias + shared)
+
+
+def expert_sizes(arch, n=3, width=4, ff=6):
+    rope = [("gpt-oss.rope.scaling.type", STRING, "yarn"), ("gpt-oss.rope.scaling.factor", F32, 4.0),
+            ("gpt-oss.rope.scaling.original_context_length", U32, 4), ("gpt-oss.attention.sliding_window", U32, 2)]
+    shared = [("qwen2moe.expert_shared_feed_forward_length", U32, 6)]
+    counts = [(f"{arch}.expert_count", U32, n), (f"{arch}.expert_used_count", U32, 2), (f"{arch}.expert_feed_forward_length", U32, 6)]
+    return (sizes(arch, width, ff=ff) + counts[:2 if arch in ("llama", "granitemoe") else 3] +
+            (rope if arch == "gpt-oss" else shared if arch == "qwen2moe" else []))
+
+
 GPT2_TENSORS = [("token_embd.weight", [4, 4], 0), ("position_embd.weight", [4, 8], 0), ("output_norm.weight", [4], 0),
                 ("output_norm.bias", [4], 0)] + [
     (f"blk.0.{n}.{s}", shape if s == "weight" else shape[-1:], 0) for n, shape in
@@ -93,6 +116,11 @@ def seeds():
         yield f"type{kind}", gguf(FOURS, llama_tensors(kind, w=32, ff=32, kv=32)[:2])
     for kind in (10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 29, 34, 35, 40):
         yield f"type{kind}", gguf(sizes("none"), [("w", [256, 2], kind)])
+    for arch in ("llama", "qwen2moe", "granitemoe", "gpt-oss"):
+        yield f"experts_{arch}", gguf(expert_sizes(arch) + [("general.alignment", U8, 8)], expert_tensors(arch, 1), alignment=8)
+    yield "experts_type8", gguf(expert_sizes("llama", width=32, ff=32), expert_tensors("llama", 8, w=32, ff=32))
+    yield "experts_flat", gguf(expert_sizes("llama"), [(n, s if "gate_exps" not in n else [4, 18], k) for n, s, k in
+                                                       expert_tensors("llama")])
     good = sizes("llama")
     yield "version2", gguf(good, llama_tensors(), version=2)
     yield "version1", gguf(good, llama_tensors(), version=1)

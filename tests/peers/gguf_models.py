@@ -8,6 +8,7 @@ Random models of each architecture are written as GGUF by the package gguf (its 
 convert_hf_to_gguf.py), in F32, F16 and two quantised types. Logits of every row of a prompt, by needlescope from the file alone, are those
 of transformers with the weights that gguf.dequantize gives."""
 import os
+import re
 import sys
 import tempfile
 
@@ -24,7 +25,10 @@ GPT2 = dict(n_embd=64, n_layer=3, n_head=4, n_positions=128, vocab_size=96, n_in
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16)
 LONG = dict(type="longrope", short_factor=[1.0 + .1 * i for i in range(8)], long_factor=[2.0 + .5 * i for i in range(8)])
+GRANITE = dict(attention_multiplier=.3, embedding_multiplier=3.0, residual_multiplier=.4, logits_scaling=2.5)
+EXPERTS = dict(moe_intermediate_size=32, num_experts_per_tok=2)
 A = gguf.MODEL_ARCH
+PAIRED = A.LLAMA, A.SMOLLM3, A.GRANITE, A.GRANITE_MOE
 # name: architecture of GGUF, config class of transformers, its keys, whether transformers reads such a GGUF
 MODELS = {
     "llama": (A.LLAMA, hf.LlamaConfig, dict(head_dim=24, tie_word_embeddings=True), True),
@@ -36,8 +40,7 @@ MODELS = {
     "qwen2": (A.QWEN2, hf.Qwen2Config, dict(rope_theta=1e6), True),
     "qwen3": (A.QWEN3, hf.Qwen3Config, dict(head_dim=24, tie_word_embeddings=True), False),
     "smollm3": (A.SMOLLM3, hf.SmolLM3Config, dict(num_hidden_layers=4, tie_word_embeddings=True), False),
-    "granite": (A.GRANITE, hf.GraniteConfig, dict(attention_multiplier=.3, embedding_multiplier=3.0, residual_multiplier=.4,
-                                                  logits_scaling=2.5), False),
+    "granite": (A.GRANITE, hf.GraniteConfig, GRANITE, False),
     "gemma2": (A.GEMMA2, hf.Gemma2Config, dict(head_dim=24, query_pre_attn_scalar=24, sliding_window=7, attn_logit_softcapping=5.0,
                                                final_logit_softcapping=4.0), False),
     "gemma3": (A.GEMMA3, hf.Gemma3TextConfig, dict(num_hidden_layers=7, head_dim=24, query_pre_attn_scalar=24, sliding_window=7,
@@ -47,6 +50,13 @@ MODELS = {
     "phi3": (A.PHI3, hf.Phi3Config, dict(sliding_window=7), False),
     "phi3 short": (A.PHI3, hf.Phi3Config, dict(rope_scaling=LONG, original_max_position_embeddings=64), False),
     "phi3 long": (A.PHI3, hf.Phi3Config, dict(rope_scaling=LONG, original_max_position_embeddings=16), False),
+    "mixtral": (A.LLAMA, hf.MixtralConfig, dict(num_local_experts=5, sliding_window=None, head_dim=24), False),
+    "qwen2moe": (A.QWEN2MOE, hf.Qwen2MoeConfig, dict(EXPERTS, num_experts=5, shared_expert_intermediate_size=64), False),
+    "qwen3moe": (A.QWEN3MOE, hf.Qwen3MoeConfig, dict(EXPERTS, num_experts=5, head_dim=24, norm_topk_prob=True), False),
+    "olmoe": (A.OLMOE, hf.OlmoeConfig, dict(num_experts=5, num_experts_per_tok=2), False),
+    "granitemoe": (A.GRANITE_MOE, hf.GraniteMoeConfig, dict(GRANITE, num_local_experts=5), False),
+    "gpt-oss": (A.GPT_OSS, hf.GptOssConfig, dict(num_local_experts=5, num_experts_per_tok=2, head_dim=32, sliding_window=7,
+                                                 rope_scaling=dict(YARN, beta_fast=32.0, beta_slow=1.0, truncate=False)), False),
     "gpt2": (A.GPT2, hf.GPT2Config, GPT2, False),            # transformers' reader takes n_positions for 1024
 }
 # Types of matrices; rows here are of 64 and 96, so K-quants (256) are the business of the real files.
@@ -71,8 +81,10 @@ def paired(w, heads):
 
 def stored(arch, config, name, w):
     """A tensor as convert_hf_to_gguf.py stores it."""
-    if arch in (A.LLAMA, A.SMOLLM3, A.GRANITE) and ("q_proj" in name or "k_proj" in name):
+    if arch in PAIRED and ("q_proj" in name or "k_proj" in name):
         return paired(w, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
+    if name.endswith("shared_expert_gate.weight"):
+        return w[0]
     if arch in (A.GEMMA2, A.GEMMA3) and name.endswith("norm.weight"):
         return w + 1
     if arch == A.GPT2 and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
@@ -82,12 +94,36 @@ def stored(arch, config, name, w):
 
 def unstored(arch, config, name, w):
     """And back."""
-    if arch in (A.LLAMA, A.SMOLLM3, A.GRANITE) and ("q_proj" in name or "k_proj" in name):
+    if arch in PAIRED and ("q_proj" in name or "k_proj" in name):
         heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
         return w.reshape(heads, w.shape[0] // heads // 2, 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
     if arch in (A.GEMMA2, A.GEMMA3) and name.endswith("norm.weight"):
         return w - 1
     return w.T if arch == A.GPT2 and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")) else w
+
+
+def pieces(arch, name, p):
+    """(name, view) of what a parameter becomes: one tensor of each expert joins those of the others."""
+    if arch == A.GRANITE_MOE and "input_linear" in name:
+        half = p.shape[1] // 2
+        return [(name.replace("block_sparse_moe.input_linear", f"mlp.experts.{part}_proj"), p[:, i * half:(i + 1) * half])
+                for i, part in enumerate(("gate", "up"))]
+    if arch == A.GPT_OSS and "mlp.experts" in name:
+        bias = name.endswith("_bias")
+        base, suffix = name.removesuffix("_bias"), ".bias" if bias else ".weight"
+        rows = p if bias else p.transpose(1, 2)
+        if "down_proj" in name:
+            return [(base + suffix, rows)]
+        return [(base.replace("gate_up", part) + suffix, rows[:, i::2]) for i, part in enumerate(("gate", "up"))]
+    return [(name + ".weight" if name.endswith("sinks") else re.sub(r"experts\.\d+", "experts", name), p)]
+
+
+def all_pieces(arch, model):
+    found = {}
+    for name, p in model.named_parameters():
+        for to, view in pieces(arch, name, p):
+            found.setdefault(to, []).append(view)
+    return found.items()
 
 
 def llama3_factors(c):
@@ -118,6 +154,17 @@ def add_rope(w, c):
             w.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
 
 
+def add_experts(w, c):
+    n = getattr(c, "num_local_experts", None) or getattr(c, "num_experts", None)
+    if n:
+        w.add_expert_count(n)
+        w.add_expert_used_count(c.num_experts_per_tok)
+    if getattr(c, "moe_intermediate_size", None):
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
+    if getattr(c, "shared_expert_intermediate_size", None):
+        w.add_expert_shared_feed_forward_length(c.shared_expert_intermediate_size)
+
+
 def add_config(w, arch, c):
     w.add_context_length(c.max_position_embeddings)
     w.add_embedding_length(c.hidden_size)
@@ -133,19 +180,20 @@ def add_config(w, arch, c):
     w.add_layer_norm_rms_eps(c.rms_norm_eps)
     w.add_vocab_size(c.vocab_size)
     add_rope(w, c)
-    if arch in (A.LLAMA, A.SMOLLM3, A.GRANITE, A.PHI3):
+    if arch in (*PAIRED, A.PHI3):
         w.add_rope_dimension_count(dim)
     if dim * c.num_attention_heads != c.hidden_size:
         w.add_key_length(dim)
         w.add_value_length(dim)
-    if arch in (A.GEMMA2, A.GEMMA3, A.PHI3) and c.sliding_window:
+    if arch in (A.GEMMA2, A.GEMMA3, A.PHI3, A.GPT_OSS) and c.sliding_window:
         w.add_sliding_window(c.sliding_window)
     if arch == A.GEMMA2:
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     if arch == A.GEMMA3 and c.layer_types[0] == "full_attention":
         w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
-    if arch == A.GRANITE:
+    add_experts(w, c)
+    if arch in (A.GRANITE, A.GRANITE_MOE):
         w.add_attention_scale(c.attention_multiplier)
         w.add_embedding_scale(c.embedding_multiplier)
         w.add_residual_scale(c.residual_multiplier)
@@ -157,18 +205,20 @@ def write(path, arch, model, kind):
     c, names = model.config, gguf.get_tensor_name_map(arch, model.config.num_hidden_layers)
     w = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch])
     add_config(w, arch, c)
-    tied = model.state_dict()
-    for name, p in list(model.named_parameters()):
+    for name, views in all_pieces(arch, model):
         full = names.get_name(name, try_suffixes=(".weight", ".bias"))
         assert full, name
-        data = stored(arch, c, name, p.detach().numpy()).astype(np.float32)
-        if kind is not None and data.ndim == 2:
+        data = torch.stack(views) if len(views) > 1 else views[0]
+        data = np.ascontiguousarray(stored(arch, c, name, data.detach().numpy()), dtype=np.float32)
+        if kind is not None and data.ndim > 1 and not name.endswith("bias"):
             data = gguf.quantize(data, kind)
             w.add_tensor(full, data, raw_dtype=kind)
             data = gguf.dequantize(data, kind).astype(np.float32)
         else:
             w.add_tensor(full, data)
-        tied[name].copy_(torch.from_numpy(np.ascontiguousarray(unstored(arch, c, name, data))))
+        back = torch.from_numpy(np.ascontiguousarray(unstored(arch, c, name, data)))
+        for i, view in enumerate(views):
+            view.copy_(back[i] if len(views) > 1 else back)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

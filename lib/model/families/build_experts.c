@@ -1,6 +1,8 @@
 /* build_experts.c - a mixture of experts by a family's row: its sizes, how it chooses, and where its tensors are. */
 #include "model/families/family.h"
 
+#include <string.h>
+
 /* Part 0 gate, 1 up of a tensor of both: rows of either by turns, or one below the other. */
 static void narrow(const ns_mixture *m, ns_tref *t, int part, int64_t width)
 {
@@ -9,21 +11,32 @@ static void narrow(const ns_mixture *m, ns_tref *t, int part, int64_t width)
     t->stride = m->interleaved ? 2 : t->stride;
 }
 
+/* Gate and up in one tensor. Of two forms it is the one that is there; where neither is, since the model is yet to be made or its file has
+ * codes, each expert's own as transformers 4 writes it, else one tensor: only a GGUF has gate and up of all experts apart. */
+static bool is_fused(ns_builder *b, const ns_mixture *m)
+{
+    if (!m->gate || !m->gate_up)
+        return m->gate_up;
+    return ns_build_holds(b, m->gate_up) || (!strstr(m->gate, "{}") && !ns_build_holds(b, m->gate));
+}
+
 static void build_parts(ns_builder *b, ns_branch *branch)
 {
     static const char *const roles[] = {"ffn.gate", "ffn.up"};
     const ns_mixture *const m = b->row->mixture;
-    const char *const apart[] = {m->gate, m->up};
-    const bool fused = m->gate_up && (!m->gate || ns_build_holds(b, m->gate_up));
+    const char *const apart[] = {m->gate, m->up}, *const biases[] = {m->gate_bias, m->up_bias};
+    const bool fused = is_fused(b, m), transposed = m->transposed && fused && !b->f->mxfp4;
     for (int i = m->gate_up || m->gate ? 0 : 1; i < 2; i++) {
         ns_tref *const t = ns_build_tensor(b, branch, roles[i], fused ? m->gate_up : apart[i]);
-        t->transposed = m->transposed && !b->f->mxfp4;
+        t->transposed = transposed;
         if (fused)
             narrow(m, t, i, b->f->d_expert);
-        if (m->gate_up_bias)
+        if (fused && m->gate_up_bias)
             narrow(m, ns_build_bias(b, branch, roles[i], m->gate_up_bias), i, b->f->d_expert);
+        else if (!fused && biases[i])
+            ns_build_bias(b, branch, roles[i], biases[i]);
     }
-    ns_build_tensor(b, branch, "ffn.down", m->down)->transposed = m->transposed && !b->f->mxfp4;
+    ns_build_tensor(b, branch, "ffn.down", m->down)->transposed = transposed;
     if (m->down_bias)
         ns_build_bias(b, branch, "ffn.down", m->down_bias);
 }

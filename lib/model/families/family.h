@@ -82,7 +82,7 @@ typedef enum ns_sparse_rule {
 } ns_sparse_rule;
 
 /* Layers with experts: keys and their defaults (NULL: no such key, the default holds), and names in a layer in full, {} for the number of
- * an expert; without it the tensor is of all experts. */
+ * an expert; without it the tensor is of all experts. Where there is no gate_up, gate and up are apart, and nothing is transposed. */
 typedef struct ns_mixture {
     /* n_5: n as transformers 5 writes it, if otherwise. d_ff NULL: that of an MLP. d_shared: of the shared expert. limit NULL: it is in the
      * code; alpha: of the gate's sigmoid */
@@ -96,7 +96,7 @@ typedef struct ns_mixture {
     bool           weigh_input, interleaved, transposed;      /* gate_up: rows of gate and up by turns, else halves */
     float          limit, up_offset;
     const ns_act  *act;               /* NULL: that of the MLPs */
-    const char    *router, *router_bias, *choice_bias, *gate, *up, *gate_up, *gate_up_bias, *down, *down_bias;
+    const char    *router, *router_bias, *choice_bias, *gate, *up, *gate_bias, *up_bias, *gate_up, *gate_up_bias, *down, *down_bias;
     const char    *shared_gate, *shared_up, *shared_gate_up, *shared_down, *shared_switch;     /* gate_up: one below the other */
 } ns_mixture;
 

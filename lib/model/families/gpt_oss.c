@@ -18,7 +18,9 @@ static const ns_mixture mixture = {
     .defaults = {.n = 128, .top_k = 4}, .routing = NS_ROUTING_SOFTMAX_CHOSEN,
     .interleaved = true, .transposed = true, .mxfp4 = true, .limit = 7, .up_offset = 1, .act = &act,
     .router = "mlp.router.weight", .router_bias = "mlp.router.bias", .gate_up = "mlp.experts.gate_up_proj",
-    .gate_up_bias = "mlp.experts.gate_up_proj_bias", .down = "mlp.experts.down_proj", .down_bias = "mlp.experts.down_proj_bias",
+    .gate_up_bias = "mlp.experts.gate_up_proj_bias", .gate = "mlp.experts.gate_proj", .gate_bias = "mlp.experts.gate_proj_bias",
+    .up = "mlp.experts.up_proj", .up_bias = "mlp.experts.up_proj_bias",
+    .down = "mlp.experts.down_proj", .down_bias = "mlp.experts.down_proj_bias",
 };
 
 const ns_family ns_family_gpt_oss = {

@@ -15,6 +15,7 @@ const ns_family ns_family_granite = {
 static const ns_mixture mixture = {
     .keys = {.n = "num_local_experts"}, .defaults = {.n = 8, .top_k = 2}, .routing = NS_ROUTING_SOFTMAX_CHOSEN,
     .router = "block_sparse_moe.router.layer.weight", .gate_up = "block_sparse_moe.input_linear.weight",
+    .gate = "block_sparse_moe.gate_linear.weight", .up = "block_sparse_moe.up_linear.weight",
     .down = "block_sparse_moe.output_linear.weight",
 };
 static const char *const moe_harmless[] = {"position_embedding_type", NULL};                 /* "rope", whatever it says */

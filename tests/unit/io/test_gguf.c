@@ -163,6 +163,39 @@ static void conversions_are_undone(void **state)
     ns_checkpoint_free(ck);
 }
 
+/* One tensor of three experts is three: the same numbers, whichever way they are stored. */
+static void experts_are_parts(void **state)
+{
+    (void)state;
+    enum { N = 3, MOST = 3 * 32 * 32 };
+    static const char *const from[] = {"experts_llama", "experts_type8"};
+    static const char *const stored[] = {"F16", "Q8_0"};
+    for (int f = 0; f < 2; f++) {
+        ns_checkpoint *const ck = opened(in(seeds, from[f]));
+        ns_error err;
+        static float all[MOST], one[MOST];
+        const ns_tensor *const first = ns_checkpoint_find(ck, "model.layers.0.block_sparse_moe.experts.0.w2.weight");
+        assert_non_null(first);
+        ns_tensor whole = *first;
+        const int64_t shape[3] = {N, first->view.shape[0], first->view.shape[1]}, n = ns_view_count(&first->view);
+        assert_true(first->view.rank == 2 && shape[1] < shape[2] + (f == 1));             /* [width, d_ff] */
+        assert_string_equal(ns_tensor_stored(first), stored[f]);
+        whole.view = ns_view_of(NULL, first->view.dtype, 3, shape);
+        whole.n_bytes *= N;
+        assert_int_equal(ns_tensor_read_f32(&whole, 0, N * n, all, &err), NS_OK);
+        for (int e = 0; e < N; e++) {
+            char name[96];
+            snprintf(name, sizeof name, "model.layers.0.block_sparse_moe.experts.%d.w2.weight", e);
+            const ns_tensor *const t = ns_checkpoint_find(ck, name);
+            assert_true(t && ns_view_count(&t->view) == n);
+            assert_int_equal(ns_tensor_read_f32(t, 0, n, one, &err), NS_OK);
+            assert_memory_equal(one, all + e * n, (size_t)n * sizeof *one);
+        }
+        assert_null(ns_checkpoint_find(ck, "model.layers.0.block_sparse_moe.experts.3.w2.weight"));
+        ns_checkpoint_free(ck);
+    }
+}
+
 static void config_of(const char *path, const char *const *says, int n)
 {
     ns_checkpoint *const ck = opened(path);
@@ -292,6 +325,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_to_the_bit), cmocka_unit_test(parts_are_the_whole), cmocka_unit_test(conversions_are_undone),
+        cmocka_unit_test(experts_are_parts),
         cmocka_unit_test(config_from_the_metadata), cmocka_unit_test(tokenizer_from_the_metadata),
         cmocka_unit_test(what_is_wrong_is_refused), cmocka_unit_test(every_cut_is_refused),
     };
