@@ -39,7 +39,8 @@ static int null_twin_of(const ns_scoring *r, const ns_case *c, const ns_case **o
 int ns_scoring_context(const ns_scoring *r, const ns_probe *probe, const ns_case *c, ns_probe_context *out)
 {
     *out = (ns_probe_context){.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
-                            .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special,
+                            .n_layers = r->scores->L, .n_heads = r->scores->H, .extent = r->measured ? &r->scores->extent : NULL,
+                            .special = r->params->special,
                             .n_special = r->params->n_special,
                             .stop = r->params->stop, .n_stop = r->params->n_stop};
     if (!probe->wants_null || !c)

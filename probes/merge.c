@@ -36,7 +36,7 @@ static int write_cells(ns_merging *m)
     for (int64_t cell = 0; rc == NS_OK && cell < m->job.R * m->job.P; cell++) {
         const ns_shard *const s = next < m->job.n_shards ? &m->job.shards[next] : NULL;
         for (int64_t i = 0; i < m->n_fields; i++)
-            ns_merge_blank(m, &m->fields[i]);
+            ns_merge_blank(&m->fields[i]);
         if (s && s->run * m->job.P + s->place == cell) {
             rc = ns_merge_read(m, s);
             next++;

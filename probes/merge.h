@@ -2,6 +2,7 @@
 #ifndef NS_MERGE_H
 #define NS_MERGE_H
 
+#include <needlescope/axes.h>
 #include <needlescope/scan.h>
 #include <needlescope/study.h>
 
@@ -22,6 +23,7 @@ typedef struct ns_shard {
     bool    missing;                   /* the scan found the checkpoint, and there is neither, or one of an older one; path may be NULL */
     char   *expected;                  /* the name under which the scan found the checkpoint; NULL = not known */
     int64_t step, tokens, L, H;
+    ns_extent extent;                  /* of the axes of its outputs */
     int64_t run, place;                /* index on the axes run and step */
 } ns_shard;
 void ns_shard_clear(ns_shard *);
@@ -43,15 +45,17 @@ typedef struct ns_merge_job {
     char    **runs;                    /* [R], borrowed from the shards */
     int64_t  *steps;                   /* [P] */
     int64_t   R, P, C, L, H;
+    ns_extent extent;                  /* of the study: the longest of its shards' */
 } ns_merge_job;
 int ns_merge_list(ns_merge_job *, const char *out, const char *shards, ns_error *);      /* by their names */
 int ns_merge_find(ns_merge_job *, const char *out, ns_error *);
 
 /* A dataset of the study, gathered over all shards. */
-typedef enum ns_merge_axes { NS_OVER_HEADS, NS_OVER_CASE_HEADS, NS_OVER_CASES } ns_merge_axes;   /* behind (run, step) */
 typedef struct ns_merge_field {
     char         *name;
-    ns_merge_axes axes;
+    ns_axes       axes;                /* behind (run, step) */
+    bool          is_score;            /* over layer and head, so that it may say what its numbers mean */
+    int64_t       n;                   /* numbers of a cell */
     ns_dtype      dtype;               /* NS_U8 or NS_F32 */
     void         *cell;                /* [...] of the checkpoint in hand */
     ns_table_part *part;
@@ -85,9 +89,9 @@ typedef int (*ns_merge_visit)(ns_merging *, void *user, const ns_file *, const c
 int ns_merge_each(ns_merging *, const ns_file *, ns_merge_visit, void *user);
 /* Is a dataset of a shard a field, and behind (run, step) over what? Values of cases that depend on the checkpoint are bytes and floats;
  * what a case is (lengths, depth, ids) is int64 and double. */
-bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);
+bool ns_merge_field_axes(const char *name, const char *axes, ns_dtype, ns_axes *out);
 int  ns_merge_find_fields(ns_merging *);                         /* of the first shard */
-void ns_merge_blank(const ns_merging *, ns_merge_field *);       /* its cell, as of no checkpoint */
+void ns_merge_blank(ns_merge_field *);                           /* its cell, as of no checkpoint */
 int  ns_merge_read(ns_merging *, const ns_shard *);              /* into the cells of the fields, and its place of the grid */
 const char *ns_merge_keep(ns_merging *, const char *text);       /* a copy that stays for the life of the merge */
 int ns_merge_hear(ns_merge_job *, const ns_file *, ns_shard *, ns_error *);      /* what the shard says of its model */

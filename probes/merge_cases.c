@@ -30,8 +30,8 @@ static void values_clear(const ns_merging *m, values *v)
 
 static bool is_of_cases(const char *name, const char *axes, ns_dtype dtype)
 {
-    ns_merge_axes kind;
-    return strcmp(axes, "case") == 0 && strcmp(name, "case") != 0 && !ns_merge_field_kind(name, axes, dtype, &kind);
+    ns_axes over;
+    return strcmp(axes, "case") == 0 && strcmp(name, "case") != 0 && !ns_merge_field_axes(name, axes, dtype, &over);
 }
 
 /* ---- compared ---- */

@@ -7,49 +7,55 @@
 
 #include "merge.h"
 
-static int64_t inner(const ns_merging *m, ns_merge_axes axes)
-{
-    return axes == NS_OVER_HEADS ? m->job.L * m->job.H : axes == NS_OVER_CASES ? m->job.C : m->job.C * m->job.L * m->job.H;
-}
-
 /* ---- which datasets of a shard become fields ---- */
 
-bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype dtype, ns_merge_axes *out)
+static bool is_over(const ns_axes *axes, const char *words)
 {
-    if (strcmp(name, "window") == 0 || strcmp(name, "head_valid") == 0 || dtype == NS_N_DTYPES)
-        return false;
-    if (strcmp(axes, "layer head") == 0)
-        *out = NS_OVER_HEADS;
-    else if (strcmp(axes, "case layer head") == 0)
-        *out = NS_OVER_CASE_HEADS;
-    else if (strcmp(axes, "case") == 0 && (dtype == NS_U8 || dtype == NS_F32 || strcmp(name, "content_right") == 0))
-        *out = NS_OVER_CASES;
-    else
-        return false;
-    return true;
+    ns_axes wanted;
+    return ns_axes_find(&wanted, words) && ns_axes_equal(axes, &wanted);
 }
 
-static int add_field(ns_merging *m, const char *name, ns_merge_axes axes, ns_dtype dtype)
+bool ns_merge_field_axes(const char *name, const char *axes, ns_dtype dtype, ns_axes *out)
 {
-    const size_t n = (size_t)inner(m, axes), cells = (size_t)(m->job.R * m->job.P);
+    if (strcmp(name, "window") == 0 || strcmp(name, "head_valid") == 0 || strcmp(name, axes) == 0 || dtype == NS_N_DTYPES ||
+        !ns_axes_find(out, axes) || out->rank == 0 || out->at[0] < NS_AXIS_CASE)
+        return false;
+    const bool of_heads = is_over(out, "layer head") || is_over(out, "case layer head");
+    return of_heads || dtype == NS_U8 || dtype == NS_F32 || strcmp(name, "content_right") == 0;
+}
+
+static int add_field(ns_merging *m, const char *name, const ns_axes *axes, ns_dtype dtype)
+{
+    const size_t cells = (size_t)(m->job.R * m->job.P);
     const bool shared = strcmp(name, "answered") == 0 || strcmp(name, "first_right") == 0;
     if (!ns_grow(&m->fields, &m->fields_capacity, m->n_fields + 1, sizeof *m->fields))
         return ns_oom(m->err, name);
     ns_merge_field *const f = &m->fields[m->n_fields++];
-    *f = (ns_merge_field){.name = ns_strdup(name), .axes = axes, .meaning = {.assumed = true}, .dtype = dtype == NS_U8 ? NS_U8 : NS_F32};
-    f->cell = ns_alloc_array(n + 1, ns_dtype_size(f->dtype));
-    f->share = axes == NS_OVER_CASES && dtype == NS_U8 && shared ? ns_alloc_array(cells, sizeof *f->share) : NULL;
-    return f->name && f->cell && (f->share || !shared || axes != NS_OVER_CASES || dtype != NS_U8) ? NS_OK : ns_oom(m->err, "a study");
+    *f = (ns_merge_field){.name = ns_strdup(name), .axes = *axes, .is_score = is_over(axes, "layer head"), .meaning = {.assumed = true},
+                          .dtype = dtype == NS_U8 ? NS_U8 : NS_F32};
+    int64_t shape[NS_MAX_RANK];
+    if (!ns_axes_shape(axes, &m->job.extent, shape, &f->n))
+        return ns_fail(m->err, NS_E_FORMAT, "'%s' of these shards is too large for a study", name);
+    f->cell = ns_alloc_array((size_t)f->n + 1, ns_dtype_size(f->dtype));
+    const bool share = is_over(axes, "case") && dtype == NS_U8 && shared;
+    f->share = share ? ns_alloc_array(cells, sizeof *f->share) : NULL;
+    return f->name && f->cell && (f->share || !share) ? NS_OK : ns_oom(m->err, "a study");
+}
+
+static void put(const ns_merge_field *f, int64_t at, float value)
+{
+    if (f->dtype == NS_U8)
+        ((uint8_t *)f->cell)[at] = (uint8_t)value;
+    else
+        ((float *)f->cell)[at] = value;
 }
 
 /* What stands where there is no checkpoint, or no such head. */
-void ns_merge_blank(const ns_merging *m, ns_merge_field *f)
+void ns_merge_blank(ns_merge_field *f)
 {
-    const int64_t n = inner(m, f->axes);
-    if (f->dtype == NS_U8)
-        memset(f->cell, 0, (size_t)n);
-    for (int64_t i = 0; f->dtype == NS_F32 && i < n; i++)
-        ((float *)f->cell)[i] = NAN;
+    const float nothing = ns_axes_nothing(&f->axes, f->dtype);
+    for (int64_t i = 0; i < f->n; i++)
+        put(f, i, nothing);
 }
 
 int ns_merge_each(ns_merging *m, const ns_file *f, ns_merge_visit visit, void *user)
@@ -76,8 +82,8 @@ static int take_field(ns_merging *m, void *user, const ns_file *f, const char *n
 {
     (void)user;
     (void)f;
-    ns_merge_axes kind;
-    return ns_merge_field_kind(name, axes, dtype, &kind) ? add_field(m, name, kind, dtype) : NS_OK;
+    ns_axes over;
+    return ns_merge_field_axes(name, axes, dtype, &over) ? add_field(m, name, &over, dtype) : NS_OK;
 }
 
 int ns_merge_find_fields(ns_merging *m)
@@ -93,25 +99,18 @@ int ns_merge_find_fields(ns_merging *m)
 
 /* ---- one shard into the arrays ---- */
 
-/* values [C?, l, h] of a shard into the field's cell [C?, L, H]. */
-static void place(const ns_merging *m, const ns_merge_field *f, const ns_shard *s, const float *values)
+/* values over shape[] of a shard into the field's cell, whose axes are as long or longer. */
+static void place(const ns_merging *m, const ns_merge_field *f, const int64_t *shape, int64_t n, const float *values)
 {
-    const int64_t n = inner(m, f->axes);
-    const int64_t outer = f->axes == NS_OVER_CASE_HEADS ? m->job.C : 1;
-    if (f->axes == NS_OVER_CASES) {
-        for (int64_t c = 0; c < n; c++)
-            if (f->dtype == NS_U8)
-                ((uint8_t *)f->cell)[c] = (uint8_t)values[c];
-            else
-                ((float *)f->cell)[c] = values[c];
-        return;
-    }
-    for (int64_t i = 0; i < outer * s->L * s->H; i++) {
-        const int64_t c = i / (s->L * s->H), l = i / s->H % s->L, h = i % s->H, at = (c * m->job.L + l) * m->job.H + h;
-        if (f->dtype == NS_U8)
-            ((uint8_t *)f->cell)[at] = (uint8_t)values[i];
-        else
-            ((float *)f->cell)[at] = values[i];
+    int64_t whole[NS_MAX_RANK], index[NS_MAX_RANK] = {0};
+    (void)ns_axes_shape(&f->axes, &m->job.extent, whole, NULL);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = 0;
+        for (int d = 0; d < f->axes.rank; d++)
+            at = at * whole[d] + index[d];
+        put(f, at, values[i]);
+        for (int d = f->axes.rank - 1; d >= 0 && ++index[d] == shape[d]; d--)
+            index[d] = 0;
     }
 }
 
@@ -130,9 +129,9 @@ static int check_field(const ns_merging *m, const ns_file *file, const ns_merge_
                        const ns_score_meaning *meaning)
 {
     const ns_head_values heads = {s->path, f->name, f->name, m->kinds + s->run * m->job.L, values, s->L, s->H, 0};
-    const char *const of = f->axes == NS_OVER_CASES ? ns_hits_of(f->name) : NULL;
+    const char *const of = is_over(&f->axes, "case") ? ns_hits_of(f->name) : NULL;
     float *all = NULL;
-    if (f->axes == NS_OVER_HEADS)
+    if (f->is_score)
         return ns_check_heads(&heads, meaning, m->err);
     if (!of || !ns_file_has(file, of))
         return NS_OK;
@@ -147,19 +146,18 @@ static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, con
 {
     float *values = NULL;
     ns_score_meaning meaning = {.chance = (double)NAN};
-    const int64_t shape[3] = {m->job.C, s->L, s->H};
-    const int skip = f->axes == NS_OVER_HEADS, rank = f->axes == NS_OVER_CASES ? 1 : 3 - skip;
-    ns_expected w = {.size = sizeof w, .name = f->name, .type = NS_F32, .rank = rank};
-    memcpy(w.shape, shape + skip, (size_t)rank * sizeof *shape);
-    int rc = f->axes == NS_OVER_HEADS ? ns_file_meaning(file, f->name, &meaning, m->err) : NS_OK;
+    ns_expected w = {.size = sizeof w, .name = f->name, .type = NS_F32, .rank = f->axes.rank};
+    int64_t n;
+    (void)ns_axes_shape(&f->axes, &s->extent, w.shape, &n);
+    int rc = f->is_score ? ns_file_meaning(file, f->name, &meaning, m->err) : NS_OK;
     w.range = ns_score_range(f->name, NULL);
     if (f->dtype == NS_U8)                               /* bytes hold counts */
         w.range = ns_between(0, fmin(w.range.most, UINT8_MAX));
     rc = rc != NS_OK ? rc : ns_file_array(file, &w, &values, m->err);
     rc = rc != NS_OK ? rc : check_field(m, file, f, s, values, &meaning);
     if (rc == NS_OK)
-        place(m, f, s, values);
-    if (rc == NS_OK && f->axes == NS_OVER_HEADS)
+        place(m, f, w.shape, n, values);
+    if (rc == NS_OK && f->is_score)
         add_meaning(f, &meaning);
     free(values);
     return rc;
@@ -190,12 +188,12 @@ static bool lacks(const float *values, int64_t n)
 static int check_defined(const ns_merging *m, const ns_merge_field *f, const ns_shard *s)
 {
     char name[NS_CHANCE_NAME];
-    const ns_merge_field *of = f->axes == NS_OVER_HEADS ? field_of(m, ns_score_counted_of(f->name, name)) : NULL;
-    if (!of && f->axes == NS_OVER_HEADS) {               /* of a probe of the user's */
+    const ns_merge_field *of = f->is_score ? field_of(m, ns_score_counted_of(f->name, name)) : NULL;
+    if (!of && f->is_score) {               /* of a probe of the user's */
         snprintf(name, sizeof name, "%s_events", f->name);
         of = field_of(m, name);
     }
-    if (!of || of->axes != NS_OVER_CASE_HEADS)
+    if (!of || !is_over(&of->axes, "case layer head"))
         return NS_OK;
     const int64_t heads = m->job.L * m->job.H, n = m->job.C * heads;
     if (!lacks(f->cell, heads))
@@ -213,9 +211,9 @@ static int check_defined(const ns_merging *m, const ns_merge_field *f, const ns_
 static int check_hits(const ns_merging *m, const ns_merge_field *f, const ns_shard *s)
 {
     const ns_merge_field *const of = field_of(m, ns_hits_of(f->name));
-    if (!of || f->axes != of->axes || f->dtype != NS_U8 || of->dtype != NS_U8)
+    if (!of || !ns_axes_equal(&f->axes, &of->axes) || f->dtype != NS_U8 || of->dtype != NS_U8)
         return NS_OK;
-    const int64_t n = inner(m, f->axes);
+    const int64_t n = f->n;
     float *const hits = ns_alloc_array((size_t)n, 2 * sizeof *hits);
     if (!hits)
         return ns_oom(m->err, f->name);

@@ -91,6 +91,18 @@ static bool supersede(ns_merge_job *m, ns_shard *s)
     return s->missing;
 }
 
+/* How long the axes are that its outputs lie on; the study's are as long as the longest. */
+static int hear_extent(ns_merge_job *m, ns_shard *s, const ns_file *f, ns_error *err)
+{
+    int rc = ns_file_extent(f, &s->extent, err);
+    s->extent.n[NS_AXIS_CASE] = m->C;                    /* of case_id and head_valid, which every shard has */
+    s->extent.n[NS_AXIS_LAYER] = s->L;
+    s->extent.n[NS_AXIS_HEAD] = s->H;
+    for (ns_axis a = NS_AXIS_CASE; a < NS_N_AXES; a++)
+        m->extent.n[a] = s->extent.n[a] > m->extent.n[a] ? s->extent.n[a] : m->extent.n[a];
+    return rc;
+}
+
 /* Sizes and facts of one shard. */
 static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
@@ -133,6 +145,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
         m->H = s->H > m->H ? s->H : m->H;
         rc = hash_layers(s, f, err);
     }
+    rc = rc != NS_OK ? rc : hear_extent(m, s, f, err);
     ns_file_close(f);
     return rc;
 }
@@ -317,6 +330,8 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         rc = ns_fail(err, NS_E_MISSING, "%s: no finished shard in it (needlescope scan makes them)", out);
     if (rc == NS_OK)
         rc = make_grid(m, err);
+    m->extent.n[NS_AXIS_RUN] = m->R;
+    m->extent.n[NS_AXIS_STEP] = m->P;
     if (rc == NS_OK)
         rc = check_sizes(m, out, err);
     if (rc == NS_OK)

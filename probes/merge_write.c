@@ -36,9 +36,10 @@ int ns_merge_write_axes(ns_merging *m)
     const ns_merge_job *const j = &m->job;
     int rc = write_axis(m, "run", NULL, j->R);
     rc = rc != NS_OK ? rc : write_axis(m, "step", j->steps, j->P);
-    rc = rc != NS_OK ? rc : write_axis(m, "case", NULL, j->C);
-    rc = rc != NS_OK ? rc : write_axis(m, "layer", NULL, j->L);
-    return rc != NS_OK ? rc : write_axis(m, "head", NULL, j->H);
+    for (ns_axis a = NS_AXIS_CASE; a < NS_N_AXES && rc == NS_OK; a++)
+        if (a == NS_AXIS_CASE || a == NS_AXIS_LAYER || a == NS_AXIS_HEAD || j->extent.n[a] > 0)
+            rc = write_axis(m, ns_axis_name(a), NULL, j->extent.n[a]);
+    return rc;
 }
 
 int ns_merge_write_grid(ns_merging *m)
@@ -85,15 +86,17 @@ static const char *summary_of(const char *name)
 
 int ns_merge_begin_fields(ns_merging *m)
 {
-    static const char *const axes[] = {"run step layer head", "run step case layer head", "run step case"};
-    static const int ranks[] = {4, 5, 3};
-    const ns_merge_job *const j = &m->job;
-    const int64_t shapes[][5] = {{j->R, j->P, j->L, j->H}, {j->R, j->P, j->C, j->L, j->H}, {j->R, j->P, j->C}};
     int rc = NS_OK;
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
         ns_merge_field *const f = &m->fields[i];
-        const ns_view shape = ns_view_of(NULL, f->dtype, ranks[f->axes], shapes[f->axes]);
-        rc = ns_table_begin(m->w, &f->part, axes[f->axes], &shape, 2, f->name, summary_of(f->name), m->err);
+        ns_axes axes = {.rank = 2 + f->axes.rank, .at = {NS_AXIS_RUN, NS_AXIS_STEP}};
+        int64_t lengths[NS_MAX_RANK], all;
+        char words[NS_AXES_TEXT];
+        memcpy(axes.at + 2, f->axes.at, (size_t)f->axes.rank * sizeof *axes.at);
+        if (!ns_axes_shape(&axes, &m->job.extent, lengths, &all))
+            return ns_fail(m->err, NS_E_FORMAT, "'%s' of all these shards is too large for a study", f->name);
+        const ns_view shape = ns_view_of(NULL, f->dtype, axes.rank, lengths);
+        rc = ns_table_begin(m->w, &f->part, ns_axes_text(&axes, words), &shape, 2, f->name, summary_of(f->name), m->err);
     }
     return rc;
 }
@@ -138,7 +141,7 @@ static int end_field(ns_merging *m, ns_merge_field *f)
     f->part = NULL;                                      /* finishing frees it */
     const int rc = ns_table_finish(part, m->err);
     f->meaning.chance = f->chance_n ? f->chance_sum / (double)f->chance_n : (double)NAN;
-    return rc == NS_OK && f->axes == NS_OVER_HEADS && !f->meaning.assumed ? ns_table_meaning(m->w, f->name, &f->meaning, m->err) : rc;
+    return rc == NS_OK && f->is_score && !f->meaning.assumed ? ns_table_meaning(m->w, f->name, &f->meaning, m->err) : rc;
 }
 
 int ns_merge_end_fields(ns_merging *m)

@@ -7,10 +7,11 @@
 
 #include "score.h"
 
+/* Over (case, layer, head); NULL: there is no such output. */
 static const float *find_output(const ns_scores *s, int p, const char *name)
 {
     for (int o = 0; name && o < s->probes[p]->n_outputs; o++)
-        if (strcmp(s->probes[p]->outputs[o].name, name) == 0)
+        if (strcmp(s->probes[p]->outputs[o].name, name) == 0 && !s->probes[p]->outputs[o].axes)
             return s->outputs[p][o];
     return NULL;
 }
@@ -25,7 +26,7 @@ int ns_scores_probe(const ns_scores *s, int k)
 
 bool ns_scores_by_case(const ns_scores *s, int k)
 {
-    return s->probes[ns_scores_probe(s, k)]->at != NULL;
+    return s->defs[k]->of != NULL;
 }
 
 /* One case into the sums of all heads: sum of / sum over; without `over`: the mean of the finite ones. */
@@ -145,7 +146,8 @@ int ns_scores_reduce(ns_scores *s, ns_error *err)
             continue;
         if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) ||
             (def->chance_of && !find_output(s, p, def->chance_of)))
-            return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
+            return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output over case layer head", def->name,
+                           s->probes[p]->name);
         ns_scores_weigh(s, k, NULL, s->values[k]);
         rc = def->chance_of ? find_chance_level(s, k, err) : NS_OK;
     }

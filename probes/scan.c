@@ -14,8 +14,9 @@ static char *probe_list(const ns_score_params *s)
 {
     char *text = ns_strdup("");
     for (int i = 0; text && i < s->n_probes + s->n_definitions; i++) {
-        const char *const one = i < s->n_probes ? s->probes[i] : s->definitions[i - s->n_probes]->definition;
-        char *const longer = ns_printf_alloc("%s%s%s", text, i ? "," : "", one ? one : "");
+        const ns_probe *const own = i < s->n_probes ? NULL : s->definitions[i - s->n_probes];
+        const char *const one = !own ? s->probes[i] : own->definition ? own->definition : own->name;
+        char *const longer = ns_printf_alloc("%s%s%s", text, i ? "," : "", one);
         free(text);
         text = longer;
     }

@@ -60,8 +60,10 @@ static int begin_probes(ns_scoring *r)
                 if (r->cases[k] == ctx.null_twin)
                     ctx.null_state = r->states[p] + (size_t)k * probe->state_size;
             float *out[NS_MAX_OUTPUTS];
-            for (int o = 0; o < probe->n_outputs; o++)
-                out[o] = s->outputs[p][o] + i * ns_output_size(s, &probe->outputs[o]);
+            for (int o = 0; o < probe->n_outputs; o++) {
+                const ns_axes axes = ns_output_layout(&probe->outputs[o]);
+                out[o] = s->outputs[p][o] + (ns_axes_have(&axes, NS_AXIS_CASE) ? i * ns_output_size(s, &probe->outputs[o]) : 0);
+            }
             r->begun[p]++;
             rc = probe->begin(r->states[p] + (size_t)i * probe->state_size, &ctx, out, r->err);
         }
@@ -208,7 +210,8 @@ static int check_definitions(const ns_scoring *r)
 {
     int rc = NS_OK;
     for (int i = 0; i < r->params->n_definitions && rc == NS_OK; i++)
-        rc = ns_pattern_check(r->params->definitions[i], r->cases, r->n_cases, r->params, r->err);
+        if (r->params->definitions[i]->definition)
+            rc = ns_pattern_check(r->params->definitions[i], r->cases, r->n_cases, r->params, r->err);
     return rc;
 }
 
@@ -218,7 +221,7 @@ static void check_values(const ns_scoring *r)
     int first = 0;
     for (int p = 0; p < s->n_probes; first += s->probes[p++]->n_scores)
         for (int i = 0; i < r->params->n_definitions; i++)
-            if (s->probes[p] == r->params->definitions[i])
+            if (s->probes[p] == r->params->definitions[i] && s->probes[p]->definition)
                 ns_pattern_check_values(s->probes[p], s->values[first], s->L * s->H, r->params);
 }
 
@@ -244,12 +247,15 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     rc = rc != NS_OK ? rc : ns_check_hook_rows(params->hooks, params->n_hooks, r.cases, r.n_cases, params, err);
     rc = rc != NS_OK ? rc : check_definitions(&r);
     rc = rc != NS_OK ? rc : ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
+    r.measured = rc == NS_OK;
     if (rc == NS_OK) {
         rc = begin_probes(&r);
         if (rc == NS_OK)
             rc = run_hooks(&r);
         if (rc == NS_OK)
             rc = run_decoding(&r);
+        if (rc == NS_OK)
+            rc = ns_fit_probes(&r);
         rc = end_probes(&r, rc);
     }
     if (rc == NS_OK)

@@ -83,8 +83,9 @@ struct ns_scores {
     double         *known_chance[NS_MAX_SCORES];  /* [L * H] of even attention, else NULL */
     double          chance_level[NS_MAX_SCORES];  /* mean over heads; NaN: none */
     int             n_scores;
-    float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: [n_cases, L, H] */
-    int64_t         n_cases, A;        /* A: most content tokens of an answer */
+    float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: over all of its axes */
+    int64_t         n_cases;
+    ns_extent       extent;            /* of its outputs' axes; the answer's: most content tokens of one */
     ns_case_result *cases;             /* by id */
     ns_drops        drops;
     ns_ranking     *ranking;           /* NULL before ns_scores_rank */
@@ -108,7 +109,7 @@ struct ns_scores {
 int ns_scores_new(ns_scores **out, const ns_model *, const ns_probe *const *probes, int n_probes, ns_error *);
 int ns_scores_take_cases(ns_scores *, const ns_case *const *cases, int64_t n, ns_error *);
 int ns_scores_reduce(ns_scores *, ns_error *);
-/* Does score k come from the cases (true) or from the weights? */
+/* Is score k made of the outputs of the cases (true), or given by its probe? */
 bool ns_scores_by_case(const ns_scores *, int k);
 /* Score k [L, H] with case i counted weights[i] times (NULL: once each). Sums run in f64 in the order of the cases. */
 void ns_scores_weigh(const ns_scores *, int k, const uint16_t *weights, float *out);
@@ -122,8 +123,9 @@ double ns_scores_chance_level(const ns_scores *, int k);
 /* ns_scores_write with facts that go before the model's. */
 int  ns_scores_write_as(const ns_scores *, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
-/* of one case */
-static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }
+/* The parsed axes of an output, which are good since ns_scores_new; cells of one case, or of all where it has no such axis. */
+ns_axes ns_output_layout(const ns_output *);
+int64_t ns_output_size(const ns_scores *, const ns_output *);
 int    ns_scores_probe(const ns_scores *, int k);                        /* index of the probe of score k */
 
 /* ---- chance.c ---- */
@@ -141,11 +143,13 @@ typedef struct ns_scoring {
     int64_t         n_cases;
     char           *states[NS_MAX_PROBES];      /* [n_cases * state_size] */
     int64_t         begun[NS_MAX_PROBES];       /* cases whose begin has run */
+    bool            measured;                   /* the scores' extent stands */
     ns_error       *err;
 } ns_scoring;
 /* choose.c: into out[NS_MAX_PROBES]; into r->cases, r->index and r->n_cases (those that are dropped are counted in the scores). */
 int ns_choose_probes(const ns_score_params *, const ns_probe **out, int *n, ns_error *);
 int ns_choose_cases(ns_scoring *, const ns_cases *);
+int ns_fit_probes(ns_scoring *);                    /* fit.c: those that learn */
 int ns_scoring_context(const ns_scoring *, const ns_probe *, const ns_case *, ns_probe_context *out);
 int ns_scoring_chance(const ns_scoring *);          /* chance.c: what is known of every score's before a placebo is looked at */
 

@@ -26,6 +26,8 @@ static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
         if (!(s->scalings[l] = ns_strdup(scaling)))
             return ns_oom(err, "scores");
         s->group[l] = attn ? attn->n_heads / attn->n_kv_heads : 0;
+        if (attn && attn->n_kv_heads > s->extent.n[NS_AXIS_KV_HEAD])
+            s->extent.n[NS_AXIS_KV_HEAD] = attn->n_kv_heads;
         s->kinds[l] = ns_layer_kind_name(ns_arch_layer_kind(arch, l));
         for (int64_t h = 0; attn && h < attn->n_heads; h++) {
             s->valid[l * s->H + h] = 1;
@@ -36,6 +38,28 @@ static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
     return NS_OK;
 }
 
+/* ---- outputs ---- */
+
+const char *ns_output_axes(const ns_output *o)
+{
+    return o->axes ? o->axes : "case layer head";
+}
+
+ns_axes ns_output_layout(const ns_output *o)
+{
+    ns_axes axes;
+    (void)ns_axes_find(&axes, ns_output_axes(o));
+    return axes;
+}
+
+int64_t ns_output_size(const ns_scores *s, const ns_output *o)
+{
+    const ns_axes all = ns_output_layout(o), own = ns_axes_behind(&all, ns_axes_have(&all, NS_AXIS_CASE));
+    int64_t shape[NS_MAX_RANK], n;
+    (void)ns_axes_shape(&own, &s->extent, shape, &n);
+    return n;
+}
+
 int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const *probes, int n_probes, ns_error *err)
 {
     const ns_arch *const arch = ns_model_arch(model);
@@ -44,11 +68,18 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
         return ns_oom(err, "scores");
     s->L = arch->n_layers;
     s->H = ns_arch_max_heads(arch);
+    s->extent.n[NS_AXIS_LAYER] = s->L;
+    s->extent.n[NS_AXIS_HEAD] = s->H;
     for (int p = 0; p < n_probes; p++) {
         s->probes[s->n_probes++] = probes[p];
         if (probes[p]->n_outputs > NS_MAX_OUTPUTS || s->n_scores + probes[p]->n_scores > NS_MAX_SCORES)
             return ns_fail(err, NS_E_ARG, "probe '%s': more than %d outputs, or %d scores in one run", probes[p]->name, NS_MAX_OUTPUTS,
                            NS_MAX_SCORES);
+        for (int o = 0; o < probes[p]->n_outputs; o++) {
+            ns_axes axes;
+            if (ns_axes_parse(&axes, ns_output_axes(&probes[p]->outputs[o]), probes[p]->outputs[o].name, err) < 0)
+                return NS_E_ARG;
+        }
         for (int i = 0; i < probes[p]->n_scores; i++) {
             float *const values = s->values[s->n_scores] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
             s->chance_level[s->n_scores] = (double)NAN;
@@ -151,17 +182,31 @@ static int take_outputs(ns_scores *s, ns_error *err)
     for (int p = 0; p < s->n_probes; p++) {
         for (int o = 0; o < s->probes[p]->n_outputs; o++) {
             const ns_output *const output = &s->probes[p]->outputs[o];
-            size_t n;
-            float *const out = ns_mul_size((size_t)s->n_cases, (size_t)ns_output_size(s, output), &n) ? ns_alloc_array(n, sizeof *out)
-                                                                                                      : NULL;
+            const ns_axes axes = ns_output_layout(output);
+            const float nothing = ns_axes_nothing(&axes, output->dtype);
+            int64_t shape[NS_MAX_RANK], n;
+            float *const out = ns_axes_shape(&axes, &s->extent, shape, &n) ? ns_alloc_array((size_t)n, sizeof *out) : NULL;
             if (!out)
                 return ns_oom(err, "per-case scores (use fewer cases)");
-            for (size_t i = 0; i < n && (output->dtype == NS_F32 || output->by_answer); i++)
-                out[i] = output->by_answer ? 255 : NAN;
+            for (int64_t i = 0; i < n && nothing != 0; i++)
+                out[i] = nothing;
             s->outputs[p][o] = out;
         }
     }
     return NS_OK;
+}
+
+/* Axes that the probes measure out themselves: the longest that any asks for. */
+static int ask_extents(ns_scores *s, const ns_case *const *cases, int64_t n, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int p = 0; p < s->n_probes && rc == NS_OK; p++) {
+        ns_extent own = {{0}};
+        rc = s->probes[p]->extent ? s->probes[p]->extent(cases, n, &own, err) : NS_OK;
+        for (ns_axis a = NS_AXIS_POSITION; a <= NS_AXIS_CLASS; a++)
+            s->extent.n[a] = own.n[a] > s->extent.n[a] ? own.n[a] : s->extent.n[a];
+    }
+    return rc;
 }
 
 int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, ns_error *err)
@@ -173,8 +218,11 @@ int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, n
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         sorted.list[i] = *cases[i];
         rc = take_case(&s->cases[i], cases[i], err);
-        s->A = cases[i]->n_answer - cases[i]->n_lead > s->A ? cases[i]->n_answer - cases[i]->n_lead : s->A;
+        const int64_t content = cases[i]->n_answer - cases[i]->n_lead, most = s->extent.n[NS_AXIS_ANSWER];
+        s->extent.n[NS_AXIS_ANSWER] = content > most ? content : most;
     }
+    s->extent.n[NS_AXIS_CASE] = s->n_cases;
+    rc = rc != NS_OK ? rc : ask_extents(s, cases, n, err);
     if (rc == NS_OK)
         ns_number_prompts(s->cases, cases, n);
     if (rc == NS_OK)

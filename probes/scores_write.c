@@ -106,18 +106,34 @@ static int put_strings(const visitor *w, const ns_scores *s, ns_error *err)
     return rc;
 }
 
+static bool has_output_over(const ns_scores *s, ns_axis axis)
+{
+    bool has = false;
+    for (int p = 0; p < s->n_probes; p++)
+        for (int o = 0; o < s->probes[p]->n_outputs; o++) {
+            const ns_axes axes = ns_output_layout(&s->probes[p]->outputs[o]);
+            has |= ns_axes_have(&axes, axis);
+        }
+    return has;
+}
+
+/* Case, layer and head always, and what else there is an output over (answers: where any case has one). */
+static int put_axes(const visitor *w, const ns_scores *s, ns_error *err)
+{
+    int rc = NS_OK;
+    for (ns_axis a = NS_AXIS_CASE; a < NS_N_AXES && rc == NS_OK; a++)
+        if (a == NS_AXIS_CASE || a == NS_AXIS_LAYER || a == NS_AXIS_HEAD || (a == NS_AXIS_ANSWER && s->extent.n[a] > 0) ||
+            has_output_over(s, a))
+            rc = put_axis(w, ns_axis_name(a), s->extent.n[a], err);
+    return rc;
+}
+
 static int put_coordinates(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const int64_t heads[2] = {s->L, s->H};
     const ns_view window = ns_view_of(s->windows, NS_I64, 2, heads), valid = ns_view_of(s->valid, NS_U8, 2, heads);
     const ns_view theta = ns_view_of(s->thetas, NS_F64, 1, &s->L);
-    int rc = put_axis(w, "case", s->n_cases, err);
-    if (rc == NS_OK && s->A > 0)
-        rc = put_axis(w, "answer", s->A, err);
-    if (rc == NS_OK)
-        rc = put_axis(w, "layer", s->L, err);
-    if (rc == NS_OK)
-        rc = put_axis(w, "head", s->H, err);
+    int rc = put_axes(w, s, err);
     if (rc == NS_OK)
         rc = put_strings(w, s, err);
     for (size_t i = 0; i < sizeof columns / sizeof *columns && rc == NS_OK; i++)
@@ -133,9 +149,10 @@ static int put_coordinates(const visitor *w, const ns_scores *s, ns_error *err)
 
 static int put_output(const visitor *w, const ns_scores *s, const ns_output *output, float *data, ns_error *err)
 {
-    const int64_t shape[3] = {s->n_cases, s->L, s->H}, deep[4] = {s->n_cases, s->A, s->L, s->H}, n = s->n_cases * ns_output_size(s, output);
-    const int rank = output->by_answer ? 4 : 3;
-    ns_view view = ns_view_of(data, NS_F32, rank, output->by_answer ? deep : shape);
+    const ns_axes axes = ns_output_layout(output);
+    int64_t shape[NS_MAX_RANK], n;
+    (void)ns_axes_shape(&axes, &s->extent, shape, &n);
+    ns_view view = ns_view_of(data, NS_F32, axes.rank, shape);
     uint8_t *counts = NULL;
     if (output->dtype == NS_U8) {
         counts = ns_alloc_array((size_t)n, 1);
@@ -143,10 +160,9 @@ static int put_output(const visitor *w, const ns_scores *s, const ns_output *out
             return ns_oom(err, output->name);
         for (int64_t i = 0; i < n; i++)
             counts[i] = (uint8_t)data[i];
-        view = ns_view_of(counts, NS_U8, rank, output->by_answer ? deep : shape);
+        view = ns_view_of(counts, NS_U8, axes.rank, shape);
     }
-    const int rc = put_array(w, output->name, output->by_answer ? "case answer layer head" : "case layer head", &view, output->summary,
-                             err);
+    const int rc = put_array(w, output->name, ns_output_axes(output), &view, output->summary, err);
     free(counts);
     return rc;
 }

@@ -47,6 +47,22 @@ static int check_counts(ns_study *s, const char *name, ns_error *err)
     return check_parts(s, name, (size_t)(s->n.C * s->n.L * s->n.H), ns_study_counts, err);
 }
 
+/* Over axes of its own. Of a dataset that is no output nothing is asked. */
+static int check_output(ns_study *s, const char *name, ns_error *err)
+{
+    int64_t at = s->n_outputs - 1;
+    int rc = NS_OK;
+    while (at >= 0 && strcmp(s->output[at], name))
+        at--;
+    for (int64_t i = 0; i < s->n.R * s->n.P && rc == NS_OK && at >= 0; i++) {
+        float *values;
+        int64_t n;
+        rc = ns_study_values(s, name, i / s->n.P, i % s->n.P, &values, &n, err);
+        free(values);
+    }
+    return rc;
+}
+
 static int check_ranked(ns_study *s, const char *name, ns_error *err)
 {
     const float *values;
@@ -70,9 +86,11 @@ static int check_by_axes(ns_study *s, const char *name, ns_error *err)
     if (rc == NS_OK && strchr(axes, '?') && ns_score_name_is_taken(name))       /* what somebody put beside ours is none of ours */
         rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has the axes '%s': their names are lost (copy or make the file again)", s->path,
                      name, axes);
-    for (size_t i = 0; rc == NS_OK && axes && dtype != NS_N_DTYPES && i < sizeof readers / sizeof *readers; i++)
+    check_dataset *check = check_output;
+    for (size_t i = 0; rc == NS_OK && axes && i < sizeof readers / sizeof *readers; i++)
         if (readers[i].one == s->one && strcmp(readers[i].axes, axes) == 0 && (dtype == NS_F32 || !readers[i].f32))
-            rc = readers[i].check(s, name, err);
+            check = readers[i].check;
+    rc = rc == NS_OK && dtype != NS_N_DTYPES ? check(s, name, err) : rc;
     free(axes);
     return rc;
 }

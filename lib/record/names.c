@@ -15,6 +15,7 @@ static const char *const names[] = {
     "ranking_strata", "hash_tile", "long_name", "best", "range", "chance",
     /* axes */
     "case", "layer", "head", "answer", "score", "score_other", "group", "run", "step", "condition", "control", "target", "row", "key",
+    "kv_head", "position", "class",
     /* of cases, layers and heads */
     "value_type", "template", "twin_of", "length", "n_tokens", "n_answer", "query_token", "content_right", "n_mentions", "n_distractors",
     "depth", "distance", "answered", "first_right", "layer_kind", "window", "head_valid", "prompt", "answer_hits", "find_hits",

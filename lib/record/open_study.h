@@ -14,6 +14,7 @@ struct ns_study {
     char           *path;
     bool            one;                        /* the scores of one checkpoint */
     ns_study_shape  n;
+    ns_extent       extent;
     char          **run_name, **layer_kind;      /* [R], [R, L] */
     char          **arch_change, **weights;      /* [R, P]; NULL = the file has none */
     int64_t        *steps, *tokens, *valid, *windows;
@@ -24,6 +25,9 @@ struct ns_study {
     char          **score;                       /* names, by bytes */
     ns_score_meaning *meaning;                   /* [n_scores] */
     int64_t         n_scores;
+    char          **output;                      /* names, in the file's order, and their axes behind (run, step) */
+    ns_axes        *output_axes;
+    int64_t         n_outputs;
     ns_study_cached *cache;
     int64_t         n_cache, cache_capacity;
 };
@@ -34,6 +38,9 @@ int  ns_study_of(ns_study **out, const ns_file *, const char *path, ns_error *);
 /* study_values.c: finds the scores; frees what it and the readers of values made. */
 int  ns_study_find_scores(ns_study *, ns_error *);
 void ns_study_forget(ns_study *);
+/* study_outputs.c: keeps the dataset in mind if it is an output (there is room for it); frees what is kept. */
+int  ns_study_take_output(ns_study *, const char *name, const char *axes, ns_dtype, ns_error *);
+void ns_study_forget_outputs(ns_study *);
 /* check_recording.c: the values of a whole recording. */
 int  ns_recording_check(const ns_file *, ns_error *);
 /* study_defined.c: NS_E_FORMAT where what says that it is a score has lost the names of its axes; where a value of (run, step) is NaN

@@ -96,6 +96,7 @@ static int read_shape(ns_study *s, ns_error *err)
     rc = rc != NS_OK ? rc : check_counted(s, "layer", s->n.L, err);
     rc = rc != NS_OK ? rc : check_counted(s, "head", s->n.H, err);
     rc = rc != NS_OK ? rc : read_length(s, "case", 0, MOST_ROWS, &s->n.C, err);
+    rc = rc != NS_OK ? rc : ns_file_extent(s->file, &s->extent, err);
     return rc != NS_OK ? rc : check_sizes(s, err);
 }
 

@@ -1,4 +1,4 @@
-/* study_values.c - which scores a study has and what their numbers mean; scores, series and rankings on first use; values of cases. */
+/* study_values.c - which scores a study has and what their numbers mean; scores, series and rankings on first use. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +23,7 @@ void ns_study_forget(ns_study *s)
     free(s->cache);
     ns_free_strings(s->score, s->n_scores);
     free(s->meaning);
+    ns_study_forget_outputs(s);
 }
 
 static int add_score(ns_study *s, const char *name, ns_error *err)
@@ -68,7 +69,9 @@ int ns_study_find_scores(ns_study *s, ns_error *err)
         return rc;
     s->score = ns_alloc_array((size_t)n, sizeof *s->score);
     s->meaning = ns_alloc_array((size_t)n, sizeof *s->meaning);
-    rc = s->score && s->meaning ? NS_OK : ns_oom(err, s->path);
+    s->output = ns_alloc_array((size_t)n, sizeof *s->output);
+    s->output_axes = ns_alloc_array((size_t)n, sizeof *s->output_axes);
+    rc = s->score && s->meaning && s->output && s->output_axes ? NS_OK : ns_oom(err, s->path);
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         char *axes = NULL;
         ns_dtype dtype;
@@ -77,6 +80,7 @@ int ns_study_find_scores(ns_study *s, ns_error *err)
         if (rc == NS_OK && axes)
             rc = strcmp(axes, score_axes(s)) == 0 ? take_heads(s, name, dtype, err)
                                                   : ns_study_check_lost(s, name, axes, score_axes(s), err);
+        rc = rc == NS_OK && axes ? ns_study_take_output(s, name, axes, dtype, err) : rc;
         free(axes);
     }
     ns_free_strings(list, n);
@@ -294,59 +298,4 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     if (rc == NS_OK)
         *out = all + at * s->n.L * s->n.H;
     return rc;
-}
-
-/* ---- cases ---- */
-
-/* Row (run, step) of what is over the given axes, the first two of them; of one checkpoint there are no such axes. */
-static int part_of(const ns_study *s, const char *name, const char *axes, int rank, const int64_t *shape, int64_t run, int64_t step,
-                   float *out, ns_error *err)
-{
-    const int skip = s->one ? 2 : 0;
-    int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_score_range(name, NULL),
-                     .axes = axes + (skip ? strlen("run step ") : 0)};
-    memcpy(w.shape, shape + skip, (size_t)(rank - skip) * sizeof *shape);
-    memcpy(count, w.shape, sizeof count);
-    for (int i = 0; i < 2 && !skip; i++) {
-        start[i] = i ? step : run;
-        count[i] = 1;
-    }
-    return ns_file_part(s->file, &w, start, count, out, err);
-}
-
-static const char count_axes[] = "run step case layer head";
-
-int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
-{
-    const int64_t shape[5] = {s->n.R, s->n.P, s->n.C, s->n.L, s->n.H}, n = s->n.C * s->n.L * s->n.H;
-    const char *const of = ns_hits_of(name);
-    int rc = part_of(s, name, count_axes, 5, shape, run, step, out, err);
-    if (rc != NS_OK || !of || !ns_file_has(s->file, of))
-        return rc;
-    float *const all = ns_alloc_array((size_t)n, sizeof *all);
-    rc = all ? part_of(s, of, count_axes, 5, shape, run, step, all, err) : ns_oom(err, of);
-    rc = rc != NS_OK ? rc : ns_check_hits(s->path, name, out, all, n, err);
-    free(all);
-    return rc;
-}
-
-int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
-{
-    const char *const of = ns_hits_of(name);
-    int rc = part_of(s, name, "run step case", 3, (int64_t[]){s->n.R, s->n.P, s->n.C}, run, step, out, err);
-    if (rc != NS_OK || !of || !ns_file_has(s->file, of))
-        return rc;
-    float *const all = ns_alloc_array((size_t)s->n.C, sizeof *all);
-    rc = all ? ns_study_case_numbers(s, of, all, err) : ns_oom(err, of);
-    rc = rc != NS_OK ? rc : ns_check_hits(s->path, name, out, all, s->n.C, err);
-    free(all);
-    return rc;
-}
-
-int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
-{
-    const int64_t start[1] = {0}, count[1] = {s->n.C};
-    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_score_range(name, NULL), "case"};
-    return ns_file_part(s->file, &w, start, count, out, err);
 }

@@ -42,7 +42,8 @@ static const ns_output outputs[N_OUTPUTS] = {
                           "(copy_hits - copy_distractor_hits) / copy_events; NaN for a case without distractors"},
     [FIND_MARGIN] = {"find_margin", NS_F32, "largest minus second largest weight of the row of the first content token"},
     [COPY_MARGIN] = {"copy_margin", NS_F32, "the smallest such margin over all content tokens"},
-    [ANSWER_HITS] = {"answer_hits", NS_U8, "1 hit, 0 miss, for each content token of the answer; 255 beyond its end", .by_answer = true},
+    [ANSWER_HITS] = {"answer_hits", NS_U8, "1 hit, 0 miss, for each content token of the answer; 255 beyond its end",
+                     "case answer layer head"},
 };
 
 #define WU "teacher-forced form of Wu et al. 2024, arXiv 2404.15574"

@@ -58,7 +58,7 @@ check() {
                 name = substr(line, RSTART + 1, RLENGTH - 2)
                 if (name ~ /^needlescope\//) {
                     noun = name; sub(/^needlescope\//, "", noun); sub(/\.h$/, "", noun)
-                    if (!one_of(noun, "api best error fact head kind view") && !one_of(noun, public[layer]))
+                    if (!one_of(noun, "api axes best error fact head kind view") && !one_of(noun, public[layer]))
                         fault(layer " may not include <" name "> (tests/style/layers.txt)")
                 } else if (!one_of(name, libc) && !one_of(name, doors[layer]))
                     fault(layer " is no door to <" name "> (tests/style/layers.txt)")

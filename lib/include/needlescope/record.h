@@ -6,6 +6,7 @@
 #ifndef NEEDLESCOPE_RECORD_H
 #define NEEDLESCOPE_RECORD_H
 
+#include <needlescope/axes.h>
 #include <needlescope/kind.h>
 #include <needlescope/best.h>
 #include <needlescope/model.h>
@@ -112,6 +113,8 @@ NS_API NS_MUST_CHECK int ns_file_expect(const ns_file *, ns_expected *, ns_error
 /* An attribute that is a whole number; `otherwise` where there is none. */
 NS_API NS_MUST_CHECK int ns_file_whole(const ns_file *, const char *fact, int64_t least, int64_t most, int64_t otherwise, int64_t *out,
                                        ns_error *);
+/* How long the axes of its outputs are, those that it has (needlescope/axes.h). */
+NS_API NS_MUST_CHECK int ns_file_extent(const ns_file *, ns_extent *, ns_error *);
 /* What the numbers of a score mean; .assumed where the file does not say. */
 NS_API NS_MUST_CHECK int ns_file_meaning(const ns_file *, const char *dataset, ns_score_meaning *, ns_error *);
 /* Dataset paths at the root and one level below ("/case0000/attn"), malloc'd list of malloc'd strings. */

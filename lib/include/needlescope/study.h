@@ -83,8 +83,21 @@ NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const flo
 NS_API NS_MUST_CHECK int ns_study_ranked(ns_study *, const char *which, const char *score, const float **out, ns_error *);
 NS_API bool ns_study_has(const ns_study *, const char *name);                           /* as ns_file_has */
 
+/* ---- outputs: what probes said, over axes of their own (needlescope/axes.h) ---- */
+/* How long those axes are; 0 of one that nothing lies on. */
+NS_API const ns_extent *ns_study_extent(const ns_study *);
+/* Their names, in the order of the file: every number of a checkpoint that is no score, no axis and nothing that tells what cases, layers
+ * and heads are. */
+NS_API const char *const *ns_study_outputs(const ns_study *, int64_t *n);
+/* The axes of an output or a score behind (run, step). NS_E_ARG names the outputs that there are, the nearest first. */
+NS_API NS_MUST_CHECK int ns_study_axes(const ns_study *, const char *name, ns_axes *out, ns_error *);
+/* Its values at one checkpoint over those axes (ns_axes_shape with ns_study_extent), malloc'd; n of them. ns_axes_nothing where the
+ * checkpoint is missing. */
+NS_API NS_MUST_CHECK int ns_study_values(const ns_study *, const char *name, int64_t run, int64_t step, float **out, int64_t *n,
+                                         ns_error *);
+
 /* ---- cases ---- */
-/* Per case: an output as out[C, L, H]; a value of the cases as out[C]. */
+/* Per case: an output over (case, layer, head) as out[C, L, H]; a value of the cases as out[C]. */
 NS_API NS_MUST_CHECK int ns_study_counts(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
 /* A coordinate of the cases (n_tokens, depth ...) as out[C]. */
 NS_API NS_MUST_CHECK int ns_study_case_numbers(const ns_study *, const char *name, float *out, ns_error *);

@@ -3,6 +3,7 @@
 #ifndef NEEDLESCOPE_PROBE_H
 #define NEEDLESCOPE_PROBE_H
 
+#include <needlescope/axes.h>
 #include <needlescope/best.h>
 #include <needlescope/head.h>
 #include <needlescope/model.h>
@@ -10,16 +11,18 @@
 
 NS_BEGIN
 
-/* A per-case output of shape [L, H]. A whole number (hits, events) is stored as u8, a mass as f32. */
+/* What a probe says: an array over axes of its own (axes.h), of whole numbers (hits, events: u8) or of others (f32). Where it has a case
+ * axis, each case has its part; one without is of the whole run, and `fit` fills it. It begins as ns_axes_nothing. */
 typedef struct ns_output {
     const char *name;             /* "find_hits" */
     ns_dtype    dtype;            /* NS_U8 or NS_F32 */
     const char *summary;
-    bool        by_answer;        /* of shape [A, L, H]: A = most content tokens of an answer in the run; 255 beyond an answer's end */
+    const char *axes;             /* NULL = "case layer head", which is what a score can be made of */
 } ns_output;
+NS_API const char *ns_output_axes(const ns_output *);
 
-/* A score [L, H] out of the outputs (of a probe of weights: given by it, of = NULL): sum over cases of `of` / sum of `over`; over = NULL:
- * mean over the cases where `of` is finite. */
+/* A score [L, H] out of outputs over (case, layer, head): sum over cases of `of` / sum of `over`; over = NULL: mean over the cases where
+ * `of` is finite. of = NULL: the probe gives it, by `weigh` or `fit`. */
 typedef struct ns_score {
     const char *name;             /* "retrieval_find" */
     const char *of, *over;
@@ -41,6 +44,7 @@ typedef struct ns_probe_context {
     const ns_case  *c;            /* NULL for probes of weights */
     const ns_probe *probe;
     int64_t         n_layers, n_heads;
+    const ns_extent *extent;      /* how long the axes of the run's outputs are; NULL in `rejects`, before they are known */
     const int32_t  *special;      /* ids of special tokens: sinks beside position 0 */
     int64_t         n_special;
     const ns_case  *null_twin;    /* for probes that want one: the case with twin_of = this one and meta "twin": "null", or NULL */
@@ -54,6 +58,24 @@ enum { NS_REASON = 96 };          /* bytes of a reason to drop a case */
 
 enum { NS_ACCEPTS_SOFTMAX = 1, NS_ACCEPTS_UNROLLED = 2 };
 
+/* All that a probe has gathered, for one that learns from all cases at once. */
+typedef struct ns_fit {
+    size_t           size;
+    const ns_probe_context *run;  /* its c is NULL */
+    const ns_case *const *cases;  /* [n] by id */
+    int64_t          n;
+    char            *states;      /* [n * state_size] of the cases: ns_fit_state */
+    float *const    *outputs;     /* whole: outputs[i] over all of its axes, as ns_axes_shape of run->extent has them */
+    float *const    *values;      /* values[i] of scores[i], [L * H]: those with of = NULL are this probe's to fill */
+    bool           (*cancelled)(void *user);     /* or NULL: to be asked now and then; return NS_STOP */
+    void            *user;
+} ns_fit;
+NS_API void *ns_fit_state(const ns_fit *, int64_t i);
+/* fold[n] in 0 ... folds - 1: prompts with their twins, and prompts of the same tokens, are in one fold. Dealt in turn in the order of a
+ * hash of their tokens and the seed: whatever the cases are called and in which order they came. NS_E_ARG where there are fewer
+ * different prompts than folds. */
+NS_API NS_MUST_CHECK int ns_fit_folds(const ns_fit *, int folds, uint64_t seed, int64_t *fold, ns_error *);
+
 struct ns_probe {
     const char *name, *summary, *paper;
     const char *at;               /* glob of the points it must see; NULL: the weights alone, by `weigh` */
@@ -65,12 +87,17 @@ struct ns_probe {
     /* NULL, or a reason why this case cannot be scored by this probe ("no needle_answer span"): the case is dropped and the reason
      * counted. */
     const char *(*rejects)(const ns_probe_context *, char reason[NS_REASON]);     /* the buffer is for reasons with a name in them */
-    /* outputs[i]: [L * H], 0 for hits, NaN for masses */
+    /* NULL, or how long the axes position and class are for these cases: extent->n[NS_AXIS_POSITION] and [NS_AXIS_CLASS], 0 before. The
+     * run's are the longest that any of its probes asks for. */
+    int (*extent)(const ns_case *const *cases, int64_t n, ns_extent *, ns_error *);
+    /* outputs[i]: the case's part, over its axes behind `case`; of an output without that axis the whole, for all cases the same */
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
     /* A probe of decoding: the case's prompt runs, then the model goes on greedily; see gets the last row of each pass (rows = last, 1),
      * then token the token that this row says. NS_STOP: nothing more is needed of the case. NULL: the answer is teacher-forced. */
     int (*token)(void *state, int64_t position, int32_t token, ns_error *);
+    /* NULL, or once, behind the last row and token of the last case and before the first `end`. Not called without cases. */
+    int (*fit)(const ns_fit *, ns_error *);
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
     /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
     int (*weigh)(const ns_probe_context *, float *const *values, ns_error *);
@@ -100,7 +127,7 @@ typedef struct ns_score_params {
     size_t  size;
     const char *const *probes;  int n_probes;     /* names of probes or scores */
     const ns_model *reference;                    /* what qk_distance compares with; same shapes; NULL = none */
-    const ns_probe *const *definitions;  int n_definitions;   /* probes of the caller's, all run; they must outlive the scores */
+    const ns_probe *const *definitions;  int n_definitions;   /* probes of the caller's (JSON, or C), all run; they outlive the scores */
     const int32_t *stop;  int64_t n_stop;         /* ids that end a decoded answer, where the published code has one (retrieval_wu2024) */
     const int32_t *special;  int64_t n_special;   /* ids of special tokens, left out by the `_nosink` scores beside position 0 */
     const ns_hook *hooks;  int n_hooks;           /* the caller's own, edits (edit.h) or reads, in every pass of the run; copied */
