@@ -31,7 +31,7 @@ static const cli_option options[] = {
     {"jobs", 0, CLI_INT, FIELD(jobs), "N", "processes that share the checkpoints, threads and memory (default 1)", .min = 1, .max = 1024},
     {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps", .again = true},
     {"manifest", 0, CLI_FILE, FIELD(manifest), "FILE",
-     "JSONL of path, revision, step, tokens, label instead of the folder's names (one run only)"},
+     "JSONL of path, revision, step, stage, stage_step, tokens, label instead of the folder's names (one run only)"},
     {"write-manifest", 0, CLI_STREAM, FIELD(write_manifest), "FILE",
      "write the manifest that it would use, and score nothing (one run only)", .makes = NS_KINDS(NS_KIND_MANIFEST)},
     {"force", 0, CLI_FLAG, FIELD(force), NULL, "score again what is done"},
@@ -466,8 +466,9 @@ const cli_command cli_cmd_scan = {
     .groups = {{"Options", options, 0}, {"Model options", cli_scan_model_options, offsetof(scan_settings, model)}},
     .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(scan_settings), .goes_on = true,
     .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, "
-                   "or the revisions of a Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last come "
-                   "after the numbered ones. A run.json in it gives the run's name and coordinates: "
+                   "or the revisions of a Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last "
+                   "are left out where neither they nor their weights, which may be a step's once more, say of which step they are, unless "
+                   "they are all there is. Steps and tokens go on over stages. A run.json in it gives the run's name and coordinates: "
                    "{\"name\": \"w4\", \"tokens_per_step\": 65536, \"coords\": {\"window\": 4, \"seed\": 0}}; other keys are not read, and "
                    "said. --list prints the "
                    "order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
@@ -476,10 +477,10 @@ const cli_command cli_cmd_scan = {
                    "--write-manifest writes the one to begin with. --dry-run says how many checkpoints, bytes and operations a scan would "
                    "take, and how many hours by one layer that is read and run here (without the probes' own work; cases that share a "
                    "beginning take less).\n\n"
-                   "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the "
-                   "checkpoint in hand, and a second call does what is missing: a shard is done when it was asked for the same probes and "
-                   "cases, and holds the same weights (the same files, or the same hash: a touch, a copy or another name scores nothing "
-                   "again, a changed file does). A folder keeps one set of cases and probes, one description (--arch, --names, "
+                   "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5 (stage2-stepNNNNNN.h5 of a later stage), written aside and "
+                   "renamed, so a scan that is killed loses the checkpoint in hand, and a second call does what is missing: a shard is "
+                   "done when it was asked for the same probes and cases, and holds the same weights (the same files, or the same hash: a "
+                   "touch, a copy or another name scores nothing again, a changed file does). A folder keeps one set of cases and probes, one description (--arch, --names, "
                    "--olmo3-rope) and one run of a name: others are refused without --force. FOLDER/index says what was found, what was "
                    "left out and why; merge counts what has no shard, and leaves out what is gone; status says how far it is. A checkpoint "
                    "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1, and it is "

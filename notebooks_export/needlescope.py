@@ -243,8 +243,8 @@ class _PatchParams(c.Structure):
 
 
 class _SeriesItem(c.Structure):
-    _fields_ = [("path", c.c_char_p), ("revision", c.c_char_p), ("label", c.c_char_p), ("stage", c.c_int64), ("step", c.c_int64),
-                ("branch", c.c_int64),
+    _fields_ = [("path", c.c_char_p), ("revision", c.c_char_p), ("label", c.c_char_p), ("stage", c.c_int64),
+                ("stage_step", c.c_int64), ("step", c.c_int64), ("branch", c.c_int64),
                 ("tokens", c.c_int64), ("final", c.c_bool), ("inside", c.c_bool)]
 
 

@@ -7,6 +7,7 @@
 #include <needlescope/study.h>
 
 #include "core/core.h"
+#include "scan_index.h"
 #include "weights_sample.h"
 
 typedef struct ns_shard {
@@ -17,12 +18,13 @@ typedef struct ns_shard {
     char   *coords;                    /* its facts of the run, "NAME=VALUE" each behind a newline */
     char    layers[65];                /* hash of the kind of every layer, the window of every head and the heads that there are */
     char    heads[65];                 /* the same without windows: what a run's checkpoints share */
-    char   *own_run;                   /* what it says itself of its place; "" and -1 in one of an older version */
-    int64_t own_step;
+    char   *own_run;                   /* what it says itself of its place; "" and step -1 in one of an older version */
+    ns_scan_key own;
     bool    failed;                    /* path is the file with the reason */
     bool    missing;                   /* the scan found the checkpoint, and there is neither, or one of an older one; path may be NULL */
     char   *expected;                  /* the name under which the scan found the checkpoint; NULL = not known */
-    int64_t step, tokens, L, H;
+    ns_scan_key key;                   /* as its name says */
+    int64_t step, tokens, L, H;        /* step: over all stages */
     ns_extent extent;                  /* of the axes of its outputs */
     int64_t run, place;                /* index on the axes run and step */
 } ns_shard;

@@ -5,35 +5,25 @@
 
 #include "merge.h"
 
-#include "scan_index.h"
-
-static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, bool failed, ns_error *err)
+static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, ns_scan_key key, bool failed, ns_error *err)
 {
     if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards))
         return ns_oom(err, folder);
     ns_shard *const s = &m->shards[m->n_shards++];
-    *s = (ns_shard){.run_name = ns_strdup(run), .path = ns_path_join(folder, file), .failed = failed, .step = strtoll(file + 4, NULL, 10),
-                    .tokens = -1};
+    *s = (ns_shard){.run_name = ns_strdup(run), .path = ns_path_join(folder, file), .failed = failed, .key = key,
+                    .step = key.step, .tokens = -1};
     return s->run_name && s->path ? NS_OK : ns_oom(err, folder);
 }
 
-/* "h5" of "step000120.h5"; "" of what is no name of a step. */
-static const char *ending_of(const char *name)
-{
-    const size_t digits = ns_starts(name, "step") ? strspn(name + 4, "0123456789") : 0;
-    return digits ? name + 4 + digits : "";
-}
-
 /* What a scan keeps beside a shard. */
-static bool is_beside(const char *name)
+static bool is_beside(const char *ending)
 {
-    return strcmp(ending_of(name), ".seen") == 0 || strcmp(ending_of(name), ".claim") == 0;
+    return strcmp(ending, ".seen") == 0 || strcmp(ending, ".claim") == 0;
 }
 
-/* step000120.h5 or step000120.failed. */
-static bool is_shard(const char *name, bool *failed)
+/* Of step000120.h5 or step000120.failed. */
+static bool is_shard(const char *ending, bool *failed)
 {
-    const char *const ending = ending_of(name);
     *failed = strcmp(ending, ".failed") == 0;
     return *failed || strcmp(ending, ".h5") == 0;
 }
@@ -46,10 +36,12 @@ static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_err
     int rc = folder ? ns_folder_list(&names, &n, folder, err) : ns_oom(err, shards);
     for (int64_t i = 0; rc == NS_OK && i < n; i++) {
         bool failed;
-        if (is_shard(names[i], &failed))
-            rc = add_shard(m, run, folder, names[i], failed, err);
+        ns_scan_key key;
+        const char *const ending = ns_scan_key_read(names[i], &key);
+        if (is_shard(ending, &failed))
+            rc = add_shard(m, run, folder, names[i], key, failed, err);
         else
-            m->passed_over += !ns_temporary_is(names[i]) && !is_beside(names[i]) && strcmp(names[i], "metrics.h5") != 0;
+            m->passed_over += !ns_temporary_is(names[i]) && !is_beside(ending) && strcmp(names[i], "metrics.h5") != 0;
     }
     ns_free_strings(names, n);
     free(folder);
@@ -94,7 +86,8 @@ static int add_missing(ns_merge_job *m, const char *run, const ns_scan_entry *e,
     if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards))
         return ns_oom(err, run);
     ns_shard *const s = &m->shards[m->n_shards++];
-    *s = (ns_shard){.run_name = ns_strdup(run), .label = ns_strdup(e->label), .missing = true, .step = e->step, .tokens = e->tokens};
+    *s = (ns_shard){.run_name = ns_strdup(run), .label = ns_strdup(e->label), .missing = true, .key = e->key,
+                    .step = e->step, .tokens = e->tokens};
     return s->run_name && s->label ? NS_OK : ns_oom(err, run);
 }
 
@@ -106,12 +99,14 @@ static int keep_found(ns_merge_job *m, const ns_scan_index *x, const char *run, 
     for (int64_t i = 0; i < m->n_shards; i++) {
         ns_shard s = m->shards[i];
         const bool ours = strcmp(s.run_name, run) == 0;
-        const ns_scan_entry *const e = ours ? ns_scan_index_find(x, s.step) : NULL;
+        const ns_scan_entry *const e = ours ? ns_scan_index_find(x, s.key) : NULL;
         if (ours && (!e || e->gone) && !m->gone_too) {
             m->gone++;
             ns_shard_clear(&s);
             continue;
         }
+        s.step = e ? e->step : s.step;
+        s.tokens = e ? e->tokens : s.tokens;
         if (e && !e->gone) {
             has[e - x->list] = true;
             room &= s.failed || (s.expected = ns_strdup(e->label));

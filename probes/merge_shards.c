@@ -16,7 +16,7 @@ static int by_place(const void *a, const void *b)
     const int order = strcmp(x->run_name, y->run_name);
     if (order || x->step != y->step)
         return order ? order : x->step < y->step ? -1 : 1;
-    return x->failed - y->failed;
+    return ns_scan_key_order(x->key, y->key) ? ns_scan_key_order(x->key, y->key) : x->failed - y->failed;
 }
 
 static char *fact_of(const ns_file *f, const char *name)
@@ -74,7 +74,7 @@ static int hash_layers(ns_shard *s, const ns_file *f, ns_error *err)
 
 static bool in_place(const ns_shard *s)
 {
-    return (!s->own_run[0] || strcmp(s->own_run, s->run_name) == 0) && (s->own_step < 0 || s->own_step == s->step);
+    return (!s->own_run[0] || strcmp(s->own_run, s->run_name) == 0) && (s->own.step < 0 || ns_scan_key_order(s->own, s->key) == 0);
 }
 
 /* Another checkpoint has come to its place (main, when the run goes on): unless a scan saw that it is the same under a new name, what was
@@ -103,6 +103,20 @@ static int hear_extent(ns_merge_job *m, ns_shard *s, const ns_file *f, ns_error 
     return rc;
 }
 
+/* Of a later stage a shard says the step within it, and not the tokens; one of an older version the step over all stages. */
+static int read_place(ns_shard *s, const ns_file *f, ns_error *err)
+{
+    int64_t tokens = -1;
+    int rc = ns_file_whole(f, "tokens", -1, most_tokens, -1, &tokens, err);
+    rc = rc != NS_OK ? rc : ns_file_whole(f, "step", -1, INT64_MAX, -1, &s->own.step, err);
+    rc = rc != NS_OK ? rc : ns_file_whole(f, "stage", 0, INT64_MAX, 0, &s->own.stage, err);
+    if (s->own.stage < 1 || ns_file_fact(f, "tokens"))
+        s->own.stage = 1;
+    if (s->own.stage == 1)
+        s->tokens = tokens;
+    return rc;
+}
+
 /* Sizes and facts of one shard. */
 static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
@@ -112,8 +126,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     int rc = ns_file_open_own(&f, s->path, err);
     if (rc != NS_OK)
         return rc;
-    rc = ns_file_whole(f, "tokens", -1, most_tokens, -1, &s->tokens, err);
-    rc = rc != NS_OK ? rc : ns_file_whole(f, "step", -1, INT64_MAX, -1, &s->own_step, err);
+    rc = read_place(s, f, err);
     s->own_run = fact_of(f, "run");
     s->cases = fact_of(f, "scan_cases_sha256");
     s->probes = fact_of(f, "scan_probes");
@@ -215,7 +228,7 @@ static int check_place(const ns_shard *s, ns_error *err)
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,
                    "%s holds step %lld of run '%s', not what its name says (put it back in its place, or remove it and scan again)",
-                   s->path, (long long)s->own_step, s->own_run);
+                   s->path, (long long)s->own.step, s->own_run);
 }
 
 /* A model that goes on has not seen less: `steps` or `tokens` of one of the two is wrong. */
@@ -231,6 +244,18 @@ static int check_tokens(const ns_merge_job *m, ns_error *err)
                            "(scan again with the tokens of each step put right)", s->path ? s->path : s->run_name, (long long)s->step,
                            s->run_name, (long long)s->tokens, (long long)most->step, (long long)most->tokens);
         most = s->tokens >= 0 ? s : most;
+    }
+    return NS_OK;
+}
+
+/* Of a later stage that is gone nobody counts the steps on any more. */
+static int check_steps(const ns_merge_job *m, ns_error *err)
+{
+    for (int64_t i = 1; i < m->n_shards; i++) {
+        const ns_shard *const a = &m->shards[i - 1], *const b = &m->shards[i];
+        if (a->step == b->step && strcmp(a->run_name, b->run_name) == 0)
+            return ns_fail(err, NS_E_FORMAT, "%s and %s are both step %lld of run '%s': leave out what is gone (merge without --gone)",
+                           a->path ? a->path : a->label, b->path ? b->path : b->label, (long long)b->step, b->run_name);
     }
     return NS_OK;
 }
@@ -268,7 +293,7 @@ static void drop_stale_scores(ns_merge_job *m)
     int64_t n = 0;
     for (int64_t i = 0; i < m->n_shards; i++) {
         const ns_shard *const s = &m->shards[i];
-        if (n && s->failed && s->step == m->shards[n - 1].step && strcmp(s->run_name, m->shards[n - 1].run_name) == 0)
+        if (n && s->failed && ns_scan_key_order(s->key, m->shards[n - 1].key) == 0 && strcmp(s->run_name, m->shards[n - 1].run_name) == 0)
             ns_shard_clear(&m->shards[--n]);
         m->shards[n++] = *s;
     }
@@ -325,6 +350,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         first = first ? first : &m->shards[i];
     }
     m->first = first ? first - m->shards : -1;
+    rc = rc != NS_OK ? rc : check_steps(m, err);
     rc = rc != NS_OK ? rc : check_tokens(m, err);
     if (rc == NS_OK && !first)
         rc = ns_fail(err, NS_E_MISSING, "%s: no finished shard in it (needlescope scan makes them)", out);

@@ -1,5 +1,6 @@
 /* scan_index.c - what a scan found, for the merge: read, checked, merged with what is there, written when it changes. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,13 +28,48 @@ void ns_scan_index_clear(ns_scan_index *x)
     *x = (ns_scan_index){0};
 }
 
-/* Where the step stands, or would. */
-static int64_t place_of(const ns_scan_index *x, int64_t step)
+/* ---- keys ---- */
+
+int ns_scan_key_order(ns_scan_key a, ns_scan_key b)
+{
+    const int64_t x = a.stage != b.stage ? a.stage : a.step, y = a.stage != b.stage ? b.stage : b.step;
+    return (x > y) - (x < y);
+}
+
+char *ns_scan_file(const char *folder, ns_scan_key key, const char *ending)
+{
+    char stage[40] = "";
+    if (key.stage > 1)
+        snprintf(stage, sizeof stage, "stage%lld-", (long long)key.stage);
+    return ns_printf_alloc("%s/%sstep%06lld.%s", folder, stage, (long long)key.step, ending);
+}
+
+/* Of a name that goes on with the word and digits; *name is then what follows. */
+static bool number_behind(const char **name, const char *word, int64_t *out)
+{
+    const char *const digits = *name + strlen(word);
+    const size_t n = ns_starts(*name, word) ? strspn(digits, "0123456789") : 0;
+    if (n)
+        *out = strtoll(digits, NULL, 10);
+    *name += n ? strlen(word) + n : 0;
+    return n;
+}
+
+const char *ns_scan_key_read(const char *name, ns_scan_key *key)
+{
+    *key = (ns_scan_key){1, -1};
+    if (number_behind(&name, "stage", &key->stage) && (key->stage < 2 || *name++ != '-'))
+        return "";
+    return number_behind(&name, "step", &key->step) ? name : "";
+}
+
+/* Where the key stands, or would. */
+static int64_t place_of(const ns_scan_index *x, ns_scan_key key)
 {
     int64_t low = 0, high = x->n;
     while (low < high) {
         const int64_t mid = low + (high - low) / 2;
-        if (x->list[mid].step < step)
+        if (ns_scan_key_order(x->list[mid].key, key) < 0)
             low = mid + 1;
         else
             high = mid;
@@ -41,17 +77,22 @@ static int64_t place_of(const ns_scan_index *x, int64_t step)
     return low;
 }
 
-const ns_scan_entry *ns_scan_index_find(const ns_scan_index *x, int64_t step)
+static bool is_at(const ns_scan_index *x, int64_t at, ns_scan_key key)
 {
-    const int64_t at = place_of(x, step);
-    return at < x->n && x->list[at].step == step ? &x->list[at] : NULL;
+    return at < x->n && ns_scan_key_order(x->list[at].key, key) == 0;
 }
 
-/* Adds a checkpoint at its place, or puts it in that of an older one of the same step. */
+const ns_scan_entry *ns_scan_index_find(const ns_scan_index *x, ns_scan_key key)
+{
+    const int64_t at = place_of(x, key);
+    return is_at(x, at, key) ? &x->list[at] : NULL;
+}
+
+/* Adds a checkpoint at its place, or puts it in that of an older one of the same key. */
 static int put(ns_scan_index *x, const ns_scan_entry *entry, ns_error *err)
 {
-    const int64_t at = place_of(x, entry->step);
-    const bool there = at < x->n && x->list[at].step == entry->step;
+    const int64_t at = place_of(x, entry->key);
+    const bool there = is_at(x, at, entry->key);
     char *const copy = ns_strdup(entry->label);
     if (!copy || (!there && !ns_grow(&x->list, &x->capacity, x->n + 1, sizeof *x->list))) {
         free(copy);
@@ -82,12 +123,14 @@ static int read_entry(ns_scan_index *x, const cJSON *item, const char *path, ns_
     ns_scan_entry e = {0};
     const char *label;
     int rc = ns_json_i64(item, "step", -1, &e.step, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(item, "stage", 1, &e.key.stage, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(item, "stage_step", e.step, &e.key.step, path, err);
     rc = rc != NS_OK ? rc : ns_json_i64(item, "tokens", -1, &e.tokens, path, err);
     rc = rc != NS_OK ? rc : ns_json_str(item, "label", &label, path, err);
     rc = rc != NS_OK ? rc : ns_json_bool(item, "taken", true, &e.taken, path, err);
     rc = rc != NS_OK ? rc : ns_json_bool(item, "gone", false, &e.gone, path, err);
-    if (rc == NS_OK && (e.step < 0 || !label))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label", path);
+    if (rc == NS_OK && (e.step < 0 || e.key.step < 0 || e.key.stage < 1 || !label))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label, and no stage below 1", path);
     e.label = (char *)(uintptr_t)label;                  /* put() copies it */
     return rc != NS_OK ? rc : put(x, &e, err);
 }
@@ -159,6 +202,8 @@ static cJSON *entry_json(const ns_scan_entry *e)
 {
     cJSON *const item = cJSON_CreateObject();
     const bool good = item && cJSON_AddNumberToObject(item, "step", (double)e->step) &&
+                      (e->key.stage == 1 || (cJSON_AddNumberToObject(item, "stage", (double)e->key.stage) &&
+                                             cJSON_AddNumberToObject(item, "stage_step", (double)e->key.step))) &&
                       cJSON_AddNumberToObject(item, "tokens", (double)e->tokens) && cJSON_AddStringToObject(item, "label", e->label) &&
                       cJSON_AddBoolToObject(item, "taken", e->taken) && (!e->gone || cJSON_AddTrueToObject(item, "gone"));
     if (good)
@@ -210,7 +255,8 @@ static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_r
         x->list[i].gone = true;
     for (int64_t i = 0; rc == NS_OK && i < run->series.n; i++) {
         const ns_series_item *const item = &run->series.list[i];
-        rc = put(x, &(ns_scan_entry){item->step, item->tokens, item->label, ns_scan_takes(p, item->step), false}, err);
+        rc = put(x, &(ns_scan_entry){{ns_series_stage(item), item->stage_step}, item->step, item->tokens, item->label,
+                                     ns_scan_takes(p, item->step), false}, err);
     }
     for (int64_t i = 0; i < x->n_left_out; i++) {
         free(x->left_out[i].name);

@@ -8,12 +8,14 @@
 
 #include "core/core.h"
 
-/* taken: asked for by some scan; gone: the last scan did not find it any more. */
-typedef struct ns_scan_entry { int64_t step, tokens; char *label; bool taken, gone; } ns_scan_entry;
+/* What a checkpoint's files are named by: its stage, counted from 1, and its step within that. */
+typedef struct ns_scan_key { int64_t stage, step; } ns_scan_key;
+/* taken: asked for by some scan; gone: the last scan did not find it any more. step: over all stages, as of the last scan. */
+typedef struct ns_scan_entry { ns_scan_key key; int64_t step, tokens; char *label; bool taken, gone; } ns_scan_entry;
 typedef struct ns_scan_left_out { char *name, *why; } ns_scan_left_out;
 typedef struct ns_scan_index {
     char          *folder;             /* of the run; NULL: the scan's folder has no such run yet */
-    ns_scan_entry *list;               /* steps ascend */
+    ns_scan_entry *list;               /* keys ascend */
     int64_t        n, capacity;
     ns_scan_left_out *left_out;        /* what was found beside them and is no checkpoint of the run, by name */
     int64_t        n_left_out, left_capacity;
@@ -22,7 +24,11 @@ typedef struct ns_scan_index {
 bool ns_scan_takes(const ns_scan_params *, int64_t step);
 int  ns_scan_index_read(ns_scan_index *, const char *out, const char *run, ns_error *);
 void ns_scan_index_clear(ns_scan_index *);
-const ns_scan_entry *ns_scan_index_find(const ns_scan_index *, int64_t step);     /* NULL: none */
+const ns_scan_entry *ns_scan_index_find(const ns_scan_index *, ns_scan_key);      /* NULL: none */
+int  ns_scan_key_order(ns_scan_key, ns_scan_key);        /* as of strcmp */
+/* FOLDER/step000120.ENDING; stage2-step000120.ENDING of a later stage. malloc'd. */
+char *ns_scan_file(const char *folder, ns_scan_key, const char *ending);
+const char *ns_scan_key_read(const char *name, ns_scan_key *);       /* of such a name, its ending with the point; "" of another */
 /* NS_E_ARG when the folder's run of this name lies elsewhere (and that is still there). */
 int  ns_scan_index_check(const ns_scan_params *, const ns_scan_run *, ns_error *);
 int  ns_scan_index_write(const ns_scan_params *, const ns_scan_run *, ns_error *);

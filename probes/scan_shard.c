@@ -37,17 +37,19 @@ static int say_coords(ns_fact_list *f, const char *coords, ns_error *err)
     return rc;
 }
 
-/* What this shard was asked for -> scan_sha256. The checkpoint's name and its stamp are told beside it. */
+/* What this shard was asked for -> scan_sha256. The checkpoint's name and its stamp are told beside it. The step of a later stage is its
+ * own, and how many tokens were before it the index says: that changes while an earlier stage grows. */
 int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, const char *stamp, ns_fact_list *f, char scan_sha256[65], ns_error *err)
 {
     char stage[24], step[24], tokens[24];
     snprintf(stage, sizeof stage, "%lld", (long long)s->item->stage);
-    snprintf(step, sizeof step, "%lld", (long long)s->item->step);
+    snprintf(step, sizeof step, "%lld", (long long)s->item->stage_step);
     snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
     ns_fact_list model = {0};
     int rc = ns_provenance_of_arch(&model, m->arch, m->checkpoint, err);
     const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"stage", s->item->stage ? stage : NULL, false},
-                             {"step", step, false}, {"tokens", tokens, false}, {"scan_probes", s->probes, false},
+                             {"step", step, false}, {"tokens", ns_series_stage(s->item) == 1 ? tokens : NULL, false},
+                             {"scan_probes", s->probes, false},
                              {"scan_cases_sha256", s->cases_sha256, false},
                              {"arch_sha256", ns_fact_list_find(&model, "arch_sha256"), false},
                              {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
@@ -63,7 +65,7 @@ int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, const char *stamp,
 
 char *ns_shard_path(const ns_scan_pass *s, const char *folder, const char *ending)
 {
-    return ns_printf_alloc("%s/step%06lld.%s", folder, (long long)s->item->step, ending);
+    return ns_scan_file(folder, (ns_scan_key){ns_series_stage(s->item), s->item->stage_step}, ending);
 }
 
 static bool says(const ns_file *f, const char *fact, const char *value)

@@ -6,34 +6,36 @@
 
 #include "scan_index.h"
 
-static char *beside(const char *out, const char *run, int64_t step, const char *ending)
+static char *beside(const char *out, const char *run, ns_scan_key key, const char *ending)
 {
-    return ns_printf_alloc("%s/shards/%s/step%06lld.%s", out, run, (long long)step, ending);
+    char *const folder = ns_printf_alloc("%s/shards/%s", out, run), *const path = folder ? ns_scan_file(folder, key, ending) : NULL;
+    free(folder);
+    return path;
 }
 
-static bool is_there(const char *out, const char *run, int64_t step, const char *ending)
+static bool is_there(const char *out, const char *run, ns_scan_key key, const char *ending)
 {
-    char *const path = beside(out, run, step, ending);
+    char *const path = beside(out, run, key, ending);
     const bool there = path && ns_path_exists(path);
     free(path);
     return there;
 }
 
 /* The first line of the note. */
-static char *reason_of(const char *out, const char *run, int64_t step)
+static char *reason_of(const char *out, const char *run, ns_scan_key key)
 {
     enum { LARGEST = 1 << 16 };
-    char *const path = beside(out, run, step, "failed"), *text = NULL;
+    char *const path = beside(out, run, key, "failed"), *text = NULL;
     if (path && ns_file_read(path, LARGEST, &text, NULL, NULL) == NS_OK)
         text[strcspn(text, "\n")] = '\0';
     free(path);
     return text ? text : ns_strdup("the reason cannot be read");
 }
 
-static ns_scan_state state_of(const char *out, const char *run, int64_t step, char **why)
+static ns_scan_state state_of(const char *out, const char *run, ns_scan_key key, char **why)
 {
     char holder[NS_CLAIM_HOLDER];
-    char *const claim = beside(out, run, step, "claim");
+    char *const claim = beside(out, run, key, "claim");
     const bool held = claim && ns_claim_held(claim, holder);
     *why = NULL;
     free(claim);
@@ -41,11 +43,11 @@ static ns_scan_state state_of(const char *out, const char *run, int64_t step, ch
         *why = ns_strdup(holder);
         return NS_SCAN_IN_HAND;
     }
-    if (is_there(out, run, step, "failed")) {            /* also where older scores lie beside it */
-        *why = reason_of(out, run, step);
+    if (is_there(out, run, key, "failed")) {            /* also where older scores lie beside it */
+        *why = reason_of(out, run, key);
         return NS_SCAN_FAILED;
     }
-    return is_there(out, run, step, "h5") ? NS_SCAN_DONE : NS_SCAN_WAITS;
+    return is_there(out, run, key, "h5") ? NS_SCAN_DONE : NS_SCAN_WAITS;
 }
 
 static int add_one(ns_scan_status *s, const char *run, const ns_scan_entry *e, const char *out, ns_error *err)
@@ -54,7 +56,7 @@ static int add_one(ns_scan_status *s, const char *run, const ns_scan_entry *e, c
         return ns_oom(err, run);
     ns_scan_one *const one = &s->list[s->n++];
     *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(e->label), .step = e->step};
-    one->state = e->gone ? NS_SCAN_GONE : !e->taken ? NS_SCAN_NOT_TAKEN : state_of(out, run, e->step, &one->why);
+    one->state = e->gone ? NS_SCAN_GONE : !e->taken ? NS_SCAN_NOT_TAKEN : state_of(out, run, e->key, &one->why);
     s->count[one->state]++;
     return one->run && one->label ? NS_OK : ns_oom(err, run);
 }

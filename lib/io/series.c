@@ -72,8 +72,8 @@ static int in_order(const void *a, const void *b)
     const ns_series_item *const x = a, *const y = b;
     if (x->final != y->final)
         return x->final - y->final;
-    if (x->stage != y->stage)
-        return x->stage < y->stage ? -1 : 1;
+    if (ns_series_stage(x) != ns_series_stage(y))
+        return ns_series_stage(x) < ns_series_stage(y) ? -1 : 1;
     if (x->branch != y->branch)
         return x->branch < y->branch ? -1 : 1;
     if (x->step != y->step)
@@ -98,38 +98,58 @@ static int none(const ns_series *s, const char *folder, ns_error *err)
     return ns_fail(err, NS_E_MISSING, "%s: no checkpoints (folders named step1000, checkpoint-1000, ...) and no checkpoint itself", folder);
 }
 
-/* Where a later stage counts from 0 again, it goes on from the last count of the stage before. */
-static int64_t base_of(int64_t first, int64_t last, int64_t next)
+/* Of main and the like nothing says after how many steps it was taken: to count it as the next would move it whenever the run grows. One
+ * that is all there is needs no step. */
+static int leave_stepless(ns_series *s, ns_error *err)
 {
-    return last >= 0 && first >= 0 && first <= last ? next : 0;
+    const bool several = s->n > 1;
+    int rc = NS_OK;
+    while (rc == NS_OK && s->n && s->list[s->n - 1].final && several) {
+        ns_series_item *const item = &s->list[--s->n];
+        rc = ns_series_leave(s, item->label, false, err, "nothing says its step, and it is none of the last steps once more: give it one "
+                             "in a --manifest (JSONL lines {\"path\": ..., \"step\": N})");
+        ns_series_item_free(item);
+    }
+    return rc;
 }
 
-/* Steps and tokens of a later stage that start again are laid behind the stage before, so that they ascend; a final one is the next. */
+/* A count of steps or tokens over the stages: where a stage counts from 0 again, it goes on behind the stage before. */
+typedef struct count { int64_t base, last; bool begun; } count;
+
+static int64_t count_on(count *c, int64_t own, int64_t behind)
+{
+    if (!c->begun)
+        c->base = own <= c->last ? c->last + behind : 0;
+    c->begun = true;
+    return c->last = c->base + own;
+}
+
+/* Steps of two stages never meet; tokens may stay, as where a stage begins with the weights of the stage before. */
+static int lay(ns_series *s, const char *folder, ns_error *err)
+{
+    count steps = {.last = -1, .begun = true}, tokens = {.last = -1, .begun = true};
+    for (int64_t i = 0; i < s->n; i++) {
+        ns_series_item *const item = &s->list[i];
+        if (i && ns_series_stage(item) != ns_series_stage(item - 1))
+            steps.begun = tokens.begun = false;
+        if (i && steps.begun && item->step == (item - 1)->stage_step)
+            return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder,
+                           s->list[i - 1].label, item->label, (long long)item->step);
+        item->step = count_on(&steps, item->step, 1);
+        item->tokens = item->tokens >= 0 ? count_on(&tokens, item->tokens, 0) : -1;
+    }
+    return NS_OK;
+}
+
 int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
 {
     if (s->n)
         qsort(s->list, (size_t)s->n, sizeof *s->list, in_order);
-    const int rc = ns_series_drop_same(s, err);
+    int rc = ns_series_drop_same(s, err);
+    rc = rc != NS_OK ? rc : leave_stepless(s, err);
     if (rc == NS_OK && s->n_left_out)          /* refused memory leaves one without a name */
         qsort(s->left_out, (size_t)s->n_left_out, sizeof *s->left_out, by_name);
     if (rc != NS_OK || s->n == 0)
         return rc != NS_OK ? rc : none(s, folder, err);
-    int64_t base = 0, seen = 0, stage = s->list[0].stage, last = -1, tokens = -1;
-    for (int64_t i = 0; i < s->n; i++) {
-        ns_series_item *const item = &s->list[i];
-        if (!item->final && item->stage != stage) {
-            base = base_of(item->step, last, last + 1);
-            seen = base_of(item->tokens, tokens, tokens);
-            stage = item->stage;
-        }
-        item->tokens += item->tokens >= 0 ? seen : 0;
-        tokens = item->tokens >= 0 ? item->tokens : tokens;
-        item->step = item->final ? last + 1 : item->step + base;
-        if (i && item->step == last)
-            return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder,
-                           s->list[i - 1].label,
-                           item->label, (long long)last);
-        last = item->step;
-    }
-    return NS_OK;
+    return lay(s, folder, err);
 }

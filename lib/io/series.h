@@ -19,6 +19,6 @@ void ns_series_item_free(ns_series_item *);
 void ns_series_left_free(ns_series_left *);
 /* Those that are the same as another, or were trained beside one, move from the list, which is in order, to what is left out. */
 int ns_series_drop_same(ns_series *, ns_error *);
-int ns_series_settle(ns_series *, const char *folder, ns_error *);       /* sorts, leaves out twins and branches, numbers the steps */
+int ns_series_settle(ns_series *, const char *folder, ns_error *);       /* sorts; leaves out twins, branches, what has no step */
 
 #endif

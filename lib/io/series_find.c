@@ -64,7 +64,7 @@ int ns_series_step_inside(const char *path, ns_series_item *item, bool *found, n
         rc = weights_step(path, &step, err);
     *found |= step >= 0;
     if (step >= 0)
-        *item = (ns_series_item){.step = step, .tokens = -1, .inside = true};
+        *item = (ns_series_item){.step = step, .stage_step = step, .tokens = -1, .inside = true};
     return rc;
 }
 
@@ -190,7 +190,7 @@ static int add_entry(ns_series *s, const char *folder, const char *under, const 
     return rc;
 }
 
-/* The folder is a checkpoint by a file that transformers names so: the last of those below it, unless it knows its step. */
+/* The folder is a checkpoint by a file that transformers names so; its step it may know itself. */
 static int add_self(ns_series *s, const char *folder, const char *under, ns_error *err)
 {
     ns_series_item item = {.tokens = -1, .final = true};

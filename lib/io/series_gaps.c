@@ -6,7 +6,7 @@
 
 static bool is_pair(const ns_series *s, int64_t i)
 {
-    return i >= 0 && i + 1 < s->n && !s->list[i + 1].final && s->list[i].stage == s->list[i + 1].stage &&
+    return i >= 0 && i + 1 < s->n && ns_series_stage(&s->list[i]) == ns_series_stage(&s->list[i + 1]) &&
            s->list[i].branch == s->list[i + 1].branch;
 }
 

@@ -7,6 +7,20 @@
 
 enum { MAX_MANIFEST = 16 << 20 };
 
+/* What it is found by again: without a stage that is its step. */
+static int read_stage(const ns_series *s, const cJSON *line, ns_series_item *item, const char *where, ns_error *err)
+{
+    int rc = ns_json_i64(line, "stage", 0, &item->stage, where, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(line, "stage_step", item->stage ? -1 : item->step, &item->stage_step, where, err);
+    if (rc == NS_OK && (item->stage ? item->stage < 1 || item->stage_step < 0 : item->stage_step != item->step))
+        return ns_fail(err, NS_E_FORMAT, "%s: stage and stage_step stand together, stage from 1 on", where);
+    for (int64_t i = 0; rc == NS_OK && i < s->n; i++)
+        if (ns_series_stage(&s->list[i]) == ns_series_stage(item) && s->list[i].stage_step == item->stage_step)
+            return ns_fail(err, NS_E_FORMAT, "%s: '%s' is step %lld of stage %lld already", where, s->list[i].label,
+                           (long long)item->stage_step, (long long)ns_series_stage(item));
+    return rc;
+}
+
 static int manifest_line(ns_series *s, const cJSON *line, const char *folder, const char *where, ns_error *err)
 {
     const char *path, *label, *revision;
@@ -15,7 +29,7 @@ static int manifest_line(ns_series *s, const cJSON *line, const char *folder, co
     if ((rc = ns_json_str(line, "path", &path, where, err)) != NS_OK || (rc = ns_json_str(line, "label", &label, where, err)) != NS_OK ||
         (rc = ns_json_str(line, "revision", &revision, where, err)) != NS_OK ||
         (rc = ns_json_i64(line, "step", -1, &item.step, where, err)) != NS_OK ||
-        (rc = ns_json_i64(line, "tokens", -1, &item.tokens, where, err)) != NS_OK)
+        (rc = ns_json_i64(line, "tokens", -1, &item.tokens, where, err)) != NS_OK || (rc = read_stage(s, line, &item, where, err)) != NS_OK)
         return rc;
     if (!path || item.step < 0)
         return ns_fail(err, NS_E_FORMAT, "%s: a line needs path and step", where);
@@ -84,6 +98,8 @@ static char *line_of(const ns_series_item *item, const char *folder)
     const bool good = line && path && cJSON_AddStringToObject(line, "path", path) &&
                       (!item->revision || cJSON_AddStringToObject(line, "revision", item->revision)) &&
                       cJSON_AddNumberToObject(line, "step", (double)item->step) &&
+                      (item->stage == 0 || (cJSON_AddNumberToObject(line, "stage", (double)item->stage) &&
+                                            cJSON_AddNumberToObject(line, "stage_step", (double)item->stage_step))) &&
                       (item->tokens < 0 || cJSON_AddNumberToObject(line, "tokens", (double)item->tokens)) &&
                       cJSON_AddStringToObject(line, "label", item->label);
     char *const text = good ? ns_json_print(line, false) : NULL;

@@ -78,7 +78,7 @@ static void take(const found *f, ns_series_item *out)
     const int64_t longer = number(f, "long", "", 0);
     out->stage = longer ? LONG_STAGE + longer : number(f, "stage", "", 0);
     out->branch = branch_of(f);
-    out->step = number(f, "step", "unit", 0);
+    out->step = out->stage_step = number(f, "step", "unit", 0);
     out->tokens = number(f, "tokens", "of", -1);
 }
 
@@ -107,9 +107,14 @@ static bool is_final(const char *name)
     return false;
 }
 
+int64_t ns_series_stage(const ns_series_item *item)
+{
+    return item->stage > 1 ? item->stage : 1;
+}
+
 bool ns_series_parse(const char *name, ns_series_item *out)
 {
-    out->stage = out->step = out->branch = 0;
+    out->stage = out->stage_step = out->step = out->branch = 0;
     out->tokens = -1;
     out->final = is_final(name);
     bool known = out->final;

@@ -105,7 +105,8 @@ static int same_tensors(const ns_series_item *x, const ns_series_item *y, bool *
 
 static bool same_step(const ns_series_item *a, const ns_series_item *b)
 {
-    return !a->final && !b->final && a->stage == b->stage && a->branch == b->branch && a->step == b->step;
+    return !a->final && !b->final && ns_series_stage(a) == ns_series_stage(b) && a->branch == b->branch &&
+           a->step == b->step;
 }
 
 static bool same_stem(const ns_series_item *a, const ns_series_item *b)

@@ -57,6 +57,40 @@ how='--cases cases.jsonl --probe retrieval_find'
     counts superseded 1 'another checkpoint in its place' && counts missing 1 'another checkpoint in its place'
     rm -r run/checkpoint-20 && cp -r run/step000010 run/step000020 && mv away run/step000030
 
+    # ---- stages: a shard stays found, and right, while an earlier stage grows; main moves nowhere ----
+    mkdir staged && cp -r run/step000000 staged/stage1-step10-tokens1B && cp -r run/step000020 staged/stage2-step5-tokens1B
+    run lab plant -o staged/main --seed 5 --retrieval 3.1
+    run scan staged $how -o stages --json
+    counts scored 2 'two stages'
+    grep -q 'staged: 1 left out of 3' err && grep -q 'nothing says its step' stages/index/staged.json || fail "main: $(cat err)"
+    [ -e stages/shards/staged/stage2-step000005.h5 ] || fail "the shard of a later stage: $(ls stages/shards/staged)"
+    run merge stages -o before.h5
+    cp -r run/step000010 staged/stage1-step40-tokens3B && run scan staged $how -o stages --json
+    counts scored 1 'an earlier stage that grew'
+    run merge stages -o after.h5 --json
+    counts checkpoints 3 'an earlier stage that grew' && counts gone 0 'an earlier stage that grew'
+    run emergence after.h5 --persist 1 --json
+    grep -q '"horizon":[[:space:]]*4000000000' out || fail "3B + 1B tokens: $(head -c 300 out)"
+    run scan staged --list
+    grep -Eq '^staged +46 +4000000000 +stage2-step5-tokens1B' out || fail "40 + 1 + 5 steps: $(cat out)"
+    run scan staged --write-manifest staged.jsonl
+    run scan staged --manifest staged.jsonl $how -o stages --json
+    counts scored 0 'its own manifest'
+    cp stages/shards/staged/stage2-step000005.h5 stages/shards/staged/step000010.h5
+    expect 65 "staged/step000010.h5 holds step 5 of run 'staged', not what its name says" merge stages
+    run scan staged $how -o stages --json
+    mv staged/stage2-step5-tokens1B away && cp -r run/step000030 staged/stage1-step46 && run scan staged $how -o stages
+    run merge stages -o after.h5 --json
+    counts gone 1 'a later stage that is gone'
+    expect 65 "are both step 46 of run 'staged': leave out what is gone" merge stages --gone
+    # a folder of an older version: later stages were laid by the scan
+    run scan run/step000030 --cases cases.jsonl --probe retrieval_find -o old2
+    echo '{"schema":1,"run":"step000030","folder":"/nothere","checkpoints":[{"step":30,"tokens":-1,"label":"step000030","taken":true}],
+        "left_out":[]}' >old2/index/step000030.json
+    run merge old2 --json
+    counts checkpoints 1 'an index without stages' && counts missing 0 'an index without stages'
+    mv away staged/stage2-step5-tokens1B
+
     # ---- claims ----
     run scan run $how -o whole --json
     want=$(study whole)

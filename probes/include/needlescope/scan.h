@@ -1,10 +1,10 @@
 /* scan.h - every checkpoint of every run scored into a shard of its own, and the shards merged into a study.
  *
- * OUT/shards/RUN/step000120.h5 is a score file with the facts run, stage, step, tokens, run.KEY and scan_sha256, written aside and renamed:
- * it is done when it opens, its scan_sha256 says what is asked now (run, step, probes, cases, arch, kernel class) and it is of these
- * weights: by the same files, or by their hash. A checkpoint that fails leaves step000120.failed with the reason, which holds as long as
- * its files and what is asked stay as they are. So a scan that was killed loses the checkpoint in hand, and a second call does what is
- * missing.
+ * OUT/shards/RUN/step000120.h5 (stage2-step000120.h5 of a later stage, by the step within it) is a score file with the facts run, stage,
+ * step, tokens, run.KEY and scan_sha256, written aside and renamed: it is done when it opens, its scan_sha256 says what is asked now (run,
+ * step, probes, cases, arch, kernel class) and it is of these weights: by the same files, or by their hash. A checkpoint that fails leaves
+ * step000120.failed with the reason, which holds as long as its files and what is asked stay as they are. So a scan that was killed loses
+ * the checkpoint in hand, and a second call does what is missing.
  *
  * Any number of scans, on any number of nodes, may work on one folder: step000120.claim says which of them has the checkpoint in hand.
  * step000120.seen remembers that a shard is done, so that nobody need open it again. */

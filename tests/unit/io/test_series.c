@@ -120,8 +120,8 @@ static void order(void **state)
         put_text(name, "{}");
     }
     expect_order("order", (const char *const[]){"stage1-step3-tokens1B", "stage1-step20", "stage1-step1000", "stage2-step5",
-                                                "lc-4k-to-32k-step-40", "main", NULL});
-    expect_left("order", (const left[]){{"logs", "no weights in it"}, {NULL, NULL}});
+                                                "lc-4k-to-32k-step-40", NULL});
+    expect_left("order", (const left[]){{"logs", "no weights in it"}, {"main", "nothing says its step"}, {NULL, NULL}});
 }
 
 static void folders_left_out(void **state)
@@ -176,14 +176,84 @@ static void branches(void **state)
     put_checkpoint("olmo/stage2-ingredient2+3-step9", "e");
     put_checkpoint("olmo/main", "f");
     expect_order("olmo", (const char *const[]){"stage1-step10-tokens1B", "stage2-ingredient2-step5-tokens1B",
-                                               "stage2-ingredient2-step9-tokens2B", "main", NULL});
+                                               "stage2-ingredient2-step9-tokens2B", NULL});
     ns_series s;
     assert_int_equal(ns_series_find(&s, in_scratch("olmo"), NULL), NS_OK);      /* a later stage counts its tokens anew */
-    for (int64_t i = 0; i < 4; i++)
-        assert_int_equal(s.list[i].tokens, ((const int64_t[]){1000000000, 2000000000, 3000000000, -1})[i]);
+    for (int64_t i = 0; i < 3; i++)
+        assert_int_equal(s.list[i].tokens, ((const int64_t[]){1000000000, 2000000000, 3000000000})[i]);
     ns_series_clear(&s);
-    expect_left("olmo", (const left[]){{"stage2-ingredient2+3-step9", "trained beside stage2-ingredient2-step5-tokens1B"},
+    expect_left("olmo", (const left[]){{"main", "nothing says its step"},
+                                       {"stage2-ingredient2+3-step9", "trained beside stage2-ingredient2-step5-tokens1B"},
                                        {"stage2-ingredient3-step5-tokens1B", "a run of its own"}, {NULL, NULL}});
+}
+
+static void expect_item(const char *folder, const char *label, int64_t stage, int64_t stage_step, int64_t step, int64_t tokens)
+{
+    ns_series s;
+    assert_int_equal(ns_series_find(&s, in_scratch(folder), NULL), NS_OK);
+    int64_t i = 0;
+    while (i < s.n && strcmp(s.list[i].label, label) != 0)
+        i++;
+    if (i == s.n)
+        fail_msg("%s: no %s", folder, label);
+    const ns_series_item *const item = &s.list[i];
+    if (ns_series_stage(item) != stage || item->stage_step != stage_step || item->step != step || item->tokens != tokens)
+        fail_msg("%s: stage %lld step %lld, laid at %lld, %lld tokens", label, (long long)item->stage, (long long)item->stage_step,
+                 (long long)item->step, (long long)item->tokens);
+    ns_series_clear(&s);
+}
+
+/* What a checkpoint is found by again stays, whatever comes before it; where it lies, and its tokens, go on over the stages. */
+static void stages(void **state)
+{
+    (void)state;
+    put_folder("grows");
+    put_checkpoint("grows/main", "m");
+    expect_item("grows", "main", 1, 0, 0, -1);                     /* it is all there is */
+    put_checkpoint("grows/stage2-step5", "a");
+    put_checkpoint("grows/stage2-step9-tokens1B", "b");
+    expect_item("grows", "stage2-step5", 2, 5, 5, -1);
+    expect_left("grows", (const left[]){{"main", "nothing says its step"}, {NULL, NULL}});
+    put_checkpoint("grows/stage1-step10-tokens2B", "c");
+    expect_item("grows", "stage2-step5", 2, 5, 16, -1);
+    expect_item("grows", "stage2-step9-tokens1B", 2, 9, 20, 3000000000);
+    put_checkpoint("grows/step20-tokens4B", "d");                  /* some of the first stage do not say it */
+    expect_item("grows", "step20-tokens4B", 1, 20, 20, 4000000000);
+    expect_item("grows", "stage1-step10-tokens2B", 1, 10, 10, 2000000000);
+    expect_item("grows", "stage2-step9-tokens1B", 2, 9, 30, 5000000000);
+    put_checkpoint("grows/stage3-step40-tokens9B", "e");           /* goes on counting */
+    expect_item("grows", "stage3-step40-tokens9B", 3, 40, 40, 9000000000);
+    put_checkpoint("grows/final", "f");
+    expect_left("grows", (const left[]){{"final", "nothing says its step"}, {"main", "nothing says its step"}, {NULL, NULL}});
+    put_folder("finals");
+    put_checkpoint("finals/main", "m");
+    put_checkpoint("finals/final", "f");
+    expect_failure("finals", NS_E_MISSING, "'final': nothing says its step");
+}
+
+static void expect_manifest(const char *lines, const char *says)
+{
+    ns_series s;
+    ns_error err = {""};
+    put_text("stages.jsonl", lines);
+    const int rc = ns_series_manifest(&s, in_scratch("stages.jsonl"), &err);
+    assert_int_equal(rc, says ? NS_E_FORMAT : NS_OK);
+    if (says && !strstr(err.message, says))
+        fail_msg("%s", err.message);
+    ns_series_clear(&s);
+}
+
+static void manifest_stages(void **state)
+{
+    (void)state;
+    expect_manifest("{\"path\": \"a\", \"step\": 9, \"stage\": 2, \"stage_step\": 5}\n", NULL);
+    expect_manifest("{\"path\": \"a\", \"step\": 9, \"stage\": 2}\n", "stand together");
+    expect_manifest("{\"path\": \"a\", \"step\": 9, \"stage_step\": 5}\n", "stand together");
+    expect_manifest("{\"path\": \"a\", \"step\": 9, \"stage\": -1, \"stage_step\": 9}\n", "stage from 1 on");
+    expect_manifest("{\"path\": \"a\", \"step\": 5}\n{\"path\": \"b\", \"step\": 9, \"stage\": 1, \"stage_step\": 5}\n",
+                    "'a' is step 5 of stage 1 already");
+    expect_manifest("{\"path\": \"a\", \"step\": 9, \"stage\": 2, \"stage_step\": 5}\n"
+                    "{\"path\": \"b\", \"step\": 10, \"stage\": 2, \"stage_step\": 5}\n", "'a' is step 5 of stage 2 already");
 }
 
 /* ---- files, RUN/checkpoints, the folder itself ---- */
@@ -263,9 +333,15 @@ static void nested(void **state)
     put_weights("nested/w8/checkpoint-5/model.safetensors", 4, false);
     expect_order("nested", (const char *const[]){"checkpoints/step10", "checkpoints/step20.safetensors", NULL});
     expect_left("nested", (const left[]){{"w8", "a folder of training checkpoints ('checkpoint-5')"}, {NULL, NULL}});
-    put_weights("nested/model.safetensors", 3, false);             /* the run's folder itself: its last */
+    put_weights("nested/model.safetensors", 3, false);             /* the run's folder itself, of no known step */
     put_text("nested/pytorch_model.bin", "");
-    expect_order("nested", (const char *const[]){"checkpoints/step10", "checkpoints/step20.safetensors", "nested", NULL});
+    expect_order("nested", (const char *const[]){"checkpoints/step10", "checkpoints/step20.safetensors", NULL});
+    expect_left("nested", (const left[]){{"nested", "nothing says its step"}, {"pytorch_model.bin", "beside model.safetensors"},
+                                         {"w8", "a folder of training checkpoints"}, {NULL, NULL}});
+    put_weights("nested/model.safetensors", 2, false);             /* one of the steps once more */
+    expect_left("nested", (const left[]){{"nested", "the same weights as checkpoints/step20.safetensors"},
+                                         {"pytorch_model.bin", "beside"}, {"w8", "a folder of training"}, {NULL, NULL}});
+    put_weights("nested/model.safetensors", 3, false);
     put_text("nested/trainer_state.json", "{\"global_step\": 15}");
     expect_order("nested", (const char *const[]){"checkpoints/step10", "nested", "checkpoints/step20.safetensors", NULL});
     put_text("nested/trainer_state.json", "{\"global_step\": 20}");
@@ -285,8 +361,9 @@ static void same_tensors(void **state)
     put_weights("same/main.safetensors", 2, true);
     put_weights("same/final.safetensors", 3, true);
     put_weights("same/checkpoint-10.safetensors", 1, false);
-    expect_order("same", (const char *const[]){"checkpoint-10.safetensors", "step20.safetensors", "final.safetensors", NULL});
-    expect_left("same", (const left[]){{"main.safetensors", "the same weights as step20.safetensors"},
+    expect_order("same", (const char *const[]){"checkpoint-10.safetensors", "step20.safetensors", NULL});
+    expect_left("same", (const left[]){{"final.safetensors", "nothing says its step"},
+                                       {"main.safetensors", "the same weights as step20.safetensors"},
                                        {"step10.safetensors", "the same weights as checkpoint-10.safetensors"}, {NULL, NULL}});
     put_weights("same/step10.safetensors", 5, false);
     expect_failure("same", NS_E_FORMAT, "are both step 10");
@@ -351,6 +428,7 @@ static void manifest(void **state)
         }
         assert_int_equal(again.list[1].step, 11);                  /* stage 2 goes on behind stage 1 */
         assert_int_equal(again.list[1].tokens, 2000000000);
+        assert_true(again.list[1].stage == 2 && again.list[1].stage_step == 5);
         ns_series_clear(&s);
         ns_series_clear(&again);
     }
@@ -416,6 +494,7 @@ int main(int argc, char **argv)
     corpus = argc > 1 ? argv[1] : ".";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(branches),
+        cmocka_unit_test(stages), cmocka_unit_test(manifest_stages),
         cmocka_unit_test(files), cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(gaps),
         cmocka_unit_test(manifest), cmocka_unit_test(revisions),
     };
