@@ -99,6 +99,7 @@ struct cli {
     ns_error    err;
     const cli_command *command;
     ns_fact_list figure;            /* the provenance of the figure that it draws */
+    char         crowded[256];      /* which texts of a figure lie on each other or leave the page */
     char       *command_line;
     bool        answer_aside;       /* standard output is taken by an output file: the answer goes to standard error */
     ns_provenance by;               /* of the files that the command makes */

@@ -29,13 +29,14 @@ int cli_look_check(cli *app, const cli_look *s)
     return NS_OK;
 }
 
-ns_figure_params cli_look_params(const cli *app, const cli_look *s)
+ns_figure_params cli_look_params(cli *app, const cli_look *s)
 {
     static const char *const maps[] = {NULL,      "cividis", "viridis", "magma",
                                        "inferno", "grey",    "bluered"}; /* in the order of --colormap's choices */
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
                               .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line,
-                              .facts = app->figure.list, .n_facts = (int)app->figure.n};
+                              .facts = app->figure.list, .n_facts = (int)app->figure.n,
+                              .crowded = app->crowded, .crowded_size = sizeof app->crowded};
 }
 
 int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)
@@ -45,5 +46,6 @@ int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)
     cli_out_text(&o, "file", "drawn", path);
     cli_out_text(&o, "shows", "shows", said->shows);
     cli_out_text(&o, "note", "note", *said->note ? said->note : NULL);
+    cli_out_text(&o, "crowded", "crowded", *app->crowded ? app->crowded : NULL);
     return cli_out_end(&o, &app->err);
 }

@@ -16,7 +16,7 @@ extern const cli_option cli_look_options[], cli_colour_options[];
 #define CLI_LOOK_GROUPS(settings) CLI_LOOK_GROUP(settings), {"Colours", cli_colour_options, offsetof(settings, look)}
 /* NS_E_ARG: no -o; a --dpi of what has no pixels; a colour range upside down. */
 int cli_look_check(cli *, const cli_look *);
-ns_figure_params cli_look_params(const cli *, const cli_look *);
+ns_figure_params cli_look_params(cli *, const cli_look *);
 /* The answer of a figure command; what was left out is a note. */
 int cli_say_drawn(cli *, const char *path, const ns_plotted *);
 

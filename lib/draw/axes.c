@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double TICK = 2.2, TICK_GAP = 1.8, LABEL_GAP = 2.5;
+static const double TICK = 2.2, TICK_GAP = 1.8, LABEL_GAP = 2.5, LEAST_LABEL = 6,
+                    BEYOND = 14;  /* by which an upright label may be longer than its axis, at both ends */
 
 double ns_scale_at(const ns_scale *s, double value)
 {
@@ -196,9 +197,13 @@ static void draw_upright(const ns_axis *a, ns_canvas *c, ns_box b)
     if (!a->label)
         return;
     const double depth = ns_axis_depth(a, c->type);
-    const ns_style label = {.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE, .angle = 90};
+    char fit[NS_LABEL_BYTES];
+    const double most = b.h + 2 * BEYOND, need = ns_type_width(c->type, a->label, NS_SIZE_LABEL, false);
+    const double size = fmax(LEAST_LABEL, NS_SIZE_LABEL * fmin(1, most / need));
+    const ns_style label = {.size = size, .color = NS_INK, .anchor = NS_AT_MIDDLE, .angle = 90};
+    ns_type_fit(c->type, a->label, size, false, most, fit);
     const double edge = left ? b.x - depth + NS_CAP_HEIGHT * NS_SIZE_LABEL : b.x + b.w + depth - NS_DESCENT * NS_SIZE_LABEL;
-    ns_canvas_text(c, edge, b.y + b.h / 2, a->label, label);
+    ns_canvas_text(c, edge, b.y + b.h / 2, fit, label);
 }
 
 void ns_axis_draw(const ns_axis *a, ns_canvas *c, ns_box b)

@@ -10,7 +10,8 @@
 
 enum { MOST_ROWS = 4096 };
 static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9,
-                    BAR = 7, BAR_GAP = 8, KEY_LINE = 10, NARROWEST = 36;
+                    BAR = 7, BAR_GAP = 8, KEY_LINE = 10, NARROWEST = 36, COMFORTABLE = 60,
+                    NAMES = 0.22; /* of the page, at most, for the bands' names */
 static const ns_rgb WHITE = {255, 255, 255};
 
 /* ---- what was given ---- */
@@ -100,10 +101,11 @@ static int check_glyphs(const ns_bands_figure *f, const ns_type *type, ns_error 
     return code;
 }
 
-/* Bands from y downwards; returns where they end. */
-static double place_bands(ns_bands_panel *p, double y)
+/* Bands, from the top of a panel downwards; returns how high they are. */
+static double place_bands(ns_bands_panel *p)
 {
     const ns_bands_figure *f = &p->figure;
+    double y = 0;
     p->row_height = f->n_rows <= 48 ? ROW : LOW_ROW;
     p->rule_y = 0;
     for (int b = 0; b < f->n_bands; b++) {
@@ -123,6 +125,11 @@ static double place_bands(ns_bands_panel *p, double y)
 
 static int put_keys(const ns_bands_panel *, const ns_type *, ns_canvas *, double width);
 
+static double tokens_depth(const ns_type *type)
+{
+    return ns_axis_depth(&(ns_axis){.side = NS_BOTTOM, .ticks.n = 1, .label = "tokens", .gap = 2}, type);
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_bands_panel *p = (ns_bands_panel *)base;
@@ -130,23 +137,27 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const int code = check_glyphs(f, page->type, err);
     if (code != NS_OK)
         return code;
-    const double left = widest(page->type, f->bands, f->n_bands) + LABEL_GAP, notes = widest(page->type, f->notes, f->n_bands);
-    const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, bottom = place_bands(p, top), height = bottom - top;
-    const double bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, fmin(height, 110), page->type);
-    const double right = NOTES_GAP + notes + bar;
-    const double w = (page->width - left - right - PANEL_GAP * (f->n_panels - 1)) / f->n_panels;
-    if (w < NARROWEST)
-        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, with names and colour bar, need a width of %.1f inches; it is %.1f",
-                       f->n_panels, ceil(((NARROWEST - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
-    for (int i = 0; i < f->n_panels; i++)
-        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), height};
-    const ns_box *const last = &p->box[f->n_panels - 1];
+    const double left = fmin(widest(page->type, f->bands, f->n_bands), NAMES * page->width) + LABEL_GAP;
+    const double notes = widest(page->type, f->notes, f->n_bands);
+    const double name = NS_SIZE_LABEL * 1.4, height = place_bands(p);
+    const double bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, fmin(height, 110), page->type), right = NOTES_GAP + notes + bar;
+    p->tiles = ns_tile(f->n_panels, page->width - left - right, PANEL_GAP, COMFORTABLE);
+    if (p->tiles.width < NARROWEST)
+        return ns_fail(err, NS_E_ARG, "bands figure: a panel, with names and colour bar, needs a width of %.1f inches; it is %.1f",
+                       ceil((NARROWEST - p->tiles.width + page->width) / 7.2 + .5) / 10, page->width / 72);
+    const double w = p->tiles.width, under = tokens_depth(page->type);
+    for (int i = 0; i < f->n_panels; i++) {
+        const double y = ns_header_height(base) + name + i / p->tiles.columns * (name + height + under + 4);
+        const double x = left + i % p->tiles.columns * (w + PANEL_GAP);
+        p->box[i] = (ns_box){ns_page_snap(page, x), ns_page_snap(page, y), ns_page_snap(page, w), height};
+    }
+    const ns_box *const last = &p->box[p->tiles.columns - 1];
     p->notes_x = last->x + last->w + NOTES_GAP;
-    p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, top, BAR, fmin(height, 110)};
+    p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, last->y, BAR, fmin(height, 110)};
     p->tokens = (ns_axis){.side = NS_BOTTOM, .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true}, .label = "tokens",
                           .gap = 2};
     ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
-    p->key_y = bottom + ns_axis_depth(&p->tokens, page->type) + 5;
+    p->key_y = p->box[f->n_panels - 1].y + height + under + 5;
     base->width = page->width;
     base->height = p->key_y + KEY_LINE * put_keys(p, page->type, NULL, page->width);
     return NS_OK;
@@ -158,7 +169,8 @@ ns_box ns_bands_row(const ns_bands_panel *p, int panel, int64_t row)
     int64_t k = 0;
     while (k < row && p->figure.band[row - k - 1] == band)
         k++;
-    return (ns_box){p->box[panel].x, p->band_y[band] + (double)k * (p->row_height + ROW_GAP), p->box[panel].w, p->row_height};
+    const double y = p->box[panel].y + p->band_y[band] + (double)k * (p->row_height + ROW_GAP);
+    return (ns_box){p->box[panel].x, y, p->box[panel].w, p->row_height};
 }
 
 double ns_bands_x(const ns_bands_panel *p, int panel, double tokens)
@@ -315,17 +327,32 @@ static int put_keys(const ns_bands_panel *p, const ns_type *type, ns_canvas *c, 
     return at.lines;
 }
 
-static void draw_names(const ns_bands_panel *p, ns_canvas *c)
+/* Beside the first panel of a row, and behind its last. */
+static void name_bands(const ns_bands_panel *p, ns_canvas *c, int panel)
 {
     const ns_style right = {.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_END}, left = {.size = NS_SIZE_TICK, .color = NS_INK};
+    char fit[NS_LABEL_BYTES];
     for (int b = 0; b < p->figure.n_bands; b++) {
-        const double y = ns_baseline(p->band_y[b] + p->band_h[b] / 2, NS_SIZE_TICK);
-        ns_canvas_text(c, p->box[0].x - LABEL_GAP, y, p->figure.bands[b], right);
+        const double y = ns_baseline(p->box[panel].y + p->band_y[b] + p->band_h[b] / 2, NS_SIZE_TICK);
+        ns_type_fit(c->type, p->figure.bands[b], NS_SIZE_TICK, false, p->box[0].x - LABEL_GAP + 1, fit);    /* 1: it was snapped */
+        ns_canvas_text(c, p->box[0].x - LABEL_GAP, y, fit, right);
         if (p->figure.notes && p->figure.notes[b])
             ns_canvas_text(c, p->notes_x, y, p->figure.notes[b], left);
     }
-    for (int i = 0; i < p->figure.n_panels; i++)
-        ns_name_box(c, p->box[i], PANEL_GAP, p->figure.panels[i]);
+}
+
+static void draw_names(const ns_bands_panel *p, ns_canvas *c)
+{
+    const ns_pen rule = {.color = NS_FAINT, .width = 0.5, .dash = 2};
+    const double right = p->box[p->tiles.columns - 1].x + p->box[0].w;
+    for (int i = 0; i < p->figure.n_panels; i++) {
+        ns_name_box(c, p->box[i], (i + 1) % p->tiles.columns != 0 ? PANEL_GAP : NOTES_GAP, p->figure.panels[i]);
+        if (i % p->tiles.columns != 0)
+            continue;
+        name_bands(p, c, i);
+        if (p->rule_y > 0)
+            ns_canvas_line(c, 0, p->box[i].y + p->rule_y, right, p->box[i].y + p->rule_y, rule);
+    }
 }
 
 /* On the line under the rows. */
@@ -358,9 +385,6 @@ static void draw(const ns_panel *base, ns_canvas *c)
                        (ns_pen){.color = NS_INK, .width = NS_THIN});
         draw_ticks(p, c, i);
     }
-    if (p->rule_y > 0)
-        ns_canvas_line(c, 0, p->rule_y, p->box[p->figure.n_panels - 1].x + p->box[p->figure.n_panels - 1].w, p->rule_y,
-                       (ns_pen){.color = NS_FAINT, .width = 0.5, .dash = 2});
     draw_names(p, c);
     ns_colorbar_draw(&p->bar, c, p->bar_box);
     put_keys(p, c->type, c, base->width);

@@ -13,9 +13,10 @@ typedef struct ns_bands_panel {
     ns_colorbar     bar;
     ns_axis         tokens;
     ns_box          box[NS_BANDS_PANELS], bar_box;
+    ns_tiling       tiles;
     double         *edge;                    /* [P + 1] tokens: checkpoint p is drawn from edge p to edge p + 1 */
-    double          row_height, notes_x, key_y, rule_y;
-    double          band_y[NS_FIGURE_BANDS], band_h[NS_FIGURE_BANDS];
+    double          row_height, notes_x, key_y;
+    double          rule_y, band_y[NS_FIGURE_BANDS], band_h[NS_FIGURE_BANDS];      /* from the top of a panel */
     bool            deaths, censored, missing;
 } ns_bands_panel;
 

@@ -51,6 +51,7 @@ void ns_canvas_clear(ns_canvas *c)
     if (c->kind)
         c->kind->drop(c);
     ns_buffer_clear(&c->out);
+    ns_texts_clear(&c->texts);
     *c = (ns_canvas){0};
 }
 
@@ -146,10 +147,13 @@ void ns_canvas_text(ns_canvas *c, double x, double y, const char *text, ns_style
 {
     if (!text || !*text)
         return;
-    if (ns_type_was_measured(c->type, text, style.size, style.bold))
-        c->kind->text(c, x + c->dx, y + c->dy, text, &style);
-    else
+    ns_ink ink;
+    if (!ns_type_ink(c->type, text, style.size, style.bold, style.anchor / 2.0, &ink))
         ns_canvas_fail(c, NS_E_MEMORY, "out of memory for a font");
+    else if (!ns_texts_add(&c->texts, x + c->dx, y + c->dy, ink, style.angle, text))
+        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
+    else
+        c->kind->text(c, x + c->dx, y + c->dy, text, &style);
 }
 
 void ns_canvas_image(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int64_t h)

@@ -8,7 +8,7 @@
 
 #include "draw/buffer.h"
 #include "draw/colormap.h"
-#include "draw/type.h"
+#include "draw/texts.h"
 
 #include <needlescope/fact.h>
 
@@ -50,6 +50,7 @@ struct ns_canvas {
     double                width, height;         /* points */
     double                pixels;                /* per point: of the raster, or of images in vector files */
     double                dx, dy;                /* origin of the panel being drawn */
+    ns_texts              texts;                 /* all that were drawn */
     ns_buffer             out;
     void                 *state;                 /* the kind's own */
     int                   code;                  /* first error */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double LONGEST = 56;         /* of a level's name */
+
 /* "0" becomes "<=0" (with the sign U+2264) where data lie below the scale, and likewise at the top. */
 static void mark_beyond(ns_ticks *t, int i, const char *sign)
 {
@@ -35,7 +37,7 @@ double ns_colorbar_layout(ns_colorbar *bar, double length, const ns_type *type)
             mark_beyond(&a->ticks, i, "\xe2\x89\xa5");
     }
     for (int i = 0; i < bar->n_levels; i++)
-        a->least = fmax(a->least, ns_type_width(type, bar->level[i].name, NS_SIZE_TICK - 1, false));
+        a->least = fmax(a->least, fmin(LONGEST, ns_type_width(type, bar->level[i].name, NS_SIZE_TICK - 1, false)));
     return ns_axis_depth(a, type);
 }
 
@@ -73,7 +75,9 @@ static void draw_level(const ns_colorbar *bar, const ns_level *l, ns_canvas *c, 
         ns_canvas_line(c, b.x, ends[k], b.x + b.w + 1, ends[k], pen);
         ns_canvas_line(c, b.x + b.w + 1, ends[k], b.x + b.w + 3.4, at, pen);
     }
-    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), l->name, (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK,
+    char fit[NS_LABEL_BYTES];
+    ns_type_fit(c->type, l->name, NS_SIZE_TICK - 1, false, LONGEST, fit);
+    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), fit, (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK,
                                                                                             .anchor = NS_AT_START});
 }
 

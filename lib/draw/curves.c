@@ -8,7 +8,7 @@
 enum { MOST_CURVES = 4096 };
 const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
                                                  {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
-static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, POINT = 3.4, LINE = 0.8, TICK = 7;
+static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, LEAST = 78, POINT = 3.4, LINE = 0.8, TICK = 7;
 
 /* ---- what was given ---- */
 
@@ -148,20 +148,37 @@ static int check_glyphs(const ns_curves_panel *p, const ns_type *type, ns_error 
     return code;
 }
 
-/* Returns how high they are. */
-static double place_legends(ns_curves_panel *p, const ns_type *type, double y)
+/* The legends under a row of panels; returns how high they are. */
+static double place_legends(ns_curves_panel *p, const ns_type *type, int first, double y)
 {
     double height = 0;
-    if (p->n_legends == 1) {
-        ns_legend_place(&p->legend[0], type, p->box[0].x, y, p->base.width);
-        return p->legend[0].height;
-    }
-    for (int i = 0; i < p->n_legends; i++) {
-        ns_legend_place(&p->legend[i], type, 0, y, p->box[i].w);
+    for (int i = first; i < first + p->tiles.columns && i < p->n_legends; i++) {
+        ns_legend_place(&p->legend[i], type, 0, y, p->box[i].w + PANEL_GAP / 2);
         p->legend[i].x = p->box[i].x;
         height = fmax(height, p->legend[i].height);
     }
     return height;
+}
+
+/* Rows of panels from y downwards; returns where the last of them ends, with what is under it. */
+static double place_panels(ns_curves_panel *p, const ns_page *page, double left, double y)
+{
+    const bool square = p->figure.diagonal, one_legend = p->n_legends == 1;
+    const double each = p->tiles.width, h = square ? fmin(each, 0.8 * page->width) : each * (p->tiles.columns > 2 ? MANY_TALL : TALL);
+    const double w = square ? h : each, name = p->figure.n_panels ? NS_SIZE_LABEL * 1.4 : 3;
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, h, 18);
+    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, w, page->type);
+    for (int i = 0; i < p->n_panels; i++) {
+        const int column = i % p->tiles.columns;
+        y += column == 0 ? name : 0;
+        p->box[i] = (ns_box){ns_page_snap(page, left + column * (w + PANEL_GAP)), ns_page_snap(page, y), ns_page_snap(page, w),
+                             ns_page_snap(page, h)};
+        if (column == p->tiles.columns - 1 || i == p->n_panels - 1) {
+            y += h + ns_axis_depth(&p->x, page->type) + 4;
+            y += one_legend ? 0 : place_legends(p, page->type, i - column, y);
+        }
+    }
+    return y;
 }
 
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
@@ -174,17 +191,15 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->x.label = f->x_name;
     p->y.label = f->y_name;
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, 100, 18);       /* for its width; made again when the height is known */
-    const double top = ns_header_height(base) + (f->n_panels ? NS_SIZE_LABEL * 1.4 : 3), left = ns_axis_depth(&p->y, page->type);
-    const double each = (page->width - left - RIGHT - PANEL_GAP * (p->n_panels - 1)) / p->n_panels;
-    const double h = f->diagonal ? fmin(each, 0.8 * page->width) : each * (p->n_panels > 2 ? MANY_TALL : TALL), w = f->diagonal ? h : each;
-    for (int i = 0; i < p->n_panels; i++)
-        p->box[i] =
-            (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, h)};
-    ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box[0].h, 18);
-    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, p->box[0].w, page->type);
+    const double left = ns_axis_depth(&p->y, page->type);
+    p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, PANEL_GAP, LEAST);
+    const double y = place_panels(p, page, left, ns_header_height(base));
     base->width = page->width;
-    const double y = p->box[0].y + p->box[0].h + ns_axis_depth(&p->x, page->type) + 4;
-    base->height = y + place_legends(p, page->type, y);
+    base->height = y;
+    if (p->n_legends == 1) {
+        ns_legend_place(&p->legend[0], page->type, p->box[0].x, y, base->width);
+        base->height += p->legend[0].height;
+    }
     return NS_OK;
 }
 
@@ -193,9 +208,9 @@ double ns_curves_x(const ns_curves_panel *p, int panel, double v)
     return p->box[panel].x + p->box[panel].w * fmin(fmax(ns_scale_at(&p->x.scale, v), 0), 1);
 }
 
-double ns_curves_y(const ns_curves_panel *p, double v)
+double ns_curves_y(const ns_curves_panel *p, int panel, double v)
 {
-    return p->box[0].y + p->box[0].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
+    return p->box[panel].y + p->box[panel].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
 }
 
 /* ---- drawing ---- */
@@ -203,7 +218,7 @@ double ns_curves_y(const ns_curves_panel *p, double v)
 static void draw_segment(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i, ns_pen pen)
 {
     const double x0 = ns_curves_x(p, curve->panel, curve->x[i]), x1 = ns_curves_x(p, curve->panel, curve->x[i + 1]);
-    const double y0 = ns_curves_y(p, curve->y[i]), y1 = ns_curves_y(p, curve->y[i + 1]);
+    const double y0 = ns_curves_y(p, curve->panel, curve->y[i]), y1 = ns_curves_y(p, curve->panel, curve->y[i + 1]);
     if (p->figure.kind == NS_CURVE_STEP) {
         ns_canvas_line(c, x0, y0, x1, y0, pen);
         ns_canvas_line(c, x1, y0, x1, y1, pen);
@@ -223,7 +238,7 @@ static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
     for (int64_t i = 0, n = 0; i <= curve->n; i++) {
         if (i < curve->n && !isnan(curve->x[i]) && !isnan(curve->y[i])) {
             xy[n][0] = ns_curves_x(p, curve->panel, curve->x[i]);
-            xy[n++][1] = ns_curves_y(p, curve->y[i]);
+            xy[n++][1] = ns_curves_y(p, curve->panel, curve->y[i]);
             continue;
         }
         if (n > 1)
@@ -235,7 +250,7 @@ static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
 
 static void draw_point(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i)
 {
-    const double px = ns_curves_x(p, curve->panel, curve->x[i]), py = ns_curves_y(p, curve->y[i]);
+    const double px = ns_curves_x(p, curve->panel, curve->x[i]), py = ns_curves_y(p, curve->panel, curve->y[i]);
     const ns_rgb color = color_of(curve->group);
     const ns_box b = {px - POINT / 2, py - POINT / 2, POINT, POINT};
     ns_canvas_fill(c, b, curve->open ? (ns_rgb){255, 255, 255} : color);
@@ -263,10 +278,11 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
     const ns_pen faint = {.color = NS_FAINT, .width = 0.5, .dash = 2};
     const ns_box b = p->box[panel];
     if (!isnan(p->figure.guide))
-        ns_canvas_line(c, b.x, ns_curves_y(p, p->figure.guide), b.x + b.w, ns_curves_y(p, p->figure.guide), faint);
+        ns_canvas_line(c, b.x, ns_curves_y(p, panel, p->figure.guide), b.x + b.w, ns_curves_y(p, panel, p->figure.guide), faint);
     if (p->figure.diagonal) {
         const double from = fmax(p->x.scale.min, p->y.scale.min), to = fmin(p->x.scale.max, p->y.scale.max);
-        ns_canvas_line(c, ns_curves_x(p, panel, from), ns_curves_y(p, from), ns_curves_x(p, panel, to), ns_curves_y(p, to), faint);
+        ns_canvas_line(c, ns_curves_x(p, panel, from), ns_curves_y(p, panel, from), ns_curves_x(p, panel, to), ns_curves_y(p, panel, to),
+                       faint);
     }
 }
 
@@ -298,8 +314,10 @@ static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
     ns_axis x = p->x;
     x.label = has_room(p, c->type) ? x.label : NULL;
     ns_axis_draw(&x, c, p->box[panel]);
+    if (panel % p->tiles.columns == 0)
+        ns_axis_draw(&p->y, c, p->box[panel]);
     if (f->n_panels)
-        ns_name_box(c, p->box[panel], panel + 1 < p->n_panels ? PANEL_GAP : RIGHT, f->panels[panel]);
+        ns_name_box(c, p->box[panel], (panel + 1) % p->tiles.columns != 0 ? PANEL_GAP : RIGHT, f->panels[panel]);
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)
@@ -308,11 +326,10 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_header_draw(base, c, p->box[0].x);
     for (int i = 0; i < p->n_panels; i++)
         draw_panel(p, c, i);
-    ns_axis_draw(&p->y, c, p->box[0]);
     if (!has_room(p, c->type)) {
-        const ns_box *const last = &p->box[p->n_panels - 1];
+        const ns_box *const right = &p->box[p->tiles.columns - 1], *const last = &p->box[p->n_panels - 1];
         ns_axis_draw(&(ns_axis){.side = NS_BOTTOM, .label = p->figure.x_name}, c,
-                     (ns_box){p->box[0].x, last->y, last->x + last->w - p->box[0].x, last->h});
+                     (ns_box){p->box[0].x, last->y, right->x + right->w - p->box[0].x, last->h});
     }
     for (int i = 0; i < p->n_legends; i++)
         ns_legend_draw(&p->legend[i], c);

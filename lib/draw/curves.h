@@ -11,15 +11,16 @@ typedef struct ns_curves_panel {
     ns_panel         base;
     ns_curves_figure figure;                 /* copy; arrays are the caller's */
     int              n_panels;               /* one at least */
+    ns_tiling        tiles;
     ns_axis          x, y;                   /* the same in all panels; y has its ticks at the first */
     ns_box           box[NS_CURVE_PANELS];
     ns_legend        legend[NS_CURVE_PANELS];
-    int              n_legends;              /* one under all panels where they show the same groups, else one under each */
+    int              n_legends;              /* one under all where panels show the same groups, else one under each */
 } ns_curves_panel;
 
 int    ns_curves_begin(ns_curves_panel *, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 void   ns_curves_end(ns_curves_panel *);
 double ns_curves_x(const ns_curves_panel *, int panel, double);          /* clamped to the panel's box */
-double ns_curves_y(const ns_curves_panel *, double);
+double ns_curves_y(const ns_curves_panel *, int panel, double);
 
 #endif

@@ -165,6 +165,15 @@ static void size_box(ns_heads_panel *p, const ns_page *page, double width)
     p->box.h = ns_page_cells(page, h, p->figure.n_layers);
 }
 
+double ns_heads_axis_width(ns_heads_panel *p, const ns_type *type)
+{
+    const ns_scale rows = {.min = -0.5, .max = (double)p->figure.n_layers - 0.5};
+    p->layers = (ns_axis){.side = NS_LEFT, .scale = rows, .down = true, .label = "layer",
+                          .gap = p->has_strip ? STRIP + 2 * STRIP_GAP : 0};
+    ns_ticks_make(&p->layers.ticks, &rows, true, 100, 10);          /* for its width; made again when the height is known */
+    return ns_axis_depth(&p->layers, type);
+}
+
 double ns_heads_bar_width(ns_heads_panel *p, const ns_type *type)
 {
     return BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, type);
@@ -179,14 +188,11 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     if ((code = ns_type_check(page->type, f->score_name ? f->score_name : "", "the score's name", err)) != NS_OK ||
         (code = ns_type_check(page->type, f->marks_name ? f->marks_name : "", "the marks' name", err)) != NS_OK)
         return code;
-    const ns_scale rows = {.min = -0.5, .max = (double)f->n_layers - 0.5}, cols = {.min = -0.5, .max = (double)f->n_heads - 0.5};
-    const double strip = p->has_strip ? STRIP + 2 * STRIP_GAP : 0;
-    p->layers = (ns_axis){.side = NS_LEFT, .scale = rows, .down = true, .label = "layer", .gap = strip};
+    const ns_scale cols = {.min = -0.5, .max = (double)f->n_heads - 0.5};
+    const double left = ns_heads_axis_width(p, page->type), right = ns_heads_bar_width(p, page->type);
     p->heads = (ns_axis){.side = NS_BOTTOM, .scale = cols, .label = "head"};
-    ns_ticks_make(&p->layers.ticks, &rows, true, 100, 10);          /* for its width; made again when the height is known */
-    const double left = ns_axis_depth(&p->layers, page->type), right = ns_heads_bar_width(p, page->type);
     size_box(p, page, fmax(page->width - left - right, page->width * 0.3));
-    ns_ticks_make(&p->layers.ticks, &rows, true, p->box.h, 9.5);
+    ns_ticks_make(&p->layers.ticks, &p->layers.scale, true, p->box.h, 9.5);
     ns_ticks_fit(&p->heads.ticks, &cols, true, p->box.w, page->type);
     p->box.x = ns_page_snap(page, left);
     p->box.y = ns_page_snap(page, fmax(ns_header_height(base), NS_CAP_HEIGHT * NS_SIZE_TICK / 2));

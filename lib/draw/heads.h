@@ -18,6 +18,7 @@ typedef struct ns_heads_panel {
 
 int  ns_heads_begin(ns_heads_panel *, const ns_heads_figure *, const ns_figure_params *, ns_error *);
 void ns_heads_end(ns_heads_panel *);
+double ns_heads_axis_width(ns_heads_panel *, const ns_type *);     /* what strip, layers and their name take at the left */
 double ns_heads_bar_width(ns_heads_panel *, const ns_type *);      /* what the colour bar takes at the right */
 
 #endif

@@ -1,16 +1,18 @@
-/* heads_row.c - heads maps side by side, each with its score's name; one key, one colour bar where all have one scale and one chance. */
+/* heads_row.c - heads maps side by side, in rows where a page is narrow, each with its score's name; one key, and one colour bar where all
+ * have one scale and one chance. */
 #include "draw/heads.h"
 
 #include <math.h>
 
-static const double GAP = 12;
+static const double GAP = 12, BETWEEN = 8, LEAST = 44;       /* LEAST: of the cells of a map */
 
 typedef struct row_panel {
     ns_panel        base;
     ns_heads_panel  part[NS_FIGURE_HEADS];
-    double          x[NS_FIGURE_HEADS];
+    double          x[NS_FIGURE_HEADS], y[NS_FIGURE_HEADS];
     int             n;
     bool            one_scale;
+    ns_legend       legend;              /* of all maps */
 } row_panel;
 
 static bool same_chance(const ns_colorbar *a, const ns_colorbar *b)
@@ -38,27 +40,51 @@ static void share_value_size(row_panel *p)
         p->part[i].value_size = least;
 }
 
+/* What a map takes beside its cells: its axis, and the bar where it has one. */
+static double beside_cells(row_panel *p, const ns_type *type)
+{
+    double most = 0;
+    for (int i = 0; i < p->n; i++)
+        most = fmax(most, ns_heads_axis_width(&p->part[i], type) + (p->one_scale ? 0 : ns_heads_bar_width(&p->part[i], type)));
+    return most;
+}
+
+static int layout_part(row_panel *p, int i, const ns_page *page, double each, double bar, ns_error *err)
+{
+    ns_panel *const part = &p->part[i].base;
+    ns_page own = *page;
+    own.width = each + bar;                  /* the room of the bar is left free by those without one */
+    ns_header_fit(part, page->type, each, 1);
+    return part->layout(part, &own, err);
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     row_panel *const p = (row_panel *)base;
     const double bar = p->one_scale ? ns_heads_bar_width(&p->part[p->n - 1], page->type) : 0;
-    const double each = (page->width - GAP * (p->n - 1) - bar) / p->n, top = ns_header_height(base);
-    double x = 0;
-    base->height = 0;
+    const ns_tiling tiles = ns_tile(p->n, page->width - bar, GAP, LEAST + beside_cells(p, page->type));
+    double x = 0, y = ns_header_height(base), lowest = y;
+    base->width = 0;
     for (int i = 0; i < p->n; i++) {
-        ns_page own = *page;
-        own.width = each + bar;                  /* the room of the bar is left free by those without one */
-        const int code = p->part[i].base.layout(&p->part[i].base, &own, err);
+        const int code = layout_part(p, i, page, tiles.width, bar, err);
         if (code != NS_OK)
             return code;
-        if (i < p->n - 1)                        /* and its name does not reach into it */
-            p->part[i].base.width = fmin(p->part[i].base.width, each);
+        if (i % tiles.columns == 0) {
+            x = 0;
+            y = i ? lowest + BETWEEN : y;
+        }
+        if ((i + 1) % tiles.columns != 0 && i < p->n - 1)      /* a name does not reach into the next map */
+            p->part[i].base.width = fmin(p->part[i].base.width, tiles.width);
         p->x[i] = ns_page_snap(page, x);
+        p->y[i] = ns_page_snap(page, y);
         x += p->part[i].base.width + GAP;
-        base->height = fmax(base->height, top + p->part[i].base.height);
+        base->width = fmax(base->width, x - GAP);
+        lowest = fmax(lowest, y + p->part[i].base.height);
     }
     share_value_size(p);
-    base->width = fmin(page->width, x - GAP);
+    base->width = fmin(page->width, base->width);
+    ns_legend_place(&p->legend, page->type, p->part[0].strip.x, lowest + (p->legend.n ? 3 : 0), page->width);
+    base->height = p->legend.y + p->legend.height;
     return NS_OK;
 }
 
@@ -67,16 +93,17 @@ static void draw(const ns_panel *base, ns_canvas *c)
     const row_panel *const p = (const row_panel *)base;
     const double dx = c->dx, dy = c->dy;
     ns_header_draw(base, c, 0);
-    c->dy += ns_header_height(base);
     for (int i = 0; i < p->n; i++) {
         c->dx = dx + p->x[i];
+        c->dy = dy + p->y[i];
         p->part[i].base.draw(&p->part[i].base, c);
     }
     c->dx = dx;
     c->dy = dy;
+    ns_legend_draw(&p->legend, c);
 }
 
-/* A part has no title but its score's name, and only the first one the key. */
+/* A part has no title but its score's name; the key of the first is that of all. */
 static int begin_parts(row_panel *p, const ns_heads_figure *figures, int n, const ns_figure_params *params, ns_error *err)
 {
     ns_figure_params own = {.size = sizeof own};
@@ -91,8 +118,9 @@ static int begin_parts(row_panel *p, const ns_heads_figure *figures, int n, cons
         f.model_name = NULL;
         if (code == NS_OK)
             code = ns_heads_begin(&p->part[p->n], &f, &own, err);
-        if (p->n)
-            p->part[p->n].legend.n = 0;
+        if (p->n == 0)
+            p->legend = p->part[0].legend;
+        p->part[p->n].legend.n = 0;
     }
     return code;
 }

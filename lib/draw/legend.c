@@ -1,8 +1,10 @@
 /* legend.c - a line of keys under a figure, wrapped to its width. */
 #include "draw/panel.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const double SWATCH = 6, AFTER_SWATCH = 2.5, BETWEEN = 9, LINE = 9.5;
 static const ns_rgb HATCH_GROUND = {243, 243, 243}, HATCH_LINE = {176, 176, 176};
@@ -22,7 +24,7 @@ void ns_legend_add(ns_legend *legend, ns_swatch swatch, ns_rgb color, const char
     key->color = color;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(key->text, sizeof key->text, fmt, args);
+    vsnprintf(key->text, sizeof key->text - 4, fmt, args);
     va_end(args);
 }
 
@@ -63,10 +65,18 @@ static double height_in(const ns_legend *legend, const ns_type *type, double wid
 
 void ns_legend_place(ns_legend *legend, const ns_type *type, double x, double y, double width)
 {
+    double widest = 0;
+    for (int i = 0; i < legend->n; i++)
+        widest = fmax(widest, swatch_width(&legend->keys[i]) + ns_type_width(type, legend->keys[i].text, NS_SIZE_TICK, false));
     const double height = height_in(legend, type, width - x), least = height_in(legend, type, width);
-    legend->x = height > least ? 0 : x;
+    legend->x = height > least || widest > width - x ? 0 : x;
     legend->y = y;
     legend->width = width - legend->x;
+    for (int i = 0; i < legend->n; i++) {
+        char fit[NS_LABEL_BYTES];
+        ns_type_fit(type, legend->keys[i].text, NS_SIZE_TICK, false, legend->width - swatch_width(&legend->keys[i]), fit);
+        memcpy(legend->keys[i].text, fit, strlen(fit) + 1);
+    }
     legend->height = least;
 }
 

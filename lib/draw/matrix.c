@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum { MOST = 64 };
-static const double CELL = 34, LOW = 15, BAR = 7, BAR_GAP = 6, LABEL_GAP = 4, SLANT = 45;
+static const double CELL = 34, LOW = 15, BAR = 7, BAR_GAP = 6, LABEL_GAP = 4, SLANT = 45,
+                    NAMES = 0.36;/* of the page, at most, for a name */
 
 typedef struct matrix_panel {
     ns_panel         base;
@@ -16,7 +17,7 @@ typedef struct matrix_panel {
     ns_legend        legend;
     ns_box           box, bar_box;
     bool             level;              /* column names fit without a slant */
-    double           names_depth, text_size;
+    double           longest, names_depth, text_size;
 } matrix_panel;
 
 /* ---- what was given ---- */
@@ -92,8 +93,10 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const int code = check_glyphs(p, page->type, err);
     if (code != NS_OK)
         return code;
-    const double right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type), names = widest(page->type, f->cols, f->n_cols);
-    const double beside = widest(page->type, f->rows, f->n_rows) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
+    p->longest = NAMES * page->width;
+    const double right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type);
+    const double names = fmin(widest(page->type, f->cols, f->n_cols), p->longest);
+    const double beside = fmin(widest(page->type, f->rows, f->n_rows), p->longest) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
     const double left = names + 3 <= (page->width - beside - right) / (double)f->n_cols
                             ? beside
                             : fmax(beside, names * cos(SLANT * acos(-1) / 180) - LOW / 2);
@@ -140,13 +143,18 @@ static void draw_names(const matrix_panel *p, ns_canvas *c)
     const ns_matrix_figure *const f = &p->figure;
     const double w = p->box.w / (double)f->n_cols, h = p->box.h / (double)f->n_rows, below = p->box.y + p->box.h + LABEL_GAP;
     const ns_style label = {.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE};
-    for (int64_t i = 0; i < f->n_rows; i++)
-        ns_canvas_text(c, p->box.x - LABEL_GAP, ns_baseline(p->box.y + h * ((double)i + .5), NS_SIZE_TICK), f->rows[i],
+    char fit[NS_LABEL_BYTES];
+    for (int64_t i = 0; i < f->n_rows; i++) {
+        ns_type_fit(c->type, f->rows[i], NS_SIZE_TICK, false, p->longest, fit);
+        ns_canvas_text(c, p->box.x - LABEL_GAP, ns_baseline(p->box.y + h * ((double)i + .5), NS_SIZE_TICK), fit,
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_END});
-    for (int64_t i = 0; i < f->n_cols; i++)
-        ns_canvas_text(c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + NS_CAP_HEIGHT * NS_SIZE_TICK, f->cols[i],
+    }
+    for (int64_t i = 0; i < f->n_cols; i++) {
+        ns_type_fit(c->type, f->cols[i], NS_SIZE_TICK, false, p->longest, fit);
+        ns_canvas_text(c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + NS_CAP_HEIGHT * NS_SIZE_TICK, fit,
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END,
                                   .angle = p->level ? 0 : SLANT});
+    }
     if (f->col_name)
         ns_canvas_text(c, p->box.x + p->box.w / 2, below + p->names_depth + NS_CAP_HEIGHT * NS_SIZE_LABEL + 1, f->col_name, label);
     if (f->row_name)

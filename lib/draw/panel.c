@@ -104,31 +104,58 @@ int ns_panel_colors(const ns_panel *panel, ns_cells *cells, double min, double m
     return NS_OK;
 }
 
-double ns_header_height(const ns_panel *panel)
+/* Bytes of the text that stand on one line: up to the last space that fits, or all. */
+static size_t line_bytes(const ns_type *type, const char *text, double width)
 {
-    const double title = *panel->title ? NS_SIZE_TITLE * 1.2 : 0, subtitle = *panel->subtitle ? NS_SIZE_TICK * 1.25 : 0;
-    return title + subtitle > 0 ? title + subtitle + 2 : 0;
+    char part[NS_LABEL_BYTES];
+    size_t fits = 0;
+    for (const char *space = strchr(text, ' ');; space = strchr(space + 1, ' ')) {
+        const size_t n = space ? (size_t)(space - text) : strlen(text);
+        if (n >= sizeof part)
+            break;
+        memcpy(part, text, n);
+        part[n] = '\0';
+        if (n > 0 && ns_type_width(type, part, NS_SIZE_TITLE, true) > width)
+            break;
+        fits = n;
+        if (!space)
+            return n;
+    }
+    return fits ? fits : strlen(text);
 }
 
-static void header_line(const ns_panel *panel, ns_canvas *c, double x, double y, const char *text, ns_style style)
+void ns_header_fit(ns_panel *panel, const ns_type *type, double width, int most)
 {
-    char fit[NS_LABEL_BYTES];
-    ns_type_fit(c->type, text, style.size, style.bold, panel->width, fit);
-    ns_canvas_text(c, x, y, fit, style);
+    const char *rest = panel->title;
+    for (panel->n_lines = 0; *rest && panel->n_lines < most; panel->n_lines++) {
+        const size_t n = panel->n_lines == most - 1 ? strlen(rest) : line_bytes(type, rest, width);
+        char *const line = panel->line[panel->n_lines];
+        ns_type_fit(type, rest, NS_SIZE_TITLE, true, rest[n] ? INFINITY : width, line);
+        if (rest[n] && n < NS_LABEL_BYTES)
+            line[n] = '\0';
+        rest += n;
+        rest += *rest == ' ';
+    }
+}
+
+double ns_header_height(const ns_panel *panel)
+{
+    const double title = panel->n_lines * NS_SIZE_TITLE * 1.2, subtitle = *panel->subtitle ? NS_SIZE_TICK * 1.25 : 0;
+    return title + subtitle > 0 ? title + subtitle + 2 : 0;
 }
 
 void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
 {
-    const double title = ns_type_width(c->type, panel->title, NS_SIZE_TITLE, true);
-    const double subtitle = ns_type_width(c->type, panel->subtitle, NS_SIZE_TICK, false);
-    double y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
-    x = fmax(title, subtitle) > panel->width - x ? 0 : x;
-    if (*panel->title) {
-        header_line(panel, c, x, y, panel->title, (ns_style){.size = NS_SIZE_TITLE, .color = NS_INK, .bold = true});
-        y += NS_SIZE_TICK * 1.35;
-    }
-    if (*panel->subtitle)
-        header_line(panel, c, x, y, panel->subtitle, (ns_style){.size = NS_SIZE_TICK, .color = NS_FAINT});
+    char subtitle[NS_LABEL_BYTES];
+    double widest = ns_type_width(c->type, panel->subtitle, NS_SIZE_TICK, false), y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
+    for (int i = 0; i < panel->n_lines; i++)
+        widest = fmax(widest, ns_type_width(c->type, panel->line[i], NS_SIZE_TITLE, true));
+    x = widest > panel->width - x ? 0 : x;
+    for (int i = 0; i < panel->n_lines; i++, y += NS_SIZE_TITLE * 1.2)
+        ns_canvas_text(c, x, y, panel->line[i], (ns_style){.size = NS_SIZE_TITLE, .color = NS_INK, .bold = true});
+    ns_type_fit(c->type, panel->subtitle, NS_SIZE_TICK, false, panel->width, subtitle);
+    ns_canvas_text(c, x, panel->n_lines ? y - NS_SIZE_TITLE * 1.2 + NS_SIZE_TICK * 1.35 : y, subtitle,
+                   (ns_style){.size = NS_SIZE_TICK, .color = NS_FAINT});
 }
 
 void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
@@ -136,6 +163,16 @@ void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
     char fit[NS_LABEL_BYTES];
     ns_type_fit(c->type, name, NS_SIZE_LABEL, false, b.w + gap - 3, fit);
     ns_canvas_text(c, b.x, b.y - 3.5, fit, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+}
+
+ns_tiling ns_tile(int n, double room, double gap, double least)
+{
+    int columns = n;
+    while (columns > 1 && (room - gap * (columns - 1)) / columns < least)
+        columns--;
+    const int rows = (n + columns - 1) / columns;
+    columns = (n + rows - 1) / rows;
+    return (ns_tiling){.columns = columns, .rows = rows, .width = (room - gap * (columns - 1)) / columns};
 }
 
 double ns_page_cells(const ns_page *page, double length, int64_t n)
@@ -157,8 +194,10 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
     const ns_page page = {.type = type, .width = inches * 72 - 2 * margin, .fixed = p->width > 0, .pixels = pixels, .raster = kind->raster};
     int code;
     if ((code = ns_type_check(type, panel->title, "the title", err)) != NS_OK ||
-        (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK ||
-        (code = panel->layout(panel, &page, err)) != NS_OK)
+        (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK)
+        return code;
+    ns_header_fit(panel, type, page.width, NS_TITLE_LINES);
+    if ((code = panel->layout(panel, &page, err)) != NS_OK)
         return code;
     if (page.fixed)
         panel->width = page.width;
@@ -168,6 +207,8 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
         return code;
     c->dx = c->dy = panel->margin = margin;
     panel->draw(panel, c);
+    if (p->crowded && p->crowded_size)
+        ns_texts_say(&c->texts, c->width, c->height, p->crowded, p->crowded_size);
     return ns_canvas_finish(c, err);
 }
 

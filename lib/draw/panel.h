@@ -17,6 +17,7 @@ typedef struct ns_page {
     bool           raster;
 } ns_page;
 
+enum { NS_TITLE_LINES = 3 };
 typedef struct ns_panel ns_panel;
 struct ns_panel {
     int  (*layout)(ns_panel *, const ns_page *, ns_error *);
@@ -25,6 +26,8 @@ struct ns_panel {
     double width, height;            /* set by layout */
     double margin;                   /* where its origin lies on the page */
     char  *title, *subtitle;         /* owned; NULL = none */
+    char   line[NS_TITLE_LINES][NS_LABEL_BYTES];     /* the title as the page's width breaks it */
+    int    n_lines;
 };
 
 /* Checks params, fills the defaults, takes title and subtitle (own copies). params->title, where given, replaces both. */
@@ -39,12 +42,18 @@ int  ns_check_name(const char *text, const char *what, ns_error *);
 /* Colour map and scale from params and data: signed data get a symmetric scale, data in [0, 1] that interval, else [0, round]. */
 int  ns_panel_colors(const ns_panel *, ns_cells *, double min, double max, bool log, ns_error *);
 
-/* Title block at the top: height it takes, and drawing, flush left with x where it fits. */
+/* Title block at the top: broken at spaces to a width, into so many lines at most; the height it takes; and drawing, flush left with x
+ * where it fits. */
+void   ns_header_fit(ns_panel *, const ns_type *, double width, int most);
 double ns_header_height(const ns_panel *);
 void   ns_header_draw(const ns_panel *, ns_canvas *, double x);
 
 /* The name of a part over its box, cut to the box's width and the gap beside it. */
 void   ns_name_box(ns_canvas *, ns_box, double gap, const char *name);
+
+/* Panels in rows: as many beside each other as are at least so wide, and rows that are filled alike. What a row has for them is `room`. */
+typedef struct ns_tiling { int columns, rows; double width; } ns_tiling;
+ns_tiling ns_tile(int n, double room, double gap, double least);
 
 /* The largest length up to `length` at which n cells are a whole number of pixels each; length where they are small anyway. */
 double ns_page_cells(const ns_page *, double length, int64_t n);
@@ -52,13 +61,13 @@ double ns_page_snap(const ns_page *, double v);
 
 /* A line of keys: swatches with their meaning, wrapped to a width. */
 typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE, NS_SWATCH_TICK, NS_SWATCH_NONE } ns_swatch;
-typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[96]; } ns_key;
+typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[100]; } ns_key;      /* 96 and what an ellipsis adds */
 enum { NS_MAX_KEYS = 10 };
 typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; double x, y, width, height; } ns_legend;
 /* A line without a swatch, once; "" = none. */
 void   ns_legend_note(ns_legend *, const char *text);
 void   ns_legend_add(ns_legend *, ns_swatch, ns_rgb, const char *fmt, ...) NS_PRINTF(4, 5);
-/* At (x, y) inside a panel of that width; flush with the panel where it would need more lines else. */
+/* At (x, y) inside a panel of that width; flush with the panel where it would need more lines else. Longer texts are cut. */
 void   ns_legend_place(ns_legend *, const ns_type *, double x, double y, double width);
 void   ns_legend_draw(const ns_legend *, ns_canvas *);
 void   ns_hatch_cell(ns_canvas *, ns_box);       /* the look of what does not exist */

@@ -5,13 +5,14 @@
 
 enum { MOST_PANELS = 6, MOST_RANKS = 256 };
 static const ns_rgb VALUE = {0, 114, 178}, CHANCE = {213, 94, 0};
-static const double GAP = 12, TALL = 110, POINT = 3, LABEL = 6, LABEL_ROOM = 6.6, AROUND = 5;
+static const double GAP = 12, RIGHT = 4, LEAST = 82, TALL = 110, POINT = 3, LABEL = 6, LABEL_ROOM = 6.6, AROUND = 5;
 
 typedef struct rank_panel {
     ns_panel       base;
     ns_rank_figure figure;               /* copy; arrays are the caller's */
     ns_axis        x[MOST_PANELS], y;
     ns_box         box[MOST_PANELS];
+    ns_tiling      tiles;
     ns_legend      legend;
 } rank_panel;
 
@@ -51,14 +52,23 @@ static double at_rank(const rank_panel *p, int panel, int64_t k)
     return b.x + AROUND + (b.w - 2 * AROUND) * ((double)k + .5) / (double)p->figure.panels[panel].n;
 }
 
-static double at_value(const rank_panel *p, double v)
+static double at_value(const rank_panel *p, int panel, double v)
 {
-    return p->box[0].y + p->box[0].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
+    return p->box[panel].y + p->box[panel].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
 }
 
 static bool has_room(const rank_panel *p, int panel)
 {
     return (p->box[panel].w - 2 * AROUND) / (double)p->figure.panels[panel].n >= LABEL_ROOM;
+}
+
+/* Ranks begin with 1, whatever is round. */
+static void begin_with_one(ns_ticks *t)
+{
+    if (t->n > 1 && t->at[0] < 1 && t->at[1] > 1) {
+        t->at[0] = 1;
+        ns_format_tick(t->label[0], 1, 1);
+    }
 }
 
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
@@ -72,17 +82,20 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         return code;
     p->y.label = f->value_name;
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, TALL, 18);
-    const double left = ns_axis_depth(&p->y, page->type), top = ns_header_height(base) + NS_SIZE_LABEL * 1.4;
-    const double w = (page->width - left - GAP * (f->n_panels - 1) - 1) / f->n_panels;
+    const double left = ns_axis_depth(&p->y, page->type), name = NS_SIZE_LABEL * 1.4;
+    p->tiles = ns_tile(f->n_panels, page->width - left - RIGHT, GAP, LEAST);
+    const double w = p->tiles.width, under = ns_axis_depth(&(ns_axis){.side = NS_BOTTOM, .ticks.n = 1, .label = "rank"}, page->type);
     for (int i = 0; i < f->n_panels; i++) {
-        p->box[i] =
-            (ns_box){ns_page_snap(page, left + i * (w + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+        const double x = left + i % p->tiles.columns * (w + GAP);
+        const double y = ns_header_height(base) + name + i / p->tiles.columns * (name + TALL + under + 4);
+        p->box[i] = (ns_box){ns_page_snap(page, x), ns_page_snap(page, y), ns_page_snap(page, w), ns_page_snap(page, TALL)};
         const double inset = AROUND / (w - 2 * AROUND) * (double)f->panels[i].n;
         p->x[i] = (ns_axis){.side = NS_BOTTOM, .scale = {.min = .5 - inset, .max = (double)f->panels[i].n + .5 + inset}, .label = "rank"};
         ns_ticks_fit(&p->x[i].ticks, &p->x[i].scale, true, w, page->type);
+        begin_with_one(&p->x[i].ticks);
     }
     base->width = page->width;
-    const double bottom = p->box[0].y + TALL + ns_axis_depth(&p->x[0], page->type);
+    const double bottom = p->box[f->n_panels - 1].y + TALL + under;
     ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 3, base->width);
     base->height = p->legend.n ? p->legend.y + p->legend.height : bottom;
     return NS_OK;
@@ -91,9 +104,9 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 static void draw_one(const rank_panel *p, ns_canvas *c, int panel, int64_t k)
 {
     const ns_ranked *const r = &p->figure.panels[panel];
-    const double x = at_rank(p, panel, k), y = at_value(p, r->value[k]);
+    const double x = at_rank(p, panel, k), y = at_value(p, panel, r->value[k]);
     const bool interval = !isnan(r->low[k]) && !isnan(r->high[k]);
-    const double over = interval ? at_value(p, r->high[k]) : y, under = interval ? at_value(p, r->low[k]) : y;
+    const double over = interval ? at_value(p, panel, r->high[k]) : y, under = interval ? at_value(p, panel, r->low[k]) : y;
     if (interval)
         ns_canvas_line(c, x, over, x, under, (ns_pen){.color = VALUE, .width = 0.8});
     ns_canvas_fill(c, (ns_box){x - POINT / 2, y - POINT / 2, POINT, POINT}, VALUE);
@@ -114,15 +127,16 @@ static void draw(const ns_panel *base, ns_canvas *c)
         const ns_box b = p->box[i];
         ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
         if (!isnan(r->chance))                                      /* over the frame: a level of 0 lies on it */
-            ns_canvas_line(c, b.x, at_value(p, r->chance), b.x + b.w, at_value(p, r->chance), (ns_pen){.color = CHANCE, .width = 0.7,
+            ns_canvas_line(c, b.x, at_value(p, i, r->chance), b.x + b.w, at_value(p, i, r->chance), (ns_pen){.color = CHANCE, .width = 0.7,
                                                                                                        .dash = 2});
         for (int64_t k = 0; k < r->n; k++)
             draw_one(p, c, i, k);
         ns_axis_draw(&p->x[i], c, b);
         if (r->name)
-            ns_name_box(c, b, i + 1 < p->figure.n_panels ? GAP : 3, r->name);
+            ns_name_box(c, b, (i + 1) % p->tiles.columns != 0 ? GAP : 1, r->name);
+        if (i % p->tiles.columns == 0)
+            ns_axis_draw(&p->y, c, b);
     }
-    ns_axis_draw(&p->y, c, p->box[0]);
     ns_legend_draw(&p->legend, c);
 }
 

@@ -7,13 +7,15 @@
 enum { MOST_PANELS = 6, MOST_COLUMNS = 16 };
 static const ns_rgb DRAW = {86, 140, 190}, TARGET = {213, 94, 0};
 static const double GAP = 8, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45, SLANTED = 9.5,
-                    NARROWEST = 24; /* slanted names need so much of a column */
+                    /* slanted names need so much of a column */
+                    NARROWEST = 24, COMFORTABLE = 48;
 
 typedef struct strips_panel {
     ns_panel         base;
     ns_strips_figure figure;             /* copy; arrays are the caller's */
     ns_axis          y[MOST_PANELS];
     ns_box           box[MOST_PANELS];
+    ns_tiling        tiles;
     ns_legend        legend;
     bool             level;
 } strips_panel;
@@ -83,21 +85,27 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, TALL, 18);
         left = fmax(left, ns_axis_depth(&p->y[i], page->type));
     }
-    const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, slant = SLANT * acos(-1) / 180;
-    double w = (page->width - 1 - left * f->n_panels - GAP * (f->n_panels - 1)) / f->n_panels;
-    p->level = name + 3 <= w / f->n_columns;
-    const double over =
-        p->level ? 0 : fmax(0, name * cos(slant) + 2 - left - w / f->n_columns / 2); /* the first name sticks out to the left */
-    w -= over / f->n_panels;
-    const double least = fmax(p->level ? 0 : SLANTED * f->n_columns, NARROWEST);
+    const double slant = SLANT * acos(-1) / 180, slanted = fmax(SLANTED * f->n_columns, COMFORTABLE);
+    const double over = fmax(0, name * cos(slant) + 2 - left - fmax(slanted, COMFORTABLE) / f->n_columns / 2);
+    p->tiles = ns_tile(f->n_panels, page->width - 1, GAP, left + fmax((name + 3) * f->n_columns, COMFORTABLE));
+    p->level = p->tiles.columns > 1 || p->tiles.width - left >= (name + 3) * f->n_columns;
+    const ns_tiling close = ns_tile(f->n_panels, page->width - 1 - over, GAP, left + slanted);
+    if (close.rows < p->tiles.rows || !p->level) {         /* slanted names, whose first sticks out to the left */
+        p->tiles = close;
+        p->level = false;
+    }
+    const double w = p->tiles.width - left, least = fmax(p->level ? 0 : SLANTED * f->n_columns, NARROWEST);
     if (w < least)
-        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d sets need a width of %.1f inches; it is %.1f", f->n_panels,
-                       f->n_columns, ceil(((least - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
-    for (int i = 0; i < f->n_panels; i++)
-        p->box[i] = (ns_box){ns_page_snap(page, over + left + i * (w + left + GAP)), ns_page_snap(page, top), ns_page_snap(page, w),
-                             ns_page_snap(page, TALL)};
+        return ns_fail(err, NS_E_ARG, "strips figure: %d sets need a width of %.1f inches; it is %.1f", f->n_columns,
+                       ceil((least - w + page->width) / 7.2 + .5) / 10, page->width / 72);
+    const double top = NS_SIZE_LABEL * 1.4, under = 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(slant) + NS_SIZE_TICK);
+    for (int i = 0; i < f->n_panels; i++) {
+        const double x = (p->level ? 0 : over) + left + i % p->tiles.columns * (w + left + GAP);
+        const double y = ns_header_height(base) + top + i / p->tiles.columns * (top + TALL + under + 2);
+        p->box[i] = (ns_box){ns_page_snap(page, x), ns_page_snap(page, y), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+    }
     base->width = page->width;
-    const double bottom = p->box[0].y + TALL + 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(slant) + NS_SIZE_TICK);
+    const double bottom = p->box[f->n_panels - 1].y + TALL + under;
     ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 4, base->width);
     base->height = p->legend.y + p->legend.height;
     return NS_OK;
@@ -160,7 +168,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
             draw_column(p, c, i, column);
         ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
         ns_axis_draw(&p->y[i], c, b);
-        ns_name_box(c, b, i + 1 < p->figure.n_panels ? GAP + ns_axis_depth(&p->y[i + 1], c->type) : 3, p->figure.panels[i]);
+        ns_name_box(c, b, (i + 1) % p->tiles.columns != 0 ? GAP : 1, p->figure.panels[i]);
     }
     ns_legend_draw(&p->legend, c);
 }

@@ -72,8 +72,8 @@ int ns_type_new(ns_type **out, ns_error *err)
     return NS_OK;
 }
 
-/* Bytes of the text, at most so many, that end with a character: texts come from files, and a page has room for some hundred of them. */
-static size_t first_bytes(const char *text, size_t most)
+/* Texts come from files, and a page has room for some hundred of their bytes. */
+size_t ns_type_prefix(const char *text, size_t most)
 {
     size_t n = strnlen(text, most);
     while (n > 0 && text[n] && ((uint8_t)text[n] & 0xc0) == 0x80)
@@ -91,7 +91,7 @@ void *ns_type_layout(const ns_type *type, const char *text, double size, bool bo
     pango_layout_set_font_description(layout, font);
     pango_font_description_free(font);
     pango_layout_set_single_paragraph_mode(layout, TRUE);
-    pango_layout_set_text(layout, text, (int)first_bytes(text, MOST_TEXT));
+    pango_layout_set_text(layout, text, (int)ns_type_prefix(text, MOST_TEXT));
     if (baseline)
         *baseline = (double)pango_layout_get_baseline(layout) / PANGO_SCALE;
     return layout;
@@ -110,9 +110,14 @@ bool ns_type_has_fonts(void *layout)
     return all;
 }
 
-bool ns_type_was_measured(const ns_type *type, const char *text, double size, bool bold)
+bool ns_type_ink(const ns_type *type, const char *text, double size, bool bold, double part, ns_ink *out)
 {
-    PangoLayout *const layout = ns_type_layout(type, text, size, bold, NULL);
+    double baseline;
+    PangoLayout *const layout = ns_type_layout(type, text, size, bold, &baseline);
+    PangoRectangle ink, all;
+    pango_layout_get_extents(layout, &ink, &all);
+    *out = (ns_ink){(ink.x - part * all.width) / PANGO_SCALE, (double)ink.y / PANGO_SCALE - baseline, (double)ink.width / PANGO_SCALE,
+                    (double)ink.height / PANGO_SCALE};
     const bool was = ns_type_has_fonts(layout);         /* pango keeps a font that failed */
     g_object_unref(layout);
     return was;
@@ -183,7 +188,7 @@ int ns_type_check(const ns_type *type, const char *text, const char *what, ns_er
 
 void ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width, char fit[NS_LABEL_BYTES])
 {
-    size_t n = first_bytes(text, NS_LABEL_BYTES - 4);
+    size_t n = ns_type_prefix(text, NS_LABEL_BYTES - 4);
     memcpy(fit, text, n);
     memcpy(fit + n, text[n] ? "\xe2\x80\xa6" : "\0\0\0", 4);
     while (n > 0 && ns_type_width(type, fit, size, bold) > width) {

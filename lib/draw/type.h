@@ -4,6 +4,8 @@
 
 #include <needlescope/error.h>
 
+#include <stdint.h>
+
 typedef struct ns_type ns_type;
 int    ns_type_new(ns_type **out, ns_error *);            /* no font installed is an error */
 void   ns_type_free(ns_type *);
@@ -19,7 +21,11 @@ void   ns_type_fit(const ns_type *, const char *text, double size, bool bold, do
 void  *ns_type_layout(const ns_type *, const char *text, double size, bool bold, double *baseline);
 /* Whether cairo found memory for the fonts of a layout. Where it did not, letters are boxes and measure nothing, and no error is set. */
 bool   ns_type_has_fonts(void *layout);
-bool   ns_type_was_measured(const ns_type *, const char *text, double size, bool bold);     /* the same of a text that was measured */
+/* What a text covers, from a place on its baseline (the `part`th of its width, 0 ... 1); y downwards. False: no memory for its fonts. */
+typedef struct ns_ink { double x, y, w, h; } ns_ink;
+bool   ns_type_ink(const ns_type *, const char *text, double size, bool bold, double part, ns_ink *);
+/* Bytes of the text, at most so many, that end with a character. */
+size_t ns_type_prefix(const char *text, size_t most);
 
 #define NS_CAP_HEIGHT 0.72    /* of the type size, in the sans faces used: text is centred on its capitals and digits */
 #define NS_DESCENT 0.22

@@ -80,7 +80,7 @@ expect 2 'of which --horizon' figure births study.h5 --leave-short -o no.png
 expect 2 'nobody' figure strip study.h5 --run nobody -o no.png
 expect 2 'is a study, not the scores of one checkpoint' figure heads study.h5 -o no.png
 expect 2 'scores of one checkpoint|study' figure births scores.h5 -o no.png
-expect 2 'need a width of [0-9.]* inches; it is 2.0' figure laziness study.h5 --width 2 -o no.png
+expect 2 'needs a width of [0-9.]* inches; it is 2.0' figure laziness study.h5 --width 2 -o no.png
 [ "$(grep -c 'chance, by panel' laziness.svg)" = 1 ] && grep -q '>previous token<' laziness.svg || fail "laziness: no chance by panel"
 [ ! -e no.png ] && [ ! -e no.pdf ] || fail "a figure of nothing"
 finish

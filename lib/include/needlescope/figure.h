@@ -19,6 +19,7 @@ typedef struct ns_figure_params {
     const char *comment;          /* how it was made: goes into PNG iTXt / PDF and SVG metadata */
     const ns_fact *facts;  int n_facts;   /* its provenance, each with its name: PNG iTXt, PDF keywords, SVG metadata */
     uint8_t   **bytes;  size_t *n_bytes;   /* not NULL: the file comes here, malloc'd, and of the path only its ending counts */
+    char       *crowded;  size_t crowded_size;   /* not NULL: which texts lie on each other or leave the page, in words; "" = none */
 } ns_figure_params;
 
 /* Layer x head map of one score. score[L * H] row-major, NaN = no such head (drawn hatched); kind[L]: 0 full 1 swa 2 recurrent

@@ -46,7 +46,7 @@ static void done(drawn *d)
 static bool seen(const drawn *d, double vx, double vy, int group)
 {
     const double scale = d->panel.base.params.dpi / 72.0, margin = d->panel.base.margin;
-    const double px = (margin + ns_curves_x(&d->panel, 0, vx)) * scale, py = (margin + ns_curves_y(&d->panel, vy)) * scale;
+    const double px = (margin + ns_curves_x(&d->panel, 0, vx)) * scale, py = (margin + ns_curves_y(&d->panel, 0, vy)) * scale;
     const ns_rgb want = ns_group_colors[group];
     for (int dy = -1; dy <= 1; dy++) {
         const ns_rgb c = picture_at(&d->picture, px, py + dy);
@@ -67,7 +67,7 @@ static void test_lines(void **state)
     assert_false(seen(&d, 300, .2, 0) || seen(&d, 3000, .2, 0));     /* NaN at 1000 breaks it on both sides */
     assert_false(seen(&d, 30, .8, 1));
     assert_near(ns_curves_x(&d.panel, 0, 100), d.panel.box[0].x + d.panel.box[0].w / 2, 1e-9);
-    assert_near(ns_curves_y(&d.panel, 7), d.panel.box[0].y, 1e-9);       /* beyond the axis: at its edge */
+    assert_near(ns_curves_y(&d.panel, 0, 7), d.panel.box[0].y, 1e-9);       /* beyond the axis: at its edge */
     done(&d);
 }
 
@@ -93,7 +93,7 @@ static void test_points(void **state)
     assert_false(seen(&d, 30, .2, 0));
     const double scale = d.panel.base.params.dpi / 72.0, margin = d.panel.base.margin;
     const ns_rgb middle =
-        picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 0, 100)) * scale, (margin + ns_curves_y(&d.panel, .8)) * scale);
+        picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 0, 100)) * scale, (margin + ns_curves_y(&d.panel, 0, .8)) * scale);
     assert_color(middle, ((ns_rgb){255, 255, 255}));                  /* hollow */
     done(&d);
 }

@@ -203,12 +203,13 @@ static void test_fonts_that_fail(void **state)
     assert_int_equal(ns_type_new(&type, NULL), NS_OK);
     PangoLayout *const layout = ns_type_layout(type, "hits", 8, false, NULL);
     assert_true(ns_type_has_fonts(layout));
-    assert_true(ns_type_was_measured(type, "hits", 8, false));
+    ns_ink ink;
+    assert_true(ns_type_ink(type, "hits", 8, false, 0, &ink));
     pango_context_set_matrix(pango_layout_get_context(layout), &(PangoMatrix){.xx = NAN, .yy = NAN});
     pango_layout_context_changed(layout);
     assert_false(ns_type_has_fonts(layout));
     g_object_unref(layout);
-    assert_false(ns_type_was_measured(type, "hits", 8, false));
+    assert_false(ns_type_ink(type, "hits", 8, false, 0, &ink));
     ns_canvas c = {.kind = &(ns_canvas_kind){.raster = false}, .type = type};
     ns_canvas_text(&c, 0, 0, "hits", (ns_style){.size = 8});
     assert_int_equal(c.code, NS_E_MEMORY);

@@ -1,0 +1,239 @@
+/* test_crowded.c - every kind of figure at the widths of papers, with short and long labels and any number of panels: no two texts lie on
+ * each other and none leaves the page; and the report that says so sees texts that do. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "draw/canvas.h"
+#include <needlescope/figure.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PANELS = 6, POINTS = 24, ROWS = 12, COLUMNS = 4, LAYERS = 30, HEADS = 9, SIDE = 10 };
+static const char *const short_names[PANELS] = {"find", "copy", "all", "loss", "first", "last"};
+static const char *const long_names[PANELS] = {"retrieval_continue_of_the_second_needle", "previous_token of layers beside it",
+                                               "margin of the answer (logits)", "prompt loss (nats), first 16 cases",
+                                               "answers of all tokens right", "a name without end that nobody would give to anything"};
+static float score[LAYERS * HEADS], values[PANELS * ROWS * POINTS];
+static double tokens[POINTS], levels[PANELS * ROWS][2], draws[PANELS * COLUMNS * 20], at[POINTS], ranked[40], low[40], high[40];
+
+typedef struct drawing {
+    const char *const       *names;
+    int                      n;              /* panels */
+    const ns_figure_params  *params;
+} drawing;
+
+static void fill(void)
+{
+    for (int i = 0; i < LAYERS * HEADS; i++)
+        score[i] = (float)(i * 37 % 101) / 101;
+    for (int i = 0; i < PANELS * ROWS * POINTS; i++)
+        values[i] = (float)(i % POINTS) / POINTS;
+    for (int i = 0; i < POINTS; i++) {
+        tokens[i] = 1000 * pow(1.6, i);
+        at[i] = (double)i / POINTS;
+    }
+    for (int i = 0; i < PANELS * ROWS; i++) {
+        levels[i][0] = tokens[4 + i % 8];
+        levels[i][1] = i % 5 ? tokens[5 + i % 8] : (double)INFINITY;
+    }
+    for (int i = 0; i < PANELS * COLUMNS * 20; i++)
+        draws[i] = (double)(i * 29 % 31) / 10;
+    for (int i = 0; i < 40; i++) {
+        ranked[i] = exp(-i / 6.0);
+        low[i] = .8 * ranked[i];
+        high[i] = fmin(1.1 * ranked[i], 1);
+    }
+}
+
+static ns_heads_figure one_map(const char *name)
+{
+    static const ns_head marks[2] = {{3, 1}, {7, 8}};
+    static int kind[LAYERS];
+    static int64_t window[LAYERS];
+    for (int i = 0; i < LAYERS; i++) {
+        kind[i] = i % 3 ? 1 : 0;
+        window[i] = i % 3 ? 512 : 0;
+    }
+    return (ns_heads_figure){.size = sizeof(ns_heads_figure), .score = score, .n_layers = LAYERS, .n_heads = HEADS, .kind = kind,
+                             .window = window, .score_name = name, .model_name = "a model", .chance = .03, .marks = (ns_head *)marks,
+                             .n_marks = 2, .marks_name = "top 2 (those that score)"};
+}
+
+static int draw_heads(const drawing *d, ns_error *err)
+{
+    ns_heads_figure maps[PANELS];
+    for (int i = 0; i < d->n; i++)
+        maps[i] = one_map(d->names[i]);
+    return d->n == 1 ? ns_draw_heads("x.svg", maps, d->params, err)
+                     : ns_draw_heads_row("x.svg", maps, d->n, "Scores of every head", "a model", d->params, err);
+}
+
+static int draw_map(const drawing *d, ns_error *err)
+{
+    static float map[64 * 64];
+    const ns_figure_span spans[PANELS] = {{d->names[0], 2, 5},   {d->names[1], 4, 5},   {d->names[2], 20, 26},
+                                          {d->names[3], 24, 26}, {d->names[4], 57, 63}, {d->names[5], 60, 64}};
+    const ns_map_figure f = {.size = sizeof f, .map = map, .n_rows = 64, .n_keys = 64, .spans = spans, .n_spans = d->n,
+                             .model_name = d->names[0], .case_name = d->names[1], .layer = 3, .head = 1};
+    return ns_draw_map("x.svg", &f, d->params, err);
+}
+
+static int draw_bands(const drawing *d, ns_error *err)
+{
+    static const char *const notes[PANELS] = {"140", "200 (3 of 5)", "420", "none", "20", "500 (1 of 5)"};
+    static const int band[ROWS] = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5};
+    static const double chance[PANELS][2] = {{.02, .02}, {.03, .05}, {.02, .04}, {.5, .5}, {.1, .1}, {.12, .12}};
+    const ns_bands_figure f = {.size = sizeof f, .tokens = tokens, .n_points = POINTS, .panels = d->names, .n_panels = d->n,
+                               .bands = d->names, .n_bands = PANELS, .n_controls = 1, .notes = notes, .band = band, .n_rows = ROWS,
+                               .value = values, .birth = (const double (*)[2])levels, .chance = chance,
+                               .value_name = "Scores over training", .study_name = "study.h5"};
+    return ns_draw_bands("x.svg", &f, d->params, err);
+}
+
+static int draw_curves_of(const drawing *d, ns_curve_kind kind, bool diagonal, ns_error *err)
+{
+    ns_curve curves[2 * PANELS];
+    for (int i = 0; i < 2 * d->n; i++)
+        curves[i] = (ns_curve){.x = tokens, .y = diagonal ? tokens : at, .n = POINTS, .group = i % 4, .panel = i / 2, .open = i % 3 == 0};
+    const ns_curves_figure f = {.size = sizeof f, .kind = kind, .curves = curves, .n_curves = 2 * d->n, .groups = d->names, .n_groups = 4,
+                                .x_name = "tokens", .y_name = d->names[3], .title = "Births of retrieval heads (Kaplan-Meier)",
+                                .study_name = "study.h5", .log_x = true, .log_y = diagonal, .guide = (double)NAN, .diagonal = diagonal,
+                                .open_name = "not born up to the horizon", .panels = d->names, .n_panels = d->n};
+    return ns_draw_curves("x.svg", &f, d->params, err);
+}
+
+static int draw_lines(const drawing *d, ns_error *err)
+{
+    return draw_curves_of(d, NS_CURVE_LINE, false, err);
+}
+
+static int draw_points(const drawing *d, ns_error *err)
+{
+    return draw_curves_of(d, NS_CURVE_POINTS, true, err);
+}
+
+static int draw_matrix(const drawing *d, ns_error *err)
+{
+    const char *names[SIDE];
+    float cells[SIDE * SIDE];
+    const int n = 4 + d->n;
+    for (int i = 0; i < n; i++)
+        names[i] = d->names[i % PANELS];
+    for (int i = 0; i < n * n; i++)
+        cells[i] = (float)(i * 7 % 11) / 11;
+    const ns_matrix_figure f = {.size = sizeof f, .value = cells, .n_rows = n, .n_cols = n, .rows = names, .cols = names,
+                                .row_name = "length (tokens)", .col_name = "depth of the needle", .value_name = d->names[3],
+                                .study_name = "a model", .chance = .05};
+    return ns_draw_matrix("x.svg", &f, d->params, err);
+}
+
+static int draw_rank(const drawing *d, ns_error *err)
+{
+    static const char *labels[40];
+    ns_ranked panels[PANELS];
+    for (int i = 0; i < 40; i++)
+        labels[i] = i % 2 ? "23.12" : "3.1";
+    for (int i = 0; i < d->n; i++)
+        panels[i] = (ns_ranked){.name = d->names[i], .n = 10 + 6 * i, .value = ranked, .low = low, .high = high, .labels = labels,
+                                .chance = .04};
+    const ns_rank_figure f = {.size = sizeof f, .panels = panels, .n_panels = d->n, .value_name = "score", .study_name = "a model",
+                              .chance_name = "the same heads at the placebo, mean"};
+    return ns_draw_rank("x.svg", &f, d->params, err);
+}
+
+static int draw_strips(const drawing *d, ns_error *err)
+{
+    static const double untouched[PANELS] = {1, 1, 2.5, .5, 1, 1};
+    static const char *const columns[COLUMNS] = {"zero_z", "mean_z", "uniform_attn", "knockout"};
+    const ns_strips_figure f = {.size = sizeof f, .panels = d->names, .n_panels = d->n, .columns = columns, .n_columns = COLUMNS,
+                                .untouched = untouched, .target = draws, .draws = draws, .n_draws = 20,
+                                .title = "Heads silenced, beside other heads (norms 0 to 2 of theirs) and other keys",
+                                .study_name = "a model"};
+    return ns_draw_strips("x.svg", &f, d->params, err);
+}
+
+static const struct {
+    const char *name;
+    int (*draw)(const drawing *, ns_error *);
+} kinds[] = {{"heads", draw_heads},   {"map", draw_map},       {"bands", draw_bands}, {"lines", draw_lines},
+             {"points", draw_points}, {"matrix", draw_matrix}, {"rank", draw_rank},   {"strips", draw_strips}};
+
+static int try_one(int kind, const char *const *names, int n, double width)
+{
+    char crowded[256] = "not said";
+    uint8_t *bytes = NULL;
+    size_t n_bytes;
+    ns_error err;
+    const ns_figure_params params = {.size = sizeof params, .width = width, .bytes = &bytes, .n_bytes = &n_bytes, .crowded = crowded,
+                                     .crowded_size = sizeof crowded};
+    const drawing d = {names, n, &params};
+    const int code = kinds[kind].draw(&d, &err);
+    const bool good = code == NS_OK && !*crowded;
+    if (!good)
+        print_error("%s, %d panels, %.1f inches, %s names: %s\n", kinds[kind].name, n, width, names == long_names ? "long" : "short",
+                    code == NS_OK ? crowded : err.message);
+    free(bytes);
+    return !good;
+}
+
+static void test_every_figure(void **state)
+{
+    static const double widths[] = {3.3, 5, 7};
+    static const int counts[] = {1, 3, PANELS};
+    int bad = 0;
+    (void)state;
+    fill();
+    for (int kind = 0; kind < (int)(sizeof kinds / sizeof *kinds); kind++)
+        for (int w = 0; w < 3; w++)
+            for (int k = 0; k < 3; k++)
+                bad += try_one(kind, short_names, counts[k], widths[w]) + try_one(kind, long_names, counts[k], widths[w]);
+    assert_int_equal(bad, 0);
+}
+
+/* ---- the report itself ---- */
+
+static void say(const double (*place)[3], const char *const *texts, int n, char said[256])
+{
+    ns_texts all = {0};
+    ns_type *type;
+    assert_int_equal(ns_type_new(&type, NULL), NS_OK);
+    for (int i = 0; i < n; i++) {
+        ns_ink ink;
+        assert_true(ns_type_ink(type, texts[i], 8, false, 0, &ink));
+        assert_true(ns_texts_add(&all, place[i][0], place[i][1], ink, place[i][2], texts[i]));
+    }
+    ns_texts_say(&all, 100, 50, said, 256);
+    ns_texts_clear(&all);
+    ns_type_free(type);
+}
+
+static void test_report(void **state)
+{
+    static const char *const two[2] = {"needle", "query"};
+    char said[256];
+    (void)state;
+    say((const double[2][3]){{10, 20, 0}, {60, 20, 0}}, two, 2, said);
+    assert_string_equal(said, "");
+    say((const double[2][3]){{10, 20, 0}, {20, 21, 0}}, two, 2, said);
+    assert_string_equal(said, "1 pairs of texts lie on each other, as 'needle' and 'query'");
+    /* side by side at a slant: the upright rectangles round them meet, the texts do not; one in the other's way does */
+    say((const double[2][3]){{10, 40, 45}, {22, 40, 45}}, two, 2, said);
+    assert_string_equal(said, "");
+    say((const double[2][3]){{10, 40, 45}, {18, 32, 45}}, two, 2, said);
+    assert_string_equal(said, "1 pairs of texts lie on each other, as 'needle' and 'query'");
+    say((const double[2][3]){{10, 20, 0}, {90, 20, 0}}, two, 2, said);
+    assert_string_equal(said, "1 texts leave the page, as 'query'");
+    say((const double[2][3]){{10, 2, 0}, {12, 3, 0}}, two, 2, said);
+    assert_string_equal(said, "1 pairs of texts lie on each other, as 'needle' and 'query'; 2 texts leave the page, as 'needle'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_report), cmocka_unit_test(test_every_figure)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
