@@ -41,6 +41,10 @@ void ns_study_forget(ns_study *);
 /* study_outputs.c: keeps the dataset in mind if it is an output (there is room for it); frees what is kept. */
 int  ns_study_take_output(ns_study *, const char *name, const char *axes, ns_dtype, ns_error *);
 void ns_study_forget_outputs(ns_study *);
+/* study_view.c: is the name one of an output in the place of a score ("answer_hits@answer=0")? Its values [R, P, L, H], malloc'd. */
+bool ns_study_is_view(const char *name);
+int  ns_study_view_meaning(const ns_study *, const char *name, ns_score_meaning *out, ns_error *);
+int  ns_study_view(const ns_study *, const char *name, float **out, ns_error *);
 /* check_recording.c: the values of a whole recording. */
 int  ns_recording_check(const ns_file *, ns_error *);
 /* study_defined.c: NS_E_FORMAT where what says that it is a score has lost the names of its axes; where a value of (run, step) is NaN

@@ -128,7 +128,7 @@ int ns_study_meaning(const ns_study *s, const char *score, ns_score_meaning *out
 {
     const int64_t at = place_of(s, score);
     if (at < 0)
-        return no_such_score(s, score, err);
+        return ns_study_is_view(score) ? ns_study_view_meaning(s, score, out, err) : no_such_score(s, score, err);
     *out = s->meaning[at];
     return NS_OK;
 }
@@ -151,18 +151,18 @@ static ns_head_values heads_at(const ns_study *s, const char *dataset, const cha
                             before};
 }
 
-/* The array of this name, axes and shape, each within what a dataset of this name can hold; *out is the study's. */
-static int values_of(ns_study *s, const char *name, const char *axes, int rank, const int64_t *shape, const float **out, ns_error *err)
+static bool is_cached(const ns_study *s, const char *name, const float **out)
 {
-    for (int64_t i = 0; i < s->n_cache; i++)
-        if (strcmp(s->cache[i].name, name) == 0) {
-            *out = s->cache[i].values;
-            return NS_OK;
-        }
-    float *values = NULL;
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_score_range(name, NULL), .axes = axes};
-    memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
-    int rc = ns_file_array(s->file, &w, &values, err);
+    int64_t i = s->n_cache - 1;
+    while (i >= 0 && strcmp(s->cache[i].name, name))
+        i--;
+    *out = i >= 0 ? s->cache[i].values : NULL;
+    return i >= 0;
+}
+
+/* Takes the values that were read with rc; *out is the study's. */
+static int keep(ns_study *s, const char *name, float *values, int rc, const float **out, ns_error *err)
+{
     char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
     if (rc == NS_OK && (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)))
         rc = ns_oom(err, name);
@@ -174,6 +174,18 @@ static int values_of(ns_study *s, const char *name, const char *axes, int rank, 
     s->cache[s->n_cache++] = (ns_study_cached){key, values};
     *out = values;
     return NS_OK;
+}
+
+/* The array of this name, axes and shape, each within what a dataset of this name can hold. */
+static int values_of(ns_study *s, const char *name, const char *axes, int rank, const int64_t *shape, const float **out, ns_error *err)
+{
+    float *values = NULL;
+    if (is_cached(s, name, out))
+        return NS_OK;
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_score_range(name, NULL), .axes = axes};
+    memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
+    const int rc = ns_file_array(s->file, &w, &values, err);
+    return keep(s, name, values, rc, out, err);
 }
 
 /* name: the score, or its chance */
@@ -194,7 +206,15 @@ static int heads_of(ns_study *s, const char *name, const char *score, const floa
 
 int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
 {
-    return place_of(s, name) < 0 ? no_such_score(s, name, err) : heads_of(s, name, name, out, err);
+    float *values = NULL;
+    if (place_of(s, name) >= 0)
+        return heads_of(s, name, name, out, err);
+    if (!ns_study_is_view(name))
+        return no_such_score(s, name, err);
+    if (is_cached(s, name, out))
+        return NS_OK;
+    const int rc = ns_study_view(s, name, &values, err);
+    return keep(s, name, values, rc, out, err);
 }
 
 const char *ns_chance_name(const char *score, char out[NS_CHANCE_NAME])

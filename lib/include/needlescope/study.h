@@ -70,6 +70,9 @@ NS_API const char *ns_study_usual_score(const ns_study *);
 NS_API NS_MUST_CHECK int ns_study_meaning(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
 /* The same for a list of best heads: NS_E_ARG also where the score has no best end. */
 NS_API NS_MUST_CHECK int ns_study_ranks(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
+/* Where a score is meant, an output can stand by a name that says how: NAME@AXIS=PLACE (as many of these as wanted) is its mean over the
+ * cases and its other axes but layer and head, at these places; NAME@mean that over all of them. What lies on layers alone is every
+ * head's. */
 /* Read on first use; NaN where a checkpoint is missing or has no such head. */
 NS_API NS_MUST_CHECK int ns_study_score(ns_study *, const char *name, const float **out, ns_error *);     /* [R, P, L, H] */
 /* The same of NAME_chance, what even attention gives each head; *out = NULL where the file has none for the score. */

@@ -1,5 +1,5 @@
-/* test_outputs.c - a probe whose outputs lie on every axis there is, and that learns over all cases: through the run, its score file, a scan,
- * the merged study and their one reader. */
+/* test_outputs.c - a probe whose outputs lie on every axis there is, and that learns over all cases: through the run, its score file, a
+ * scan, the merged study and their one reader. */
 #include "harness.h"
 
 #include <needlescope/scan.h>
@@ -105,6 +105,46 @@ static float *read_at(const ns_study *s, const char *name, const char *axes, int
     return values;
 }
 
+static const float *score(ns_study *s, const char *name)
+{
+    ns_error err = {0};
+    const float *values;
+    OK(ns_study_score(s, name, &values, &err));
+    return values;
+}
+
+/* Outputs by a name in the place of a score, held against the scores that they must equal. */
+static void check_views(ns_study *s)
+{
+    static const char *const pairs[][2] = {{"answer_hits@mean", "retrieval_copy"}, {"answer_hits@answer=0", "retrieval_find"}};
+    static const struct { const char *name, *says; } wrong[] = {
+        {"by_answer@mean", "'by_answer' lies on case answer: no score"}, {"by_group@mean", "no score over layers and heads"},
+        {"answer_hits@answer=9", "has the places 0 to"}, {"answer_hits@layer=1", "'layer=1' is neither mean nor"},
+        {"answer_hits@answer=0x", "has the places"}, {"answer_hit@mean", "did you mean answer_hits?"}};
+    const ns_study_shape n = ns_study_size(s);
+    ns_score_meaning meaning;
+    ns_error err = {0};
+    int64_t seen = 0;
+    for (size_t k = 0; k < 2; k++) {
+        const float *const got = score(s, pairs[k][0]), *const want = score(s, pairs[k][1]);
+        for (int64_t i = 0; i < n.R * n.P * n.L * n.H; i++) {
+            assert_true(got[i] == want[i]);
+            seen += got[i] > 0;
+        }
+    }
+    assert_true(seen > 0);
+    const float *const classes = score(s, "by_class@class=1");
+    float *const whole = read_at(s, "by_class", "layer class", 0, n.L * CLASSES);
+    for (int64_t i = 0; i < n.L * n.H; i++)
+        assert_true(classes[i] == whole[i / n.H * CLASSES + 1]);
+    free(whole);
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        assert_int_equal(ns_study_meaning(s, wrong[k].name, &meaning, &err), NS_E_ARG);
+        if (!strstr(err.message, wrong[k].says))
+            fail_msg("%s: %s", wrong[k].name, err.message);
+    }
+}
+
 static void check_file(const char *path, const ns_cases *cases, int64_t steps)
 {
     ns_error err = {0};
@@ -135,7 +175,8 @@ static void check_file(const char *path, const ns_cases *cases, int64_t steps)
     for (int64_t i = 0; i < n; i++)
         for (int o = 0; o < N_OUTPUTS; o++)
             found += strcmp(names[i], outputs[o].name) == 0;
-    assert_true(found == N_OUTPUTS && n == N_OUTPUTS);
+    assert_true(found == N_OUTPUTS && n > N_OUTPUTS);
+    check_views(s);
     ns_axes own;
     assert_int_equal(ns_study_axes(s, "by_clas", &own, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "did you mean by_class?"));
@@ -162,6 +203,7 @@ static void remove_all(void)
     assert_int_equal(system(command), 0);
 }
 
+static const char *const names[] = {"retrieval"};
 static const int64_t lengths[] = {40, 60};
 
 static void test_score_file(void **unused)
@@ -177,12 +219,13 @@ static void test_score_file(void **unused)
     OK(ns_plant(plant, &(ns_plant_params){.size = sizeof(ns_plant_params)}, &err));
     loaded m = load(plant, 1, NULL, 0);
     needle_cases(&cases, lengths, 2, 2, 3);
-    const ns_score_params params = {.size = sizeof params, .definitions = list, .n_definitions = 1};
+    const ns_score_params params = {.size = sizeof params, .definitions = list, .n_definitions = 1, .probes = names, .n_probes = 1};
     OK(ns_score_run(&s, m.model, &cases, &params, &err));
-    assert_true(ns_scores_values(s, 0)[1] == 1);
+    const int last = ns_scores_count(s) - 1;
+    assert_true(ns_scores_values(s, last)[1] == 1);
     OK(ns_scores_rank(s, NULL, &err));                   /* what fit gave is not resampled */
     ns_head_stats st;
-    assert_true(ns_scores_head(s, 0, 0, 1, &st) && st.value == 1 && isnan(st.low));
+    assert_true(ns_scores_head(s, last, 0, 1, &st) && st.value == 1 && isnan(st.low));
     OK(ns_scores_write(s, file, NULL, &err));
     check_file(file, &cases, 1);
     ns_scores_free(s);
@@ -208,7 +251,8 @@ static void test_study(void **unused)
     needle_cases(&cases, lengths, 2, 1, 3);
     OK(ns_scan_run_open(&run, plant, NULL, &err));
     ns_scan_params p = {.size = sizeof p, .out = out, .cases = &cases,
-                        .score = {.size = sizeof p.score, .definitions = list, .n_definitions = 1}, .open = {.size = sizeof p.open}};
+                        .score = {.size = sizeof p.score, .definitions = list, .n_definitions = 1, .probes = names, .n_probes = 1},
+                        .open = {.size = sizeof p.open}};
     OK(ns_engine_new(&p.open.engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, &err));
     OK(ns_scan(&run, 1, &p, &counts, &err));
     assert_int_equal(counts.scored, 2);
