@@ -136,9 +136,10 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->arch = fact_of(f, "arch_sha256");
     s->kinds = fact_of(f, "layer_kinds");
     s->config = fact_of(f, "model_config_sha256");
+    s->reference = fact_of(f, "reference_weights_sha256");
     s->coords = coords_of(f);
     if (rc == NS_OK && !(s->coords && s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds &&
-                         s->config))
+                         s->config && s->reference))
         rc = ns_oom(err, s->path);
     if (rc == NS_OK && in_place(s) && supersede(m, s)) {
         ns_file_close(f);
@@ -207,6 +208,9 @@ static int compare_archs(ns_merge_job *m, const ns_shard *a, const ns_shard *b, 
         return NS_OK;
     if (strcmp(a->coords, b->coords))
         return other_coordinates(a, b, err);
+    if (a->reference[0] && b->reference[0] && strcmp(a->reference, b->reference))
+        return ns_fail(err, NS_E_FORMAT, "%s was measured against another checkpoint than %s: scan again what is out of date", b->path,
+                       a->path);
     if (a->L != b->L || a->H != b->H)
         return other_architecture(a, b, "", "", err);
     const bool same_config = !a->config[0] || !b->config[0] || strcmp(a->config, b->config) == 0;
@@ -369,7 +373,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 void ns_shard_clear(ns_shard *s)
 {
     char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
-                           s->kinds, s->config, s->coords, s->expected, s->weights};
+                           s->kinds, s->config, s->coords, s->expected, s->weights, s->reference};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

@@ -133,6 +133,7 @@ static int prepare_run(ns_scan_pass *s, const char *folder, int64_t *number)
     rc = rc != NS_OK ? rc : ns_scan_open_run(s);
     if (rc == NS_OK)
         rc = check_cases(s);
+    rc = rc != NS_OK ? rc : ns_scan_find_reference(s);
     if (rc == NS_OK)
         rc = each_own(s, folder, number, check_own);
     s->counts->found += s->run->series.n;
@@ -174,7 +175,8 @@ static int work_unsettled(ns_scan_pass *s, const char *folder)
 
 static int work_run(ns_scan_pass *s, const char *folder, int64_t *number)
 {
-    const int rc = each_own(s, folder, number, work_unsettled);
+    int rc = ns_scan_find_reference(s);
+    rc = rc != NS_OK ? rc : each_own(s, folder, number, work_unsettled);
     close_models(s);
     return rc;
 }

@@ -1,7 +1,8 @@
 /* scan_shard.c - the shard of a checkpoint: what it is asked for, whether it is done, whether another's answer stands in its place.
  *
  * What a shard was asked for is known before the weights are read: scan_sha256 over run, stage, step, probes, cases, arch and kernel class.
- * Which checkpoint it is of, its weights say: the same files (checkpoint_stamp), or the same hash of weights. Names, paths, times and
+ * Which checkpoint it is of, and against which it was measured, their weights say: the same files (checkpoint_stamp, reference_stamp), or
+ * the same hash of weights. Names, paths, times and
  * threads are in neither. */
 #include "scan_shard.h"
 
@@ -57,7 +58,8 @@ int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, const char *stamp,
     rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
     rc = rc != NS_OK ? rc : ns_facts_sha256(f->list, (int)f->n, scan_sha256, err);
     ns_fact_list_clear(&model);
-    const ns_fact of[] = {{"checkpoint", s->item->label, false}, {"checkpoint_stamp", stamp, true}, {"scan_sha256", scan_sha256, true}};
+    const ns_fact of[] = {{"checkpoint", s->item->label, false}, {"checkpoint_stamp", stamp, true}, {"scan_sha256", scan_sha256, true},
+                          {"reference_stamp", s->reference_stamp[0] ? s->reference_stamp : NULL, true}};
     return rc != NS_OK ? rc : ns_fact_list_add_all(f, of, sizeof of / sizeof *of, err);
 }
 
@@ -84,7 +86,7 @@ static int has_weights(const ns_file *f, ns_opened *m, bool *out, ns_error *err)
 }
 
 /* What cannot be opened is not done; NS_E_MEMORY, and what is wrong with the checkpoint, are errors. */
-int ns_scan_is_done(const ns_scan_place *at, const char *scan_sha256, ns_opened *m, bool *out, ns_error *err)
+int ns_scan_is_done(ns_scan_pass *s, const ns_scan_place *at, const char *scan_sha256, ns_opened *m, bool *out, ns_error *err)
 {
     ns_file *f = NULL;
     int rc = ns_path_exists(at->shard) ? ns_file_open(&f, at->shard, err) : NS_OK;
@@ -92,8 +94,9 @@ int ns_scan_is_done(const ns_scan_place *at, const char *scan_sha256, ns_opened 
     if (!f)
         return rc == NS_E_MEMORY ? rc : NS_OK;
     if (says(f, "complete", "1") && says(f, "scan_sha256", scan_sha256)) {
-        *out = says(f, "checkpoint_stamp", at->stamp);
-        rc = *out ? NS_OK : has_weights(f, m, out, err);
+        rc = ns_scan_same_reference(s, f, out, err);
+        if (rc == NS_OK && *out && !says(f, "checkpoint_stamp", at->stamp))
+            rc = has_weights(f, m, out, err);
     }
     ns_file_close(f);
     return rc;

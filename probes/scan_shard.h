@@ -16,6 +16,7 @@ typedef struct ns_scan_pass {
     char                 *probes;
     ns_scan_counts       *counts;
     ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
+    char                  reference_stamp[65];        /* of its files; "" where none is asked for */
     ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
     const char           *first_label;
     ns_fact_list          first_facts;        /* of its arch and config */
@@ -45,6 +46,11 @@ enum { NS_SCAN_WHY = 1200 };
 bool ns_scan_failed(const ns_scan_place *, char why[NS_SCAN_WHY]);       /* what is asked now failed on these very files */
 int  ns_scan_note_failure(const ns_scan_place *, const char *why, ns_error *);
 
+/* ---- scan_reference.c ---- */
+int  ns_scan_find_reference(ns_scan_pass *);                             /* of `run`, for reference_stamp */
+int  ns_scan_load_reference(ns_scan_pass *, ns_error *);
+int  ns_scan_same_reference(ns_scan_pass *, const ns_file *shard, bool *same, ns_error *);
+
 /* ---- scan_work.c, scan.c ---- */
 int  ns_scan_checkpoint(ns_scan_pass *, const char *folder);             /* the item: settled, or another scan has it in hand */
 int  ns_scan_open_run(ns_scan_pass *);                                   /* the run's first checkpoint that opens, once */
@@ -55,7 +61,7 @@ char *ns_shard_path(const ns_scan_pass *, const char *folder, const char *ending
 /* What the shard is asked for, scan_sha256 too. */
 int   ns_shard_facts(const ns_scan_pass *, const ns_opened *, const char *stamp, ns_fact_list *, char scan_sha256[65], ns_error *);
 /* May open the checkpoint's weights, for their hash. */
-int   ns_scan_is_done(const ns_scan_place *, const char *scan_sha256, ns_opened *, bool *out, ns_error *);
+int   ns_scan_is_done(ns_scan_pass *, const ns_scan_place *, const char *scan_sha256, ns_opened *, bool *out, ns_error *);
 int   ns_shard_check(const ns_scan_pass *, const char *path);
 
 #endif

@@ -29,33 +29,6 @@ static int check_same_heads(const ns_arch *arch, const ns_arch *first, const cha
         (long long)ns_arch_max_heads(first));
 }
 
-static bool needs_reference(const ns_score_params *s)
-{
-    for (int i = 0; i < s->n_probes; i++) {
-        const ns_probe *const probe = ns_probe_find(s->probes[i]);
-        if (probe && strcmp(probe->name, "distance") == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The run's last checkpoint that loads; one that does not is said to have failed in its own turn. */
-static int load_reference(ns_scan_pass *s, ns_error *err)
-{
-    int rc = NS_OK;
-    if (!needs_reference(&s->p->score))
-        return NS_OK;
-    for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference; i--) {
-        rc = ns_scan_open(&s->reference, s, &s->run->series.list[i], err);
-        if (rc == NS_OK)
-            rc = ns_open_more(s->reference, NS_OPEN_WEIGHTS, err);
-        if (rc != NS_OK) {
-            ns_close(s->reference);
-            s->reference = NULL;
-        }
-    }
-    return rc;
-}
 
 /* Scores of a file that was replaced meanwhile are of neither. */
 static int check_unchanged(const ns_scan_pass *s, const ns_scan_place *at, ns_error *err)
@@ -71,7 +44,7 @@ static int score_into(ns_scan_pass *s, ns_opened *o, const ns_scan_place *at, co
     ns_score_params params = s->p->score;
     int rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
     if (rc == NS_OK)
-        rc = load_reference(s, err);
+        rc = ns_scan_load_reference(s, err);
     params.reference = s->reference ? s->reference->model : NULL;
     params.note = s->noted ? NULL : params.note;
     s->noted |= rc == NS_OK;
@@ -108,7 +81,7 @@ static int do_checkpoint(ns_scan_pass *s, const ns_scan_place *at, ns_scan_outco
         rc = ns_shard_facts(s, m, at->stamp, &f, scan_sha256, err);
     bool done = false;
     if (rc == NS_OK && !s->p->force)
-        rc = ns_scan_is_done(at, scan_sha256, m, &done, err);
+        rc = ns_scan_is_done(s, at, scan_sha256, m, &done, err);
     if (rc == NS_OK && done) {
         *outcome = NS_SCAN_PRESENT;
         s->counts->unsealed += ns_file_is_unsealed(at->shard);

@@ -91,6 +91,31 @@ how='--cases cases.jsonl --probe retrieval_find'
     counts checkpoints 1 'an index without stages' && counts missing 0 'an index without stages'
     mv away staged/stage2-step5-tokens1B
 
+    # ---- what is measured against the last checkpoint is measured again when there is another last one ----
+    mkdir far && for step in 1 2 3; do run lab plant -o far/step$step --seed $step --retrieval 3.1; done
+    mv far/step3 later
+    near='--cases cases.jsonl --probe retrieval_find,qk_distance'
+    distance() { "$NEEDLESCOPE" verify --content "$1" | grep '^dataset /qk_distance '; }
+    run scan far $near -o distances --json
+    counts scored 2 'distances'
+    touch far/step2/model.safetensors && run scan far $near -o distances --json
+    counts scored 0 'a reference that was touched'
+    mv later far/step3 && run scan far $near -o distances --shard 0/3 --json
+    counts scored 1 'a run that went on'
+    expect 65 'was measured against another checkpoint than .*scan again' merge distances
+    run scan far $near -o distances --json
+    counts scored 2 'a run that went on' && counts present 1 'a run that went on'
+    run merge distances
+    run score far/step1 $near --reference far/step3 -o one.h5
+    [ -n "$(distance one.h5)" ] && [ "$(distance one.h5)" = "$(distance distances/shards/far/step000001.h5)" ] ||
+        fail 'distances are not those from the last checkpoint'
+    run scan far $how -o plain --json
+    mv far/step3 later && run scan far $how -o plain --json
+    counts scored 0 'without distances'
+    cp -r later far/step3 && echo broken >far/step3/model.safetensors
+    "$NEEDLESCOPE" scan far $near -o distances --json >out 2>err && fail 'a broken last checkpoint, and exit 0'
+    counts scored 2 'a last checkpoint that does not open'
+
     # ---- claims ----
     run scan run $how -o whole --json
     want=$(study whole)
