@@ -48,6 +48,23 @@ static void remark_gone(const cli *app, int64_t gone, int64_t superseded)
                  (long long)superseded, superseded == 1 ? " is" : "s are");
 }
 
+static void list_left_out(cli_out *o, const ns_study *study)
+{
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"name", "left out", CELL_TEXT}, {"why", "why", CELL_TEXT}};
+    int64_t n;
+    const ns_study_left *const left = ns_study_left_out(study, &n);
+    cli_out_int(o, "n_left_out", n ? "left out (status names them)" : NULL, n);
+    if (!o->json)
+        return;
+    cli_out_table(o, "left_out", NULL, columns, 3);
+    for (int64_t i = 0; i < n; i++) {
+        cli_cell_text(o, left[i].run);
+        cli_cell_text(o, left[i].name);
+        cli_cell_text(o, left[i].why);
+    }
+    cli_out_table_end(o);
+}
+
 static int report(cli *app, const char *path)
 {
     ns_study *study;
@@ -75,6 +92,7 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "unsealed", unsealed ? "without a seal" : NULL, unsealed);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     cli_out_text(&o, "arch_changes", NULL, changes);
+    list_left_out(&o, study);
     if (changes)
         remark_arch(app, changes);
     ns_study_close(study);

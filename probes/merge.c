@@ -100,6 +100,7 @@ static void merge_clear(ns_merging *m)
         free(m->job.said[i]);
     for (int64_t i = 0; i < m->job.n_shards; i++)
         ns_shard_clear(&m->job.shards[i]);
+    ns_merge_left_clear(&m->job);
     free(m->job.arch_changes);
     ns_merge_arch_clear(m);
     ns_merge_weights_clear(m);
@@ -133,6 +134,7 @@ static int merge_all(void *user, ns_error *err)
     rc = rc != NS_OK ? rc : ns_merge_write_grid(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_arch(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_weights(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_left(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_coords(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_cases(&m);
     rc = rc != NS_OK ? rc : ns_merge_write_metrics(&m, out);

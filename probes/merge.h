@@ -34,10 +34,15 @@ static inline bool ns_shard_is_done(const ns_shard *s) { return !s->failed && !s
 
 enum { NS_MERGE_SAID = 7 };            /* facts of shards that the study repeats; merge_facts.c */
 
+enum { NS_MERGE_LEFT = 3 };            /* run, name, why */
+typedef struct ns_merge_left { char *text[NS_MERGE_LEFT]; } ns_merge_left;
+
 typedef struct ns_merge_job {
     char     *said[NS_MERGE_SAID];
     bool      mixed_kernels, gone_too;
     ns_shard *shards;                  /* by run, step */
+    ns_merge_left *left_out;           /* by run, name */
+    int64_t   n_left_out, left_capacity;
     int64_t   not_taken;               /* checkpoints that --steps left out of the scan */
     char     *arch_changes;            /* "RUN step N; ...": where facts of the arch change within a run; NULL = nowhere */
     int64_t   passed_over;             /* files and folders among the shards that are none, nor on their way to be one */
@@ -108,6 +113,10 @@ int ns_merge_hear_arch(ns_merging *, const ns_file *, const ns_shard *);   /* ho
 int ns_merge_write_arch(ns_merging *);
 int ns_merge_write_texts(ns_merging *, const char *name, const char *axes, const char *const *list, int64_t n);    /* NULL: "" */
 int ns_merge_say(const ns_merging *, ns_fact_list *);            /* what all said */
+int ns_merge_leave(ns_merge_job *, const char *run, const ns_scan_index *, ns_error *);
+void ns_merge_left_clear(ns_merge_job *);
+int ns_merge_write_left(ns_merging *);
+int ns_merge_write_axis(ns_merging *, const char *name, const int64_t *values, int64_t n);      /* NULL: counts from 0 */
 int ns_merge_write_axes(ns_merging *);
 int ns_merge_write_grid(ns_merging *);
 int ns_merge_write_coords(ns_merging *);

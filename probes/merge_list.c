@@ -124,6 +124,7 @@ static int miss_run(ns_merge_job *m, const char *out, const char *run, ns_error 
     int rc = ns_scan_index_read(&x, out, run, err);
     bool *const has = ns_alloc_array((size_t)x.n + 1, sizeof *has);
     rc = rc == NS_OK && !has ? ns_oom(err, run) : rc;
+    rc = rc != NS_OK ? rc : ns_merge_leave(m, run, &x, err);
     rc = rc != NS_OK ? rc : keep_found(m, &x, run, has, err);
     for (int64_t i = 0; rc == NS_OK && i < x.n; i++) {
         const ns_scan_entry *const e = &x.list[i];

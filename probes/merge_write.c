@@ -6,7 +6,7 @@
 
 #include "merge.h"
 
-static int write_axis(ns_merging *m, const char *name, const int64_t *values, int64_t n)
+int ns_merge_write_axis(ns_merging *m, const char *name, const int64_t *values, int64_t n)
 {
     int64_t *const index = values ? NULL : ns_alloc_array((size_t)n, sizeof *index);
     for (int64_t i = 0; index && i < n; i++)
@@ -34,11 +34,11 @@ int ns_merge_write_texts(ns_merging *m, const char *name, const char *axes, cons
 int ns_merge_write_axes(ns_merging *m)
 {
     const ns_merge_job *const j = &m->job;
-    int rc = write_axis(m, "run", NULL, j->R);
-    rc = rc != NS_OK ? rc : write_axis(m, "step", j->steps, j->P);
+    int rc = ns_merge_write_axis(m, "run", NULL, j->R);
+    rc = rc != NS_OK ? rc : ns_merge_write_axis(m, "step", j->steps, j->P);
     for (ns_axis a = NS_AXIS_CASE; a < NS_N_AXES && rc == NS_OK; a++)
         if (a == NS_AXIS_CASE || a == NS_AXIS_LAYER || a == NS_AXIS_HEAD || j->extent.n[a] > 0)
-            rc = write_axis(m, ns_axis_name(a), NULL, j->extent.n[a]);
+            rc = ns_merge_write_axis(m, ns_axis_name(a), NULL, j->extent.n[a]);
     return rc;
 }
 

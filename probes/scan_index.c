@@ -109,12 +109,12 @@ static int put(ns_scan_index *x, const ns_scan_entry *entry, ns_error *err)
     return NS_OK;
 }
 
-static int leave(ns_scan_index *x, const char *name, const char *why, ns_error *err)
+static int leave(ns_scan_index *x, const char *name, const char *why, bool no_checkpoint, ns_error *err)
 {
     if (!ns_grow(&x->left_out, &x->left_capacity, x->n_left_out + 1, sizeof *x->left_out))
         return ns_oom(err, name);
     ns_scan_left_out *const left = &x->left_out[x->n_left_out++];
-    *left = (ns_scan_left_out){ns_strdup(name), ns_strdup(why)};
+    *left = (ns_scan_left_out){ns_strdup(name), ns_strdup(why), no_checkpoint};
     return left->name && left->why ? NS_OK : ns_oom(err, name);
 }
 
@@ -138,11 +138,13 @@ static int read_entry(ns_scan_index *x, const cJSON *item, const char *path, ns_
 static int read_left(ns_scan_index *x, const cJSON *item, const char *path, ns_error *err)
 {
     const char *name, *why;
+    bool none;
     int rc = ns_json_str(item, "name", &name, path, err);
     rc = rc != NS_OK ? rc : ns_json_str(item, "why", &why, path, err);
+    rc = rc != NS_OK ? rc : ns_json_bool(item, "no_checkpoint", false, &none, path, err);
     if (rc == NS_OK && (!name || !why))
         rc = ns_fail(err, NS_E_FORMAT, "%s: what was left out needs name and why", path);
-    return rc != NS_OK ? rc : leave(x, name, why, err);
+    return rc != NS_OK ? rc : leave(x, name, why, none, err);
 }
 
 static int read_index(ns_scan_index *x, const char *path, ns_error *err)
@@ -215,7 +217,8 @@ static cJSON *entry_json(const ns_scan_entry *e)
 static cJSON *left_json(const ns_scan_left_out *left)
 {
     cJSON *const item = cJSON_CreateObject();
-    if (item && cJSON_AddStringToObject(item, "name", left->name) && cJSON_AddStringToObject(item, "why", left->why))
+    if (item && cJSON_AddStringToObject(item, "name", left->name) && cJSON_AddStringToObject(item, "why", left->why) &&
+        (!left->no_checkpoint || cJSON_AddTrueToObject(item, "no_checkpoint")))
         return item;
     cJSON_Delete(item);
     return NULL;
@@ -263,8 +266,10 @@ static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_r
         free(x->left_out[i].why);
     }
     x->n_left_out = 0;
-    for (int64_t i = 0; rc == NS_OK && i < run->series.n_left_out; i++)
-        rc = leave(x, run->series.left_out[i].name, run->series.left_out[i].why, err);
+    for (int64_t i = 0; rc == NS_OK && i < run->series.n_left_out; i++) {
+        const ns_series_left *const left = &run->series.left_out[i];
+        rc = leave(x, left->name, left->why, left->no_checkpoint, err);
+    }
     return rc;
 }
 

@@ -12,7 +12,7 @@
 typedef struct ns_scan_key { int64_t stage, step; } ns_scan_key;
 /* taken: asked for by some scan; gone: the last scan did not find it any more. step: over all stages, as of the last scan. */
 typedef struct ns_scan_entry { ns_scan_key key; int64_t step, tokens; char *label; bool taken, gone; } ns_scan_entry;
-typedef struct ns_scan_left_out { char *name, *why; } ns_scan_left_out;
+typedef struct ns_scan_left_out { char *name, *why; bool no_checkpoint; } ns_scan_left_out;    /* as an ns_series_left */
 typedef struct ns_scan_index {
     char          *folder;             /* of the run; NULL: the scan's folder has no such run yet */
     ns_scan_entry *list;               /* keys ascend */

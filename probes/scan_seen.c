@@ -47,7 +47,8 @@ int ns_scan_question(ns_scan_pass *s)
 static int hash_asked(const ns_scan_pass *s, char hex[65], ns_error *err)
 {
     ns_sha256 sha;
-    char *const text = ns_printf_alloc("%s%s\n%s\n%s%lld %lld %lld\n", s->question, s->run->name, s->run->coords, s->reference_stamp, (long long)s->item->stage,
+    char *const text = ns_printf_alloc("%s%s\n%s\n%s%lld %lld %lld\n", s->question, s->run->name, s->run->coords, s->reference_stamp,
+                                       (long long)s->item->stage,
                                        (long long)s->item->stage_step, (long long)(ns_series_stage(s->item) == 1 ? s->item->tokens : -1));
     ns_sha256_begin(&sha);
     if (text)

@@ -27,7 +27,7 @@ static const char *const names[] = {
     "run_name", "tokens", "status", "checkpoint", "error", "head_window", "accuracy", "first_token_accuracy", "loss", "loss_filler",
     "loss_near", "loss_mid", "loss_far", "recall_in_window", "recall_beyond_window", "lr", "grad_norm", "grad_norm_layer", "train_loss",
     "seed", "pattern", "nope", "rope_theta", "rope_scaling", "layer_window", "arch_change", "weights_sample",
-    "weights_sample_of", "sample", "weight_distance", "weight_across",
+    "weights_sample_of", "sample", "weight_distance", "weight_across", "left_out", "left_out_run", "left_out_name", "left_out_why",
 };
 
 static bool is_listed(const char *name)

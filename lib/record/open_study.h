@@ -20,6 +20,9 @@ struct ns_study {
     int64_t        *steps, *tokens, *valid, *windows;
     uint8_t        *status;
     int64_t         not_taken, passed_over, unsealed;
+    ns_study_left  *left_out;                    /* its texts are those of left_text: runs, names, reasons */
+    char          **left_text[3];
+    int64_t         n_left_out;
     ns_study_coord *coord;                       /* of the runs */
     int64_t         n_coords, coords_capacity;
     char          **score;                       /* names, by bytes */

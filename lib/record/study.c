@@ -23,6 +23,9 @@ void ns_study_close(ns_study *s)
     ns_free_strings(s->layer_kind, s->n.R * s->n.L);
     ns_free_strings(s->arch_change, s->n.R * s->n.P);
     ns_free_strings(s->weights, s->n.R * s->n.P);
+    for (int i = 0; i < 3; i++)
+        ns_free_strings(s->left_text[i], s->n_left_out);
+    free(s->left_out);
     free(s->steps);
     free(s->tokens);
     free(s->valid);
@@ -233,6 +236,23 @@ static int read_checkpoint_texts(const ns_study *s, const char *name, char ***ou
     return s->one || !ns_file_has(s->file, name) ? NS_OK : read_texts(s, name, 2, (const int64_t[]){s->n.R, s->n.P}, out, err);
 }
 
+static int read_left_out(ns_study *s, ns_error *err)
+{
+    static const char *const names[] = {"left_out_run", "left_out_name", "left_out_why"};
+    int64_t n;
+    if (s->one || !ns_file_has(s->file, "left_out"))
+        return NS_OK;
+    int rc = read_length(s, "left_out", 1, MOST_ROWS, &n, err);
+    if (rc == NS_OK && !(s->left_out = ns_alloc_array((size_t)n, sizeof *s->left_out)))
+        rc = ns_oom(err, s->path);
+    s->n_left_out = rc == NS_OK ? n : 0;
+    for (int i = 0; i < 3 && rc == NS_OK; i++)
+        rc = read_texts(s, names[i], 1, &n, &s->left_text[i], err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        s->left_out[i] = (ns_study_left){s->left_text[0][i], s->left_text[1][i], s->left_text[2][i]};
+    return rc;
+}
+
 /* ---- the whole ---- */
 
 int ns_study_of(ns_study **out, const ns_file *file, const char *path, ns_error *err)
@@ -252,6 +272,7 @@ int ns_study_of(ns_study **out, const ns_file *file, const char *path, ns_error 
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "unsealed", 0, INT64_MAX, 0, &s->unsealed, err);
+    rc = rc != NS_OK ? rc : read_left_out(s, err);
     rc = rc != NS_OK ? rc : ns_study_find_scores(s, err);
     if (rc == NS_OK)
         *out = s;
@@ -290,6 +311,12 @@ const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
 int64_t ns_study_not_taken(const ns_study *s)            { return s->not_taken; }
 int64_t ns_study_passed_over(const ns_study *s)          { return s->passed_over; }
 int64_t ns_study_unsealed(const ns_study *s)             { return s->unsealed; }
+
+const ns_study_left *ns_study_left_out(const ns_study *s, int64_t *n)
+{
+    *n = s->n_left_out;
+    return s->left_out;
+}
 
 int64_t ns_study_count(const ns_study *s, int status)
 {

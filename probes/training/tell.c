@@ -255,6 +255,22 @@ static void tell_changes(const ns_answer *a, const ns_emergence *e)
     a->end(a->user);
 }
 
+static void tell_left_out(const ns_answer *a, const ns_emergence *e)
+{
+    static const ns_column columns[] = {{"run", "run", NS_CELL_TEXT}, {"name", "left out", NS_CELL_TEXT}, {"why", "why", NS_CELL_TEXT}};
+    int64_t n;
+    const ns_study_left *const left = ns_study_left_out(e->study, &n);
+    if (a->brief)
+        return;
+    TABLE(a, "left_out", "Left out by the scan", columns);
+    for (int64_t i = 0; i < n; i++) {
+        text(a, left[i].run);
+        text(a, left[i].name);
+        text(a, left[i].why);
+    }
+    a->end(a->user);
+}
+
 void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
 {
     fact(a, "score", "score", e->score);
@@ -267,6 +283,9 @@ void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
     fact_integer(a, "missing", missing ? "checkpoints without a shard" : NULL, missing);
     const int64_t not_taken = ns_study_not_taken(e->study);
     fact_integer(a, "not_taken", not_taken ? "not taken (--steps)" : NULL, not_taken);
+    int64_t left_out;
+    (void)ns_study_left_out(e->study, &left_out);
+    fact_integer(a, "n_left_out", left_out ? "left out (--json names them)" : NULL, left_out);
     fact(a, "shortest_run", "which is the end of", e->shortest < 0 ? NULL : ns_study_run_name(e->study, e->shortest));
     fact(a, "null_control", "null: needle against", e->null_control);
     tell_runs(a, e);
@@ -275,6 +294,7 @@ void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
     tell_groups(a, e);
     tell_trace(a, e);
     tell_changes(a, e);
+    tell_left_out(a, e);
 }
 
 static void tell_emergence(const void *what, const ns_answer *a)

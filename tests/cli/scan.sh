@@ -272,6 +272,19 @@ grep -q 'odd: 2 left out of 3 (scan --list says why)' err || fail "a scan does n
 grep -q '"name":[[:space:]]*"best"' oddly/index/odd.json &&
     grep -q '"why":[[:space:]]*"the same weights as checkpoint-5"' oddly/index/odd.json ||
     fail "the index does not say what was left out: $(cat oddly/index/odd.json)"
+run merge oddly -o odd.h5
+grep -q '^left out (status names them) *2$' out || fail "merge does not count what the scan left out: $(cat out)"
+run merge oddly -o odd.h5 --json
+cp out merged
+run emergence odd.h5 --score previous_token --persist 1
+grep -q '^left out (--json names them) *2$' out || fail "emergence does not count what the scan left out: $(cat out)"
+run emergence odd.h5 --score previous_token --persist 1 --json
+for said in merged out; do
+    grep -q '"n_left_out":[[:space:]]*2' $said && grep -q '"name":[[:space:]]*"best"' $said &&
+        grep -q '"why":[[:space:]]*"the same weights as checkpoint-5"' $said && ! grep -q logs $said ||
+        fail "what was left out is not named: $(cat $said)"
+done
+rm odd.h5
 run scan odd --write-manifest odd/m.jsonl
 grep -q 'odd: 2 left out of 3' err || fail "writing a manifest does not count what it leaves out: $(cat err)"
 [ "$(cat odd/m.jsonl)" = '{"path":"checkpoint-5","step":5,"label":"checkpoint-5"}' ] || fail "the manifest: $(cat odd/m.jsonl)"

@@ -41,6 +41,9 @@ NS_API int64_t ns_study_count(const ns_study *, int status);     /* how many (ru
 NS_API int64_t ns_study_passed_over(const ns_study *);            /* files that lay among its shards when they were merged, and were none */
 NS_API int64_t ns_study_unsealed(const ns_study *);               /* shards and metrics that had no seal when they were merged */
 NS_API int64_t ns_study_not_taken(const ns_study *);              /* checkpoints that the scan found and was not asked for */
+/* What the scans found beside the checkpoints and left out, with the reason; NULL where there is none. */
+typedef struct ns_study_left { const char *run, *name, *why; } ns_study_left;
+NS_API const ns_study_left *ns_study_left_out(const ns_study *, int64_t *n);
 NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_STUDY_... */
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
 
