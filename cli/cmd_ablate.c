@@ -184,7 +184,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.ablate/1");
         describe(&o, m, a, &heads);
-        cli_say_scores(app, &o, s->which.scores, a->scores_sha256, a->scores_are_of, ns_model_weights_sha256(m->model));
+        cli_say_scores(app, &o, &s->which, a->scores_sha256, a->scores_are_of, ns_model_weights_sha256(m->model));
         nothing = a->list[0].answered == 0;
         if (s->scope == NS_SCOPE_PREFILL)
             cli_note(app, "--scope prefill: controls are alike by their norms in the rows that say the answer, and other rows are edited");

@@ -5,24 +5,15 @@
 #include <string.h>
 
 #include <needlescope/notebook.h>
-#include <needlescope/probe.h>
 
 #include "cli/commands.h"
 #include "cli/heads.h"
 #include "cli/open.h"
 #include "cli/out.h"
+#include "cli/probing.h"
 
 typedef struct export_settings { cli_words scores; const char *run, *out; } export_settings;
 typedef struct table_settings { export_settings what; int64_t top; bool standalone; } table_settings;
-
-static ns_export_score score_of(const char *name)
-{
-    const ns_probe *const probe = ns_probe_find(name);
-    for (int i = 0; probe && i < probe->n_scores; i++)
-        if (strcmp(probe->scores[i].name, name) == 0)
-            return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over};
-    return (ns_export_score){.name = name};
-}
 
 /* Those that were asked for, else all of the file, or the one that is usual. malloc'd. */
 static int choose(cli *app, const ns_study *x, const export_settings *s, bool all, ns_export_score **out, int *n)
@@ -36,7 +27,7 @@ static int choose(cli *app, const ns_study *x, const export_settings *s, bool al
     if (!*out)
         return ns_oom(&app->err, "scores");
     for (int64_t i = 0; i < count; i++)
-        (*out)[i] = score_of(s->scores.n ? s->scores.list[i] : all ? known[i] : ns_study_usual_score(x));
+        (*out)[i] = cli_export_score(s->scores.n ? s->scores.list[i] : all ? known[i] : ns_study_usual_score(x));
     *n = (int)count;
     return NS_OK;
 }

@@ -172,7 +172,7 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.patch/1");
         rc = describe(app, &o, m, p, &heads, s->list < 0 ? 10 : s->list);
-        cli_say_scores(app, &o, s->which.scores, p->scores_sha256, p->scores_are_of, ns_model_weights_sha256(m->model));
+        cli_say_scores(app, &o, &s->which, p->scores_sha256, p->scores_are_of, ns_model_weights_sha256(m->model));
         nothing = isnan(p->list[0].recovery.value);
     }
     if (rc == NS_OK)

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/compare.h>
 
 #define FIELD(name) offsetof(cli_choice_of_heads, name)
 const cli_option cli_heads_options[] = {
-    {"heads", 'm', CLI_HEADS, FIELD(heads), "L.H,...", "these heads"},
-    {"scores", 0, CLI_FILE, FIELD(scores), "FILE", "instead: the best heads of a score file"},
-    {"by", 0, CLI_TEXT, FIELD(by), "SCORE", "by this score of the file (default retrieval_find)"},
+    {"heads", 'm', CLI_HEADS, FIELD(heads), "L.H,...", "these heads, or those that a file chooses (a list of heads: docs/head-lists.md)"},
+    {"scores", 0, CLI_FILE, FIELD(scores), "FILE", "instead: the best heads of a score file, or of a list with numbers"},
+    {"by", 0, CLI_TEXT, FIELD(by), "SCORE", "by this score of the file (default retrieval_find); or a list of heads, without --scores"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "so many of the file (default 4)", NULL, 1, 4096},
     {"kind", 0, CLI_CHOICE, FIELD(kind), "KIND", "instead: all heads of the layers of this kind, as inspect names them (default any: none)",
      "any|full|swa|recurrent"},
@@ -17,27 +18,30 @@ const cli_option cli_heads_options[] = {
 };
 #undef FIELD
 
+static void say_assumed(cli *app, const char *path, const char *score)
+{
+    cli_note(app, "%s is of an older version and does not say which end of %s is best: the largest are taken (make it again to be sure)",
+             path, score);
+}
+
 int cli_ranks(cli *app, const ns_study *study, const char *score, ns_score_meaning *meaning)
 {
     const int rc = ns_study_ranks(study, score, meaning, &app->err);
     if (rc == NS_OK && meaning->assumed)
-        cli_note(app, "%s is of an older version and does not say which end of %s is best: the largest are taken (make it again to be "
-                      "sure)", ns_study_path(study), score);
+        say_assumed(app, ns_study_path(study), score);
     return rc;
 }
 
-static int take_best(cli *app, const char *path, const char *by, int64_t top, const ns_study *study, const float *values,
-                     const ns_score_meaning *meaning, cli_chosen *out)
+static int take_best(cli *app, const char *path, const char *by, int64_t top, const ns_rated *rated, cli_chosen *out)
 {
     char note[120];
-    const ns_study_shape size = ns_study_size(study);
-    const int64_t n = size.L * size.H, k = top < n ? top : n;
+    const int64_t n = rated->L * rated->H, k = top < n ? top : n;
     int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
     out->list = ns_alloc_array((size_t)k, sizeof *out->list);
     int rc = best && out->list ? NS_OK : ns_oom(&app->err, "heads");
-    const ns_best_cut cut = rc == NS_OK ? ns_best(values, n, k, meaning, best) : (ns_best_cut){0};
+    const ns_best_cut cut = rc == NS_OK ? ns_best(rated->values, n, k, &rated->meaning, best) : (ns_best_cut){0};
     for (out->n = 0; out->n < cut.n; out->n++)
-        out->list[out->n] = (ns_head){best[out->n] / size.H, best[out->n] % size.H};
+        out->list[out->n] = (ns_head){best[out->n] / rated->H, best[out->n] % rated->H};
     ns_best_note(&cut, k, note, sizeof note);
     if (rc == NS_OK && !cut.n)
         rc = ns_fail(&app->err, NS_E_ARG, "%s: no head scores anything by %s (choose another --by)", path, by);
@@ -47,39 +51,27 @@ static int take_best(cli *app, const char *path, const char *by, int64_t top, co
     return rc;
 }
 
-/* One checkpoint, of as many layers and heads as the model: its heads are the model's. */
-static int check_file(cli *app, const char *path, const ns_study *study, const ns_arch *arch)
+/* A list of heads may stand at --by alone. */
+static bool by_is_list(const cli_choice_of_heads *s)
 {
-    const ns_study_shape size = ns_study_size(study);
-    const int64_t H = ns_arch_max_heads(arch);
-    if (!ns_study_is_one(study))
-        return ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; --scores takes the file of one (needlescope score -o)", path);
-    if (size.L != arch->n_layers || size.H != H)
-        return ns_fail(&app->err, NS_E_ARG, "--scores %s: of a model of %lld layer%s and %lld head%s; this one has %lld and %lld", path,
-                       (long long)size.L,
-                       ns_plural(size.L), (long long)size.H, ns_plural(size.H), (long long)arch->n_layers, (long long)H);
-    return NS_OK;
+    return s->by && !s->scores && ns_path_exists(s->by);
 }
 
 static int best_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arch, cli_chosen *out)
 {
-    const char *const by = s->by ? s->by : "retrieval_find";
-    ns_study *study;
-    ns_score_meaning meaning;
-    const float *values;
-    int rc = ns_study_open(&study, s->scores, &app->err);
+    const char *const path = s->scores ? s->scores : s->by, *const by = s->scores ? s->by : NULL;
+    ns_rated rated;
+    int rc = ns_rated_read(&rated, path, by, arch->n_layers, ns_arch_max_heads(arch), &app->err);
     if (rc != NS_OK)
-        return rc;
-    const char *const weights = ns_file_fact(ns_study_file(study), "weights_sha256"),
-                      *const of_arch = ns_file_fact(ns_study_file(study), "arch_sha256");
-    snprintf(out->scores_sha256, sizeof out->scores_sha256, "%s", weights ? weights : "");
-    snprintf(out->scores_arch, sizeof out->scores_arch, "%s", of_arch ? of_arch : "");
+        return ns_fail_default(&app->err, rc, by != NULL, "--by");
+    const char *const name = by ? by : rated.is_list ? "its own numbers" : "retrieval_find";
+    if (rated.meaning.assumed)
+        say_assumed(app, path, name);
+    snprintf(out->scores_sha256, sizeof out->scores_sha256, "%s", rated.weights_sha256);
+    snprintf(out->scores_arch, sizeof out->scores_arch, "%s", rated.arch_sha256);
     out->by_scores = true;
-    rc = check_file(app, s->scores, study, arch);
-    rc = rc != NS_OK ? rc : ns_fail_default(&app->err, cli_ranks(app, study, by, &meaning), s->by, "--by");
-    rc = rc != NS_OK ? rc : ns_study_score(study, by, &values, &app->err);
-    rc = rc != NS_OK ? rc : take_best(app, s->scores, by, s->top ? s->top : 4, study, values, &meaning, out);
-    ns_study_close(study);
+    rc = take_best(app, path, name, s->top ? s->top : 4, &rated, out);
+    ns_rated_clear(&rated);
     return rc;
 }
 
@@ -98,9 +90,10 @@ static int heads_of_kind(cli *app, int choice, const ns_arch *arch, cli_chosen *
 
 int cli_check_choice(cli *app, const cli_choice_of_heads *s)
 {
-    if ((s->heads.n != 0) + (s->scores != NULL) + (s->kind != 0) > 1)
+    const bool of_file = s->scores || by_is_list(s);
+    if ((s->heads.n != 0) + of_file + (s->kind != 0) > 1)
         return ns_fail(&app->err, NS_E_ARG, "--heads, --scores or --kind: one of them says which heads");
-    if (!s->scores && (s->by || s->top))
+    if (!of_file && (s->by || s->top))
         return ns_fail(&app->err, NS_E_ARG, "%s chooses heads of a score file: it goes with --scores FILE%s", s->by ? "--by" : "--top",
                        s->heads.n ? ", not with --heads" : "");
     return NS_OK;
@@ -109,7 +102,7 @@ int cli_check_choice(cli *app, const cli_choice_of_heads *s)
 int cli_choose_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arch, cli_chosen *out)
 {
     *out = (cli_chosen){0};
-    if (s->scores)
+    if (s->scores || by_is_list(s))
         return best_heads(app, s, arch, out);
     if (s->kind)
         return heads_of_kind(app, s->kind, arch, out);
@@ -122,8 +115,10 @@ int cli_choose_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arch
     return NS_OK;
 }
 
-void cli_say_scores(cli *app, cli_out *o, const char *scores, const char *scores_sha256, const char *are_of, const char *weights_sha256)
+void cli_say_scores(cli *app, cli_out *o, const cli_choice_of_heads *s, const char *scores_sha256, const char *are_of,
+                    const char *weights_sha256)
 {
+    const char *const scores = s->scores ? s->scores : s->by;
     if (!are_of)
         return;
     cli_out_text(o, "scores_are_of", "scores are of", are_of);

@@ -8,7 +8,7 @@
 #include "cli/out.h"
 
 typedef struct cli_choice_of_heads { cli_heads heads; const char *scores, *by; int64_t top; int kind; } cli_choice_of_heads;
-static inline bool cli_names_heads(const cli_choice_of_heads *s) { return s->heads.n || s->scores || s->kind; }
+static inline bool cli_names_heads(const cli_choice_of_heads *s) { return s->heads.n || s->scores || s->by || s->kind; }
 extern const cli_option cli_heads_options[];
 typedef struct cli_chosen {
     ns_head *list;  int64_t n;           /* free(list) */
@@ -24,7 +24,8 @@ int cli_choose_heads(cli *, const cli_choice_of_heads *, const ns_arch *, cli_ch
 /* What an intervention is told of the choice; NULL where heads were named. */
 static inline const char *cli_scores_sha256(const cli_chosen *c) { return c->by_scores ? c->scores_sha256 : NULL; }
 /* Scores of other weights can be meant: a note, and facts of the answer. are_of as ns_scores_are_of; NULL says nothing. */
-void cli_say_scores(cli *, cli_out *, const char *scores, const char *scores_sha256, const char *are_of, const char *weights_sha256);
+void cli_say_scores(cli *, cli_out *, const cli_choice_of_heads *, const char *scores_sha256, const char *are_of,
+                    const char *weights_sha256);
 /* How like the controls are: a sentence, and its numbers in JSON; nothing where none was drawn. */
 void cli_say_controls(cli_out *, const ns_match *);
 

@@ -100,7 +100,7 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
         rc = cli_value_numbers(text, field, err);
         break;
     case CLI_HEADS:
-        rc = cli_value_heads(text, field, err);
+        rc = cli_value_heads_or_file(text, field, err);
         break;
     }
     if (rc == NS_OK && !option->again)

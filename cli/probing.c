@@ -76,3 +76,12 @@ void cli_probing_clear(cli_probing *p)
     free(p->special);
     *p = (cli_probing){0};
 }
+
+ns_export_score cli_export_score(const char *name)
+{
+    const ns_probe *const probe = ns_probe_find(name);
+    for (int i = 0; probe && i < probe->n_scores; i++)
+        if (strcmp(probe->scores[i].name, name) == 0)
+            return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over};
+    return (ns_export_score){.name = name};
+}

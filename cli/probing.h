@@ -2,6 +2,7 @@
 #ifndef NS_CLI_PROBING_H
 #define NS_CLI_PROBING_H
 
+#include <needlescope/export.h>
 #include <needlescope/probe.h>
 
 #include "cli/open.h"
@@ -19,6 +20,9 @@ int  cli_read_definitions(cli *, cli_probing *, const cli_words *paths);
  * position 0. A tokenizer that is not supported is said, and has none. */
 int  cli_find_special(cli *, cli_probing *, ns_opened *);
 void cli_probing_clear(cli_probing *);
+
+/* The score with what it is counted of, as its probe says. */
+ns_export_score cli_export_score(const char *name);
 
 /* A table of what was left out and why; in JSON always, in text where there is any. */
 void cli_say_dropped(cli_out *, const ns_dropped *list, int n);

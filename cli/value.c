@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/head_list.h>
+
 #include "cli/value.h"
 
 bool cli_value_int(const char *text, int64_t *out)
@@ -166,7 +168,7 @@ int cli_value_ints(const char *text, cli_ints *out, ns_error *err)
 static int add_head(char *part, void *out, ns_error *err)
 {
     cli_heads *const heads = out;
-    char *const dot = strpbrk(part, ".:");
+    char *const dot = strpbrk(part, ".:-");
     const char sign = dot ? *dot : '\0';
     int64_t layer, head;
     if (dot)
@@ -185,6 +187,20 @@ static int add_head(char *part, void *out, ns_error *err)
 int cli_value_heads(const char *text, cli_heads *out, ns_error *err)
 {
     return each_part(text, add_head, out, err);
+}
+
+int cli_value_heads_or_file(const char *text, cli_heads *out, ns_error *err)
+{
+    ns_head_list list;
+    if (!ns_path_exists(text))
+        return cli_value_heads(text, out, err);
+    int rc = ns_head_list_read(&list, text, err);
+    if (rc == NS_OK && !ns_grow(&out->list, &out->capacity, out->n + list.n_chosen, sizeof *out->list))
+        rc = ns_oom(err, text);
+    rc = rc != NS_OK ? rc : ns_head_list_chosen(&list, text, out->list + out->n, err);
+    out->n += rc == NS_OK ? list.n_chosen : 0;
+    ns_head_list_clear(&list);
+    return rc;
 }
 
 /* ---- each item once ---- */

@@ -21,6 +21,8 @@ int cli_value_files(const char *text, cli_words *out, ns_error *err);
 int cli_value_ints(const char *text, cli_ints *out, ns_error *err);
 int cli_value_numbers(const char *text, cli_numbers *out, ns_error *err);
 int cli_value_heads(const char *text, cli_heads *out, ns_error *err);
+/* The same; the name of a file is the heads that its list chooses (head_list.h). */
+int cli_value_heads_or_file(const char *text, cli_heads *out, ns_error *err);
 /* Each item of a list once, whatever it is a list of: NS_E_ARG names one that is there again. Anything but a list is NS_OK. */
 int cli_value_once(cli_kind, const void *list, ns_error *err);
 /* all, answer, probe, last:N, span:NAME, or a list of positions, each once; rows borrows the text, and the list in `positions`, which is

@@ -12,18 +12,22 @@ static int by_ranked(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Ranks with ties averaged. */
-static void rank_values(const float *values, const int64_t *of, int64_t n, ranked *scratch, double *out)
+int ns_ranks(const float *values, int64_t n, double *out, ns_error *err)
 {
+    ranked *const sorted = ns_alloc_array((size_t)n, sizeof *sorted);
+    if (!sorted)
+        return ns_oom(err, "ranks of heads");
     for (int64_t i = 0; i < n; i++)
-        scratch[i] = (ranked){values[of[i]], i};
-    qsort(scratch, (size_t)n, sizeof *scratch, by_ranked);
+        sorted[i] = (ranked){values[i], i};
+    qsort(sorted, (size_t)n, sizeof *sorted, by_ranked);
     for (int64_t i = 0, j; i < n; i = j) {
-        for (j = i + 1; j < n && scratch[j].value == scratch[i].value;)
+        for (j = i + 1; j < n && sorted[j].value == sorted[i].value;)
             j++;
         for (int64_t t = i; t < j; t++)
-            out[scratch[t].at] = (double)(i + j - 1) / 2;
+            out[sorted[t].at] = (double)(i + j - 1) / 2;
     }
+    free(sorted);
+    return NS_OK;
 }
 
 static double correlation(const double *x, const double *y, int64_t n)
@@ -43,23 +47,22 @@ static double correlation(const double *x, const double *y, int64_t n)
 
 int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *err)
 {
-    int64_t *const of = ns_alloc_array((size_t)n, sizeof *of), m = 0;
-    ranked *const scratch = ns_alloc_array((size_t)n, sizeof *scratch);
-    double *const x = ns_alloc_array((size_t)n, sizeof *x), *const y = ns_alloc_array((size_t)n, sizeof *y);
-    const bool good = of && scratch && x && y;
-    for (int64_t i = 0; good && i < n; i++)
-        if (!isnan(a[i]) && !isnan(b[i]))
-            of[m++] = i;
-    if (good) {
-        rank_values(a, of, m, scratch, x);
-        rank_values(b, of, m, scratch, y);
-        *out = correlation(x, y, m);
-    }
-    free(of);
-    free(scratch);
-    free(x);
-    free(y);
-    return good ? NS_OK : ns_oom(err, "ranks of heads");
+    float *const values = ns_alloc_array((size_t)n, 2 * sizeof *values);
+    double *const ranks = ns_alloc_array((size_t)n, 2 * sizeof *ranks);
+    int64_t m = 0;
+    int rc = values && ranks ? NS_OK : ns_oom(err, "ranks of heads");
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        if (!isnan(a[i]) && !isnan(b[i])) {
+            values[m] = a[i];
+            values[n + m++] = b[i];
+        }
+    rc = rc != NS_OK ? rc : ns_ranks(values, m, ranks, err);
+    rc = rc != NS_OK ? rc : ns_ranks(values + n, m, ranks + n, err);
+    if (rc == NS_OK)
+        *out = correlation(ranks, ranks + n, m);
+    free(values);
+    free(ranks);
+    return rc;
 }
 
 ns_score_shares ns_score_spread(const float *score, int64_t n)

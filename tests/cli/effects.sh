@@ -35,6 +35,7 @@ cat >train.json <<'END'
 END
 "$NEEDLESCOPE" score m --cases c.jsonl -o s.h5 --resamples 20 >out 2>err || fail "scores: $(cat err)"
 "$NEEDLESCOPE" score other --cases d.jsonl -o s2.h5 --resamples 0 >out 2>err
+"$NEEDLESCOPE" score m --cases d.jsonl -o t.h5 --resamples 20 >out 2>err || fail "scores: $(cat err)"
 run record m --cases c.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o r.h5
 run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
 mkdir runs

@@ -112,6 +112,8 @@ refuses "$studies" export csv @ -o out.csv
 refuses "$studies" export latex @ -o out.tex
 refuses "$studies" export notebook @ -o out.ipynb
 refuses "$studies" emergence @
+refuses "$studies" compare scores.h5 @
+refuses "$studies" export heads @ -o out.json
 refuses "$studies" laziness @
 refuses "$studies" ablate model --cases cases.jsonl --scores @
 refuses "$studies" patch model --cases twins.jsonl --scores @

@@ -79,7 +79,7 @@ declare -A lines=(
     [text]="cases needle --model $in/told --lengths 600 --depths .5 --value-types numbers --templates noise -o out"
     [tokenize]="tokenize $in/told Hello" [score]="score $model --cases $few --resamples 2 -o out"
     [record]="record $model --cases $few --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $few -o out"
-    [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5"
+    [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5" [compare]="compare $in/study.h5 $in/scores.h5 --permutations 3"
     [laziness]="laziness $in/windows.h5 --arm planted" [figure]="figure heads $in/scores.h5 -o out.png"
     [births]="figure births $in/study.h5 -o out.svg" [csv]="export csv $in/scores.h5 -o out"
     [latex]="export latex $in/scores.h5 -o out" [notebook]="export notebook $in/scores.h5 -o out.ipynb"

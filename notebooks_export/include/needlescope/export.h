@@ -46,5 +46,13 @@ NS_API NS_MUST_CHECK int ns_export_latex(ns_study *, const char *path, const ns_
  * PNG (none in a build that draws no figures). Provenance in metadata.needlescope. */
 NS_API NS_MUST_CHECK int ns_export_notebook(ns_study *, const char *path, const ns_export_params *, ns_error *);
 
+/* A list of heads of one checkpoint, the last that was scored of params->run (which must be named where there are several), by
+ * params->scores[0], in another program's form (head_list.h): retrieval_head, locos (a number for each case where the score is of cases),
+ * target_heads (params->top targets), qrhead (all heads), names (params->top), duo (of KV heads the best query head's number; config.json
+ * is written beside). *n: heads that it lists. NS_E_ARG where the smallest are the best: those programs take the largest. The provenance
+ * stands beside it, as of a CSV. */
+NS_API NS_MUST_CHECK int ns_export_heads(ns_study *, const char *path, const char *format, const ns_export_params *, int64_t *n,
+                                         ns_error *);
+
 NS_END
 #endif
