@@ -59,19 +59,21 @@ MODELS = {
                                                  rope_scaling=dict(YARN, beta_fast=32.0, beta_slow=1.0, truncate=False)), False),
     "gpt2": (A.GPT2, hf.GPT2Config, GPT2, False),            # transformers' reader takes n_positions for 1024
 }
-# Types of matrices; rows here are of 64 and 96, so K-quants (256) are the business of the real files.
+# Types of matrices; rows here are of 64 and 96, so types of 256 numbers a block are the business of formats.py and the real files.
 TYPES = {"F32": None, "F16": gguf.GGMLQuantizationType.F16, "Q8_0": gguf.GGMLQuantizationType.Q8_0, "Q5_1": gguf.GGMLQuantizationType.Q5_1}
 T = 40
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "gguf.md")
 
 
-def make(config_class, keys):
+def make(config_class, keys, wider=None, sd=.15):
+    """wider: sizes in the place of GPT-2's, or of all others'."""
     torch.manual_seed(4)
-    sizes = {} if config_class is hf.GPT2Config else SIZES
-    model = hf.AutoModelForCausalLM.from_config(config_class(**{**sizes, **keys}), attn_implementation="eager").eval()
+    of_gpt2 = config_class is hf.GPT2Config
+    sizes = {**({} if of_gpt2 else SIZES), **keys, **((wider or {}).get(of_gpt2, {}))}
+    model = hf.AutoModelForCausalLM.from_config(config_class(**sizes), attn_implementation="eager").eval()
     with torch.no_grad():
         for p in model.parameters():
-            p.copy_(p + torch.randn(p.shape) * .1 if p.dim() == 1 else torch.randn(p.shape) * .15)
+            p.copy_(p + torch.randn(p.shape) * .1 if p.dim() == 1 else torch.randn(p.shape) * sd)
     return model
 
 
@@ -200,7 +202,12 @@ def add_config(w, arch, c):
         w.add_logit_scale(c.logits_scaling)
 
 
-def write(path, arch, model, kind):
+def quantized(data, kind):
+    """(raw, kind): codes of a matrix."""
+    return gguf.quantize(data, kind), kind
+
+
+def write(path, arch, model, kind, code=quantized):
     """The file; and the model gets the weights that it holds."""
     c, names = model.config, gguf.get_tensor_name_map(arch, model.config.num_hidden_layers)
     w = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch])
@@ -211,9 +218,9 @@ def write(path, arch, model, kind):
         data = torch.stack(views) if len(views) > 1 else views[0]
         data = np.ascontiguousarray(stored(arch, c, name, data.detach().numpy()), dtype=np.float32)
         if kind is not None and data.ndim > 1 and not name.endswith("bias"):
-            data = gguf.quantize(data, kind)
-            w.add_tensor(full, data, raw_dtype=kind)
-            data = gguf.dequantize(data, kind).astype(np.float32)
+            raw, of = code(data, kind)
+            w.add_tensor(full, raw, raw_dtype=of)
+            data = gguf.dequantize(raw, of).astype(np.float32)
         else:
             w.add_tensor(full, data)
         back = torch.from_numpy(np.ascontiguousarray(unstored(arch, c, name, data)))
@@ -265,4 +272,5 @@ def main():
         check_page()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -134,23 +134,32 @@ def scan(tool, fixture, work):
     return tables[0] != tables[1], len(tables[0])
 
 
-def nanogpt(tool, bias, work):
-    """A nanoGPT ckpt.pt, which says itself what it is, against transformers' GPT-2 with the same numbers: matrices turned, exact GELU."""
+def nanogpt_model(bias, dtype=torch.float32):
+    """(transformers' GPT-2, the ckpt.pt of nanoGPT with the same numbers: matrices turned, exact GELU)."""
     torch.manual_seed(5)
     sizes = dict(n_layer=3, n_head=4, n_embd=48, vocab_size=96)
     model = GPT2LMHeadModel(GPT2Config(**sizes, n_positions=40, activation_function="gelu")).eval()
-    sd, turned, out = model.state_dict(), ("c_attn.weight", "c_proj.weight", "c_fc.weight"), os.path.join(work, "out")
+    sd, turned = model.state_dict(), ("c_attn.weight", "c_proj.weight", "c_fc.weight")
     with torch.no_grad():
         for name, w in sd.items():
             if w.ndim == 1:
                 w.add_(torch.randn_like(w) / 8)
             if not bias and name.endswith(".bias"):
                 w.zero_()
-    state = {f"_orig_mod.{k}": v.t().contiguous() if k.endswith(turned) else v for k, v in sd.items() if bias or not k.endswith(".bias")}
-    os.makedirs(out)
+            w.copy_(w.to(dtype))
+    state = {f"_orig_mod.{k}": (v.t().contiguous() if k.endswith(turned) else v).to(dtype) for k, v in sd.items()
+             if bias or not k.endswith(".bias")}
     arguments = sizes | dict(block_size=40, bias=bias, dropout=0.0)
-    torch.save({"model": state, "optimizer": {"state": {}}, "model_args": arguments, "iter_num": 7, "best_val_loss": torch.tensor(1.5),
-                "config": {"device": "cuda"}}, os.path.join(out, "ckpt.pt"))
+    return model, {"model": state, "optimizer": {"state": {}}, "model_args": arguments, "iter_num": 7,
+                   "best_val_loss": torch.tensor(1.5), "config": {"device": "cuda"}}
+
+
+def nanogpt(tool, bias, work):
+    """A nanoGPT ckpt.pt, which says itself what it is, against transformers."""
+    model, checkpoint = nanogpt_model(bias)
+    out = os.path.join(work, "out")
+    os.makedirs(out)
+    torch.save(checkpoint, os.path.join(out, "ckpt.pt"))
     cases, path = os.path.join(work, "cases.jsonl"), os.path.join(work, "rec.h5")
     case_file(cases, 96)
     said = call(tool, "record", out, "--cases", cases, "--at", "hook_logits", "--rows", "all", "--dtype", "f32", "-o", path)
@@ -206,4 +215,5 @@ def main():
     return failed != 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -297,11 +297,12 @@ static int check_slopes(const ns_arch *a, const ns_checkpoint *c, int64_t layer,
         return NS_OK;
     if (ns_view_count(&t->view) != r->heads.n_heads)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is not of %lld heads", t->file, t->name, (long long)r->heads.n_heads);
+    const double least = t->view.dtype == NS_F16 ? 0x1p-25 : 0;        /* half of what its smallest numbers are apart */
     int rc = NS_OK;
     for (int64_t h = 0; h < r->heads.n_heads && rc == NS_OK; h++) {
         float stored;
         rc = ns_tensor_read_f32(t, h, 1, &stored, err);
-        if (rc == NS_OK && !(fabs((double)stored - r->slope[h]) <= r->slope[h] / 128))
+        if (rc == NS_OK && !(fabs((double)stored - r->slope[h]) <= r->slope[h] / 128 + least))
             rc = ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %g for head %lld, whose decay is e^-%g: it is damaged, or of another layer",
                          t->file, t->name, (double)stored, (long long)h, r->slope[h]);
     }
