@@ -142,7 +142,7 @@ class _Seed(c.Structure):
 
 
 class _BackwardParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+    _fields_ = [("size", c.c_size_t), ("cancelled", _CANCELLED), ("user", c.c_void_p), ("walker", c.c_void_p)]
 
 
 class _ForwardParams(c.Structure):

@@ -1,263 +1,190 @@
-/* backward.c - ns_backward: forward through the layers keeping what enters each, then each layer again on a tape and back.
+/* backward.c - ns_backward: forward through the layers keeping what enters each, and back.
  *
- * x_0 -> x_1 ... x_(deepest + 1) -> final norm and logits of the rows that are seeded;  dx -> ... -> dx_0, points read on the way. */
-#include <needlescope/backward.h>
-
-#include "model/tape.h"
+ * x_0 -> x_1 ... x_(deepest + 1) -> final norm and logits of the rows that are seeded;  dx -> ... -> dx_0, points read on the way.
+ * The last layers, as many as there is memory for, stand on one tape and run once; each layer before them runs again, on a tape of its own,
+ * when its turn comes. Which layer is which changes no bit. */
+#include "model/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct run {
-    ns_pass       p;
-    ns_scratch    scratch;
-    ns_tape       tape;
-    ns_band       band;
-    ns_session   *s;
-    ns_member     member;
-    ns_watch      watch;
-    float        *inputs;                      /* [deepest + 2][n, D]: what enters each layer, and what leaves the last */
-    float        *dx;                          /* [n, D] */
-    ns_sheet     *begin;                       /* of the layer at hand: what enters it */
-    int64_t       n, D, deepest;               /* the last layer that is walked; -1: none */
-    int64_t       first, last;                 /* rows of the final norm and logits; first = last: none */
-    const ns_backward_params *params;
-} run;
-
-/* ---- seeds ---- */
-
-static bool goes_through(ns_point p)
-{
-    return p != NS_POINT_RESULT && p != NS_POINT_EXPERTS && p != NS_POINT_SSM_STATE;
-}
-
-static bool is_final(ns_point p)
-{
-    return p == NS_POINT_LN_FINAL || p == NS_POINT_LOGITS;
-}
-
-static bool find_point(const ns_arch *arch, const char *name, ns_point *point, int64_t *layer)
-{
-    char at[128];
-    for (int p = 0; p < NS_N_POINTS; p++)
-        for (int64_t l = -1; l < arch->n_layers; l++) {
-            ns_point_format((ns_point)p, l, at, sizeof at);
-            if (ns_point_exists(arch, (ns_point)p, l) && strcmp(at, name) == 0) {
-                *point = (ns_point)p;
-                *layer = l;
-                return true;
-            }
-        }
-    return false;
-}
-
-static int place_seed(run *r, const ns_seed *given, ns_placed_seed *out)
-{
-    ns_error *const err = r->p.err;
-    if (!given->at || !find_point(r->p.arch, given->at, &out->point, &out->layer))
-        return ns_fail(err, NS_E_ARG, "seed '%.80s': this model has no such point (inspect --points lists them)",
-                       given->at ? given->at : "");
-    if (!goes_through(out->point))
-        return ns_fail(err, NS_E_ARG, "seed '%s': this point is not walked back by itself", given->at);
-    if (out->point == NS_POINT_PATTERN && ns_arch_row_kind(r->p.arch, out->layer) == NS_ROW_UNROLLED)
-        return ns_fail(err, NS_E_ARG, "seed '%s': rows of a recurrence have gradients and take no seed: seed hook_z, these rows times v",
-                       given->at);
-    if (given->row0 < 0 || given->n_rows < 1 || given->row0 > r->n - given->n_rows)
-        return ns_fail(err, NS_E_ARG, "seed '%s': rows %lld to %lld of a session of %lld tokens", given->at, (long long)given->row0,
-                       (long long)(given->row0 + given->n_rows - 1), (long long)r->n);
-    if (!given->values)
-        return ns_fail(err, NS_E_ARG, "seed '%s' has no values", given->at);
-    out->seed = given;
-    return NS_OK;
-}
-
-static void reach(run *r, ns_point point, int64_t layer, int64_t row0, int64_t row1)
-{
-    if (is_final(point)) {
-        const bool none = r->first == r->last;
-        r->first = none || row0 < r->first ? row0 : r->first;
-        r->last = none || row1 > r->last ? row1 : r->last;
-        r->deepest = r->p.arch->n_layers - 1;
-    } else if (layer > r->deepest) {
-        r->deepest = layer;
-    }
-}
-
-static const ns_placed_seed *last_seed(const run *r)
-{
-    const ns_placed_seed *last = NULL;
-    for (int64_t i = 0; i < r->watch.n_seeds; i++) {
-        const ns_placed_seed *const s = &r->watch.seeds[i];
-        if (!last || ns_pass_place(r->p.arch, s->point, s->layer) > ns_pass_place(r->p.arch, last->point, last->layer))
-            last = s;
-    }
-    return last;
-}
-
-static bool names_up_to(const ns_arch *arch, const char *glob, int64_t last)
-{
-    char at[128];
-    for (int p = 0; p < NS_N_POINTS; p++)
-        for (int64_t l = -1; l < arch->n_layers; l++) {
-            ns_point_format((ns_point)p, l, at, sizeof at);
-            if (ns_point_exists(arch, (ns_point)p, l) && ns_pass_place(arch, (ns_point)p, l) <= last && ns_glob(glob, at))
-                return true;
-        }
-    return false;
-}
-
-/* torch.autograd.grad refuses what was not used, too. */
-static int check_reached(run *r)
-{
-    int n = 0;
-    const ns_hook *const list = ns_hooks_list(r->p.hooks, &n);
-    const ns_placed_seed *const last = last_seed(r);
-    r->watch.last = ns_pass_place(r->p.arch, last->point, last->layer);
-    for (int i = 0; i < n; i++)
-        if (!names_up_to(r->p.arch, list[i].at, r->watch.last))
-            return ns_fail(r->p.err, NS_E_ARG, "'%s' lies behind the seed at %s, which does not depend on it: there is no derivative",
-                           list[i].at, last->seed->at);
-    return NS_OK;
-}
-
-static int place_seeds(run *r, const ns_seed *seeds, int64_t n)
-{
-    if (n < 1)
-        return ns_fail(r->p.err, NS_E_ARG, "no seed: nothing has a derivative");
-    r->watch.seeds = ns_alloc_array((size_t)n, sizeof *r->watch.seeds);
-    if (!r->watch.seeds)
-        return ns_oom(r->p.err, "seeds");
-    r->watch.n_seeds = n;
-    int rc = NS_OK;
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        ns_placed_seed *const s = &r->watch.seeds[i];
-        rc = place_seed(r, &seeds[i], s);
-        if (rc == NS_OK)
-            reach(r, s->point, s->layer, seeds[i].row0, seeds[i].row0 + seeds[i].n_rows);
-    }
-    return rc;
-}
-
-static int check_wanted(run *r)
-{
-    int n = 0;
-    const ns_hook *const list = ns_hooks_list(r->p.hooks, &n);
-    for (int i = 0; i < n; i++)
-        if (list[i].edit)
-            return ns_fail(r->p.err, NS_E_ARG, "'%s' edits: on the way back hooks read", list[i].at);
-    for (int p = 0; p < NS_N_POINTS; p++)
-        for (int64_t l = -1; l < r->p.arch->n_layers; l++)
-            if (!goes_through((ns_point)p) && ns_hooks_any(r->p.hooks, (ns_point)p, l))
-                return ns_fail(r->p.err, NS_E_ARG, "%s: this point is not walked back by itself", ns_point_name((ns_point)p));
-    return NS_OK;
-}
-
 /* ---- a layer, forward on a tape; and back ---- */
 
-static float *input_of(const run *r, int64_t layer)
+static float *input_of(const ns_walk *r, int64_t layer)
 {
-    return r->inputs + layer * r->n * r->D;
+    return r->w->inputs.data + layer * r->n * r->D;
 }
 
-static int on_tape(run *r, int64_t layer, const ns_layer_weights *w)
+static int begin_tape(ns_walk *r, int64_t layer)
 {
-    int rc = ns_tape_begin(&r->band, &r->p, &r->tape, &r->member, 1);
-    if (rc != NS_OK)
-        return rc;
+    const int rc = ns_tape_begin(&r->band, &r->p, &r->w->tape, &r->member, 1);
     r->begin = r->band.x;
-    memcpy(r->begin->data, input_of(r, layer), (size_t)(r->n * r->D) * sizeof(float));
-    return ns_tape_layer(&r->band, layer, w);
-}
-
-static int forward_layer(run *r, int64_t layer, const ns_layer_weights *w)
-{
-    const int rc = on_tape(r, layer, w);
     if (rc == NS_OK)
-        memcpy(input_of(r, layer + 1), r->band.x->data, (size_t)(r->n * r->D) * sizeof(float));
+        memcpy(r->begin->data, input_of(r, layer), (size_t)(r->n * r->D) * sizeof(float));
     return rc;
 }
 
-/* dx of what the layer gives becomes that of what enters it. */
-static int back_layer(run *r, int64_t layer, const ns_layer_weights *w)
+static int on_tape(ns_walk *r, int64_t layer, ns_layer_weights *own)
 {
-    ns_layer_weights own = *w;
-    bool fresh;
-    int rc = ns_weights_turn(r->p.model, layer, &own, r->p.err);
-    rc = rc != NS_OK ? rc : on_tape(r, layer, &own);
-    const ns_cols begin = {r->begin, 0, r->D};
-    float *const to = rc == NS_OK ? ns_grad_into(&r->band, ns_band_x(&r->band), &fresh) : NULL;
-    if (to) {
-        memcpy(to, r->dx, (size_t)(r->n * r->D) * sizeof *to);
-        rc = ns_tape_back(&r->band);
+    r->w->marks[layer] = r->w->tape.n_steps;
+    return ns_tape_layer(&r->band, layer, own);
+}
+
+/* How much the tape of this layer took. */
+static void measure(ns_walk *r)
+{
+    int64_t floats = 0;
+    for (int i = 0; i < r->band.used; i++)
+        floats += r->w->layers.sheets[i]->rows * r->w->layers.sheets[i]->ld;
+    r->w->row_floats = floats / r->n + 1 > r->w->row_floats ? floats / r->n + 1 : r->w->row_floats;
+}
+
+static int forward_layer(ns_walk *r, int64_t layer, ns_layer_weights *own)
+{
+    int rc = begin_tape(r, layer);
+    rc = rc != NS_OK ? rc : on_tape(r, layer, own);
+    if (rc == NS_OK) {
+        measure(r);
+        memcpy(input_of(r, layer + 1), r->band.x->data, (size_t)(r->n * r->D) * sizeof(float));
     }
-    float *const from = to && rc == NS_OK ? ns_grad_onto(&r->band, begin) : NULL;
+    return rc;
+}
+
+/* Bytes that the model leaves of its memory. */
+static int64_t room_of(const ns_model *m)
+{
+    return m->streamed ? 0 : m->memory - m->weight_bytes;
+}
+
+/* W^T stay for the caller's next pass while they take no more than a quarter of the room. */
+static bool stays(ns_walker *w, int64_t numbers)
+{
+    const int64_t bytes = numbers * (int64_t)sizeof(float);
+    const bool fits = w->lasts && w->turned + bytes <= room_of(w->model) / 4;
+    w->turned += fits ? bytes : 0;
+    return fits;
+}
+
+static bool is_turned(const ns_layer_weights *own)
+{
+    const ns_branch_weights *const first = &own->branch[0][0];
+    for (int i = 0; i < first->n_packed; i++)
+        if (first->packed[i].turned)
+            return true;
+    return false;
+}
+
+/* dx of what the layer gives becomes that of what enters it; within the tail it stays on the tape. */
+static int back_layer(ns_walk *r, int64_t layer, ns_layer_weights *own)
+{
+    const ns_model *const m = r->p.model;
+    const bool was = is_turned(own), enters = layer == r->deepest || layer < r->tail, leaves = layer <= r->tail;
+    bool fresh;
+    r->band.layer = layer;
+    int rc = ns_weights_turn(m, layer, own, r->p.err);
+    float *const to = rc == NS_OK && enters ? ns_grad_into(&r->band, ns_band_x(&r->band), &fresh) : NULL;
+    if (to)
+        memcpy(to, r->w->dx.data, (size_t)(r->n * r->D) * sizeof *to);
+    rc = rc != NS_OK ? rc : r->band.rc != NS_OK ? r->band.rc : ns_tape_back(&r->band, r->w->marks[layer]);
+    const ns_cols begin = {r->begin, 0, r->D};
+    const float *const from = rc == NS_OK && leaves ? ns_grad_onto(&r->band, begin) : NULL;
     if (from)
-        memcpy(r->dx, from, (size_t)(r->n * r->D) * sizeof *from);
-    ns_weights_unturn(r->p.arch, layer, &own);
+        memcpy(r->w->dx.data, from, (size_t)(r->n * r->D) * sizeof *from);
+    if (!was && !(rc == NS_OK && stays(r->w, ns_weights_layer_size(r->p.arch, m->checkpoint, layer).numbers)))
+        ns_weights_unturn(m, layer, own);
     return rc != NS_OK ? rc : r->band.rc;
 }
 
-/* The weights of a layer, of a streamed model for as long as they are needed. */
-static int with_weights(run *r, int64_t layer, int (*fn)(run *, int64_t, const ns_layer_weights *))
+static int again_and_back(ns_walk *r, int64_t layer, ns_layer_weights *own)
+{
+    int rc = begin_tape(r, layer);
+    rc = rc != NS_OK ? rc : on_tape(r, layer, own);
+    return rc != NS_OK ? rc : back_layer(r, layer, own);
+}
+
+/* Of a streamed model the weights are there for as long as the layer needs them. */
+static int with_weights(ns_walk *r, int64_t layer, int (*fn)(ns_walk *, int64_t, ns_layer_weights *))
 {
     const ns_model *const m = r->p.model;
     ns_layer_weights streamed = {0};
     if (r->params && r->params->cancelled && r->params->cancelled(r->params->user))
         return NS_STOP;
     if (!m->streamed)
-        return fn(r, layer, &m->layers[layer]);
+        return fn(r, layer, &r->w->own[layer]);
     int rc = ns_weights_layer(m, layer, &streamed, r->p.err);
-    if (rc == NS_OK)
-        rc = fn(r, layer, &streamed);
+    ns_layer_weights own = streamed;
+    if (rc == NS_OK) {
+        rc = ns_weights_own(m, layer, &own, r->p.err);
+        rc = rc != NS_OK ? rc : fn(r, layer, &own);
+        ns_weights_disown(m, layer, &own);
+    }
     ns_weights_layer_free(&streamed);
     return rc;
 }
 
-/* ---- the final norm and the logits of the seeded rows ---- */
+/* ---- the final norm and the logits of the seeded rows, on their own tape ---- */
 
-static int back_final_rows(run *r, const ns_weight *head)
+static int back_final_rows(ns_walk *r, const ns_weight *head)
 {
     const int64_t n = r->last - r->first;
-    float *const x = input_of(r, r->deepest + 1) + r->first * r->D, *const dx = r->dx + r->first * r->D;
+    const float *const from = r->tail <= r->deepest ? r->band.x->data : input_of(r, r->deepest + 1);
+    float *const dx = r->w->dx.data + r->first * r->D;
     const ns_member rows = {.s = r->s, .begin = r->first, .end = r->last};
-    int rc = ns_tape_begin(&r->band, &r->p, &r->tape, &rows, 1);
+    ns_band b;
+    int rc = ns_tape_begin(&b, &r->p, &r->w->final_tape, &rows, 1);
     if (rc != NS_OK)
         return rc;
-    const ns_cols begin = ns_band_x(&r->band);
-    memcpy(r->band.x->data, x, (size_t)(n * r->D) * sizeof *x);
-    r->band.layer = -1;
-    ns_tape_logits(&r->band, head);
-    rc = r->band.rc != NS_OK ? r->band.rc : ns_tape_back(&r->band);
-    const float *const from = rc == NS_OK ? ns_grad_onto(&r->band, begin) : NULL;
-    for (int64_t i = 0; from && i < n * r->D; i++)
-        dx[i] += from[i];
-    return rc != NS_OK ? rc : r->band.rc;
+    const ns_cols begin = ns_band_x(&b);
+    memcpy(b.x->data, from + r->first * r->D, (size_t)(n * r->D) * sizeof *from);
+    b.layer = -1;
+    ns_tape_logits(&b, head);
+    rc = b.rc != NS_OK ? b.rc : ns_tape_back(&b, 0);
+    const float *const by = rc == NS_OK ? ns_grad_onto(&b, begin) : NULL;
+    for (int64_t i = 0; by && i < n * r->D; i++)
+        dx[i] += by[i];
+    return rc != NS_OK ? rc : b.rc;
 }
 
-static int back_final(run *r)
+static int with_head(ns_walk *r)
 {
     const ns_model *const m = r->p.model;
-    ns_weight own = m->head, streamed = {0};
+    ns_weight streamed = {0}, own;
     int rc = m->streamed ? ns_weights_head(m, &streamed, r->p.err) : NS_OK;
-    own = m->streamed ? streamed : own;
-    rc = rc != NS_OK ? rc : ns_weight_turned(m, &own, r->p.err);
+    own = m->streamed ? streamed : m->head;
+    own.turned = r->w->head.turned;
+    rc = rc != NS_OK || own.turned ? rc : ns_weight_turned(m, &own, r->p.err);
     rc = rc != NS_OK ? rc : back_final_rows(r, &own);
-    free(own.turned);
+    if (own.turned == r->w->head.turned || (rc == NS_OK && stays(r->w, own.n * own.k)))
+        r->w->head.turned = own.turned;
+    else
+        free(own.turned);
     ns_weight_free(&streamed);
+    return rc;
+}
+
+static int back_final(ns_walk *r)
+{
+    r->w->final.worker = r->w->layers.worker;
+    r->w->final.n_workers = r->w->layers.n_workers;
+    r->p.scratch = &r->w->final;
+    r->w->final_tape.watch = &r->watch;
+    const int rc = r->logits ? with_head(r) : back_final_rows(r, NULL);
+    r->p.scratch = &r->w->layers;
     return rc;
 }
 
 /* ---- the embedding: what is left of dx ---- */
 
-static int back_embed(run *r)
+static int back_embed(ns_walk *r)
 {
     const ns_point points[] = {NS_POINT_EMBED, NS_POINT_POS_EMBED};
+    float *const dx = r->w->dx.data;
     int rc = NS_OK;
     for (int i = 0; i < 2 && rc == NS_OK; i++) {
         for (int64_t s = 0; s < r->watch.n_seeds; s++)
             if (r->watch.seeds[s].point == points[i])
-                rc = rc != NS_OK ? rc : ns_seed_add(&r->p, &r->watch.seeds[s], r->dx, r->D, r->D, 0);
-        ns_view v = ns_view_of(r->dx, NS_F32, 2, (int64_t[]){r->n, r->D});
+                rc = rc != NS_OK ? rc : ns_seed_add(&r->p, &r->watch.seeds[s], dx, r->D, r->D, 0);
+        ns_view v = ns_view_of(dx, NS_F32, 2, (int64_t[]){r->n, r->D});
         if (rc == NS_OK && ns_point_exists(r->p.arch, points[i], -1) && ns_hooks_any(r->p.hooks, points[i], -1))
             rc = ns_deliver(&r->p, 0, points[i], -1, 0, &v, NULL, 0);
     }
@@ -275,88 +202,169 @@ static int check_session(const ns_model *m, const ns_session *s, ns_error *err)
                                                : NS_OK;
 }
 
-static int need_memory(run *r)
+static int need_memory(ns_walk *r)
 {
     size_t inputs = 0;
-    const bool fits = ns_mul_size((size_t)(r->deepest + 2), (size_t)(r->n * r->D), &inputs);
-    r->inputs = fits ? ns_alloc_array(inputs, sizeof *r->inputs) : NULL;
-    r->dx = ns_alloc_array((size_t)(r->n * r->D), sizeof *r->dx);
-    r->scratch.n_workers = ns_pool_size(r->p.engine->pool);
-    r->scratch.worker = ns_alloc_array((size_t)r->scratch.n_workers, sizeof *r->scratch.worker);
-    return r->inputs && r->dx && r->scratch.worker ? NS_OK : ns_oom(r->p.err, "the inputs of the layers: use fewer tokens");
+    const bool fits = ns_mul_size((size_t)(r->deepest + 2), (size_t)(r->n * r->D), &inputs) && inputs <= INT64_MAX / sizeof(float);
+    if (!fits || !ns_buffer_need(&r->w->inputs, (int64_t)inputs, NULL) || !ns_buffer_need(&r->w->dx, r->n * r->D, NULL))
+        return ns_oom(r->p.err, "the inputs of the layers: use fewer tokens");
+    memset(r->w->dx.data, 0, (size_t)(r->n * r->D) * sizeof(float));
+    return NS_OK;
 }
 
 /* Without the hooks: on the way there nobody reads. */
-static int embed(run *r)
+static int embed(ns_walk *r)
 {
     const ns_hooks *const wanted = r->p.hooks;
     r->p.hooks = NULL;
     const int rc = ns_pass_embed(&r->p, 0);
     r->p.hooks = wanted;
     if (rc == NS_OK)
-        memcpy(r->inputs, r->s->x, (size_t)(r->n * r->D) * sizeof *r->inputs);
+        memcpy(input_of(r, 0), r->s->x, (size_t)(r->n * r->D) * sizeof(float));
     return rc;
 }
 
-static int all_used(const run *r)
+/* The last layer goes straight back. From a walker's third walk on so do more of them, as far as the memory goes and the layers seen so far
+ * tell. Not before: memory that was never touched costs more than running a layer again once or twice. Weights that stream are gone by then. */
+static bool tail_fits(const ns_walk *r, int64_t layer)
 {
-    for (int64_t i = 0; i < r->watch.n_seeds; i++)
-        if (!r->watch.seeds[i].used)
-            return ns_fail(r->p.err, NS_E_UNSUPPORTED, "seed '%s': this branch does not pass through the point on its way back",
-                           r->watch.seeds[i].seed->at);
-    return NS_OK;
+    const int64_t layers = r->deepest + 2 - layer, inputs = (r->deepest + 2) * r->n * r->D * (int64_t)sizeof(float);
+    if (r->p.model->streamed)
+        return false;
+    return layer == r->deepest || (r->w->n_walks > 1 &&
+           layers * r->w->row_floats * r->n * (int64_t)sizeof(float) <= room_of(r->p.model) * 3 / 4 - inputs);
 }
 
-static int walk(run *r)
+static int walk_there(ns_walk *r)
 {
     int rc = embed(r);
-    for (int64_t l = 0; l <= r->deepest && rc == NS_OK; l++)
-        rc = with_weights(r, l, forward_layer);
-    r->tape.watch = &r->watch;
+    r->tail = r->deepest + 1;
+    for (int64_t l = 0; l <= r->deepest && rc == NS_OK; l++) {
+        if (l < r->tail && tail_fits(r, l)) {
+            r->tail = l;
+            r->w->tape.watch = &r->watch;
+            rc = begin_tape(r, l);
+        }
+        if (rc == NS_OK)
+            rc = with_weights(r, l, l < r->tail ? forward_layer : on_tape);
+    }
+    return rc;
+}
+
+static int walk(ns_walk *r)
+{
+    r->p.scratch = &r->w->layers;
+    int rc = walk_there(r);
+    r->w->tape.watch = &r->watch;
     if (rc == NS_OK && r->first < r->last)
         rc = back_final(r);
     for (int64_t l = r->deepest; l >= 0 && rc == NS_OK; l--)
-        rc = with_weights(r, l, back_layer);
+        rc = with_weights(r, l, l < r->tail ? again_and_back : back_layer);
+    r->w->tape.watch = r->w->final_tape.watch = NULL;
+    r->w->n_walks++;
     rc = rc != NS_OK ? rc : back_embed(r);
-    return rc != NS_OK ? rc : all_used(r);
+    return rc != NS_OK ? rc : ns_walk_all_used(r);
 }
 
-static int run_backward(run *r, const ns_seed *seeds, int64_t n_seeds)
+static int run(ns_walk *r, const ns_seed *seeds, int64_t n_seeds)
 {
-    int rc = check_wanted(r);
-    rc = rc != NS_OK ? rc : place_seeds(r, seeds, n_seeds);
-    rc = rc != NS_OK ? rc : check_reached(r);
+    int rc = ns_walk_place(r, seeds, n_seeds);
     rc = rc != NS_OK ? rc : need_memory(r);
     rc = rc != NS_OK ? rc : ns_pass_rows(&r->p);
     return rc != NS_OK ? rc : walk(r);
+}
+
+/* ---- what several passes share ---- */
+
+static int own_layers(ns_walker *w, ns_error *err)
+{
+    const int64_t L = w->model->arch->n_layers;
+    int rc = NS_OK;
+    w->own = ns_alloc_array((size_t)L, sizeof *w->own);
+    w->marks = ns_alloc_array((size_t)L, sizeof *w->marks);
+    w->layers.n_workers = ns_pool_size(w->model->engine->pool);
+    w->layers.worker = ns_alloc_array((size_t)w->layers.n_workers, sizeof *w->layers.worker);
+    if (!w->own || !w->marks || !w->layers.worker)
+        return ns_oom(err, "a walk through the layers");
+    for (int64_t l = 0; l < L && rc == NS_OK && !w->model->streamed; l++) {
+        w->own[l] = w->model->layers[l];
+        rc = ns_weights_own(w->model, l, &w->own[l], err);
+    }
+    return rc;
+}
+
+int ns_walker_new(ns_walker **out, const ns_model *m, ns_error *err)
+{
+    *out = ns_alloc_array(1, sizeof **out);
+    if (!*out)
+        return ns_oom(err, "a walk through the layers");
+    **out = (ns_walker){.model = m, .lasts = true};
+    const int rc = own_layers(*out, err);
+    if (rc != NS_OK) {
+        ns_walker_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+void ns_walker_free(ns_walker *w)
+{
+    if (!w)
+        return;
+    for (int64_t l = 0; w->own && l < w->model->arch->n_layers; l++)
+        ns_weights_disown(w->model, l, &w->own[l]);
+    w->final.worker = NULL;                    /* the layers' */
+    ns_scratch_free(&w->layers);
+    ns_scratch_free(&w->final);
+    ns_tape_free(&w->tape);
+    ns_tape_free(&w->final_tape);
+    free(w->head.turned);
+    free(w->own);
+    free(w->marks);
+    free(w->inputs.data);
+    free(w->dx.data);
+    free(w);
+}
+
+static int walk_locked(ns_walk *r, const ns_seed *seeds, int64_t n_seeds)
+{
+    const ns_model *const m = r->p.model;
+    const ns_fpenv env = ns_fpenv_set();
+    if (m->streamed)
+        pthread_mutex_lock((pthread_mutex_t *)&m->lock);
+    const int rc = run(r, seeds, n_seeds);
+    if (m->streamed)
+        pthread_mutex_unlock((pthread_mutex_t *)&m->lock);
+    ns_fpenv_restore(env);
+    return rc;
 }
 
 int ns_backward(const ns_model *m, ns_session *s, const ns_seed *seeds, int64_t n_seeds, const ns_hooks *wanted,
                 const ns_backward_params *params, ns_error *err)
 {
     ns_error own;
-    run r = {.s = s, .n = s->n_tokens, .D = m->arch->d_model, .deepest = -1, .params = params};
+    ns_backward_params given = {.size = sizeof given};
+    int rc = params ? ns_sized_copy(&given, sizeof given, params, "ns_backward_params", err) : NS_OK;
+    ns_walk r = {.w = given.walker, .s = s, .n = s->n_tokens, .D = m->arch->d_model, .deepest = -1, .params = &given};
     r.p = (ns_pass){.model = m, .arch = m->arch, .hooks = wanted, .engine = m->engine, .math = m->engine->math, .sessions = &s,
-                    .n_sessions = 1, .scratch = &r.scratch, .err = err ? err : &own};
+                    .n_sessions = 1, .err = err ? err : &own};
     r.member = (ns_member){.s = s, .end = s->n_tokens};
-    int rc = check_session(m, s, r.p.err);
+    rc = rc != NS_OK ? rc : check_session(m, s, r.p.err);
     if (rc == NS_OK && wanted && wanted->n_layers != m->arch->n_layers)
         rc = ns_fail(r.p.err, NS_E_ARG, "hooks were made for %lld layers, this model has %lld", (long long)wanted->n_layers,
                      (long long)m->arch->n_layers);
+    if (rc == NS_OK && r.w && r.w->model != m)
+        rc = ns_fail(r.p.err, NS_E_ARG, "the walker belongs to another model");
+    rc = rc != NS_OK || r.w ? rc : ns_walker_new(&r.w, m, r.p.err);
     if (rc != NS_OK)
         return rc;
-    const ns_fpenv env = ns_fpenv_set();
-    if (m->streamed)
-        pthread_mutex_lock((pthread_mutex_t *)&m->lock);
-    rc = run_backward(&r, seeds, n_seeds);
-    if (m->streamed)
-        pthread_mutex_unlock((pthread_mutex_t *)&m->lock);
-    ns_fpenv_restore(env);
+    r.w->lasts = given.walker != NULL;
+    rc = walk_locked(&r, seeds, n_seeds);
     ns_pass_finish(&r.p, rc);
-    ns_tape_free(&r.tape);
+    r.p.scratch = NULL;
     ns_pass_free(&r.p);
+    if (!given.walker)
+        ns_walker_free(r.w);
     free(r.watch.seeds);
-    free(r.inputs);
-    free(r.dx);
     return rc;
 }

@@ -312,7 +312,7 @@ void ns_pass_finish(ns_pass *p, int rc)
     }
 }
 
-static void scratch_free(ns_scratch *s)
+void ns_scratch_free(ns_scratch *s)
 {
     ns_buffer *all[] = {&s->positions, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->tables, &s->carried,
                         &s->prepared.buffer};
@@ -331,7 +331,7 @@ static void scratch_free(ns_scratch *s)
 void ns_pass_free(ns_pass *p)
 {
     if (p->scratch)
-        scratch_free(p->scratch);
+        ns_scratch_free(p->scratch);
     ns_pass_free_ropes(p);
 }
 

@@ -77,10 +77,13 @@ void ns_weight_free(ns_weight *);
 void ns_weight_fill(ns_weight *, const float *W);
 void ns_weight_turn(ns_weight *, const float *W);                                      /* the second alone */
 void ns_weight_unpack(const ns_weight *, const ns_math *, float *W);
-/* turned.c: w->turned of one weight; of a layer whose lists then are *w's own, to be given back. */
+/* turned.c: w->turned of one weight. ns_weights_own: *w, a copy of the model's, gets lists of its own, given back by ns_weights_disown, after
+ * an error too; ns_weights_turn and _unturn fill and empty them (what is turned already stays). */
 int  ns_weight_turned(const ns_model *, ns_weight *, ns_error *);
-int  ns_weights_turn(const ns_model *, int64_t layer, ns_layer_weights *, ns_error *);
-void ns_weights_unturn(const ns_arch *, int64_t layer, ns_layer_weights *);
+int  ns_weights_own(const ns_model *, int64_t layer, ns_layer_weights *w, ns_error *);
+void ns_weights_disown(const ns_model *, int64_t layer, ns_layer_weights *own);
+int  ns_weights_turn(const ns_model *, int64_t layer, ns_layer_weights *own, ns_error *);
+void ns_weights_unturn(const ns_model *, int64_t layer, ns_layer_weights *own);
 int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error *);    /* *out = NULL for an absent tref */
 /* rows [first, first + n) of W[n_out, n_in], checked finite */
 int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);
@@ -234,6 +237,7 @@ typedef struct ns_scratch {
     int        n_workers;
 } ns_scratch;
 float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an error when memory is out */
+void   ns_scratch_free(ns_scratch *);          /* what it holds */
 
 ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
 int            ns_pass_embed(ns_pass *, int64_t session);      /* new rows of the session's x */

@@ -134,12 +134,12 @@ static bool any_written(ns_cols c)
     return c.sheet->grad && memchr(c.sheet->grad->written + c.first, 1, (size_t)c.n);
 }
 
-int ns_tape_back(ns_band *b)
+int ns_tape_back(ns_band *b, int64_t first)
 {
     ns_tape *const t = b->tape;
     const int64_t rows = b->rows;
-    for (int64_t i = t->n_steps - 1; i >= 0 && b->rc == NS_OK; i--) {
-        const ns_taped *const s = &t->steps[i];
+    while (t->n_steps > first && b->rc == NS_OK) {
+        const ns_taped *const s = &t->steps[--t->n_steps];
         b->rows = s->rows;                     /* of an expert: its own */
         if (s->always || any_written(s->out))
             s->back(b, s);

@@ -144,8 +144,9 @@ ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const ns_gains *si
 /* A band of `rows` rows without numbers; its sheets and gradients are those of the pass and the tape, again and again. */
 int     ns_tape_begin(ns_band *, ns_pass *, ns_tape *, const ns_member *, int n_members);
 int     ns_tape_layer(ns_band *, int64_t layer, const ns_layer_weights *);
-ns_cols ns_tape_logits(ns_band *, const ns_weight *head);      /* [rows, V] of the residual stream */
-/* From the derivatives that ns_grad_into was given to those of the first sheet and of the weights. */
-int     ns_tape_back(ns_band *);
+ns_cols ns_tape_logits(ns_band *, const ns_weight *head);      /* [rows, V] of the residual stream; [rows, D] normalised without a head */
+/* From the derivatives that ns_grad_into was given to those of the first sheet and of the weights, over the steps from number `first` on,
+ * which are then taken off the tape. */
+int     ns_tape_back(ns_band *, int64_t first);
 
 #endif

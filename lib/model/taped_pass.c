@@ -12,6 +12,8 @@ ns_cols ns_tape_logits(ns_band *b, const ns_weight *head)
     ns_cols x = ns_band_x(b);
     if (arch->final_norm.type != NS_NORM_NONE)
         x = ns_tape_hat(b, x, &arch->final_norm, &b->p->model->final, NS_POINT_LN_FINAL);
+    if (!head)
+        return x;
     x = ns_band_scale(b, ns_band_product(b, x, head, 0, head->n), arch->logit_scale);
     x = ns_band_softcap(b, x, arch->logit_softcap);
     ns_tape_show(b, NS_POINT_LOGITS, x, 0);

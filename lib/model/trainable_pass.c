@@ -76,7 +76,7 @@ int ns_trainable_forward(ns_trainable *t, const int32_t *tokens, int64_t sequenc
 int ns_trainable_back(ns_trainable *t, const int32_t *tokens, int64_t T, ns_error *err)
 {
     t->pass.err = err;
-    const int rc = ns_tape_back(&t->band);
+    const int rc = ns_tape_back(&t->band, 0);
     if (rc == NS_OK)
         each_row(t, t->begin, ns_grad_of(&t->band, t->begin), tokens, T, embed_back);
     return rc;

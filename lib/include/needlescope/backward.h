@@ -4,7 +4,8 @@
  *
  * as torch.autograd.grad(J, activation) gives it: whatever follows from the activation moves with it, softmax, norms and windows too. A
  * seed of one 1 at hook_logits gives the derivative of that logit. The layers' inputs are kept (n_layers x tokens x d_model numbers), and
- * each layer runs again on its way back. Same bits for any threads, CPU and --memory. */
+ * each layer runs again on its way back; from a walker's third pass on what is inside the last layers is kept too, as far as the model's
+ * memory (ns_model_params) goes. Same bits for any threads, CPU, --memory and pass. */
 #ifndef NEEDLESCOPE_BACKWARD_H
 #define NEEDLESCOPE_BACKWARD_H
 
@@ -21,10 +22,17 @@ typedef struct ns_seed {
     const float *values;             /* [n_rows, width] */
 } ns_seed;
 
+/* What passes over several sessions, one after the other, share: room, and the turned weights as far as memory goes. Not for two threads at
+ * once; the model must outlive it. */
+typedef struct ns_walker ns_walker;
+NS_API NS_MUST_CHECK int ns_walker_new(ns_walker **out, const ns_model *, ns_error *);
+NS_API void ns_walker_free(ns_walker *);
+
 typedef struct ns_backward_params {
     size_t size;
     bool (*cancelled)(void *user);   /* asked before each layer: true ends the pass with NS_STOP; or NULL */
     void  *user;
+    ns_walker *walker;               /* NULL: one of this call's own */
 } ns_backward_params;
 
 /* The session is a new one with its tokens appended, not a fork; it is spent. wanted: hooks that read; they are called as ns_forward calls

@@ -80,17 +80,36 @@ static int take_gradient(void *user, const ns_site *site, const ns_view *v, ns_e
     return NS_OK;
 }
 
-static float *gradient_of(const tiny *t, const int32_t *tokens, const float *weight)
+/* Adds up the bits of what is read, each by its place. */
+static int take_bits(void *user, const ns_site *site, const ns_view *v, ns_error *e)
 {
-    float *const out = calloc((size_t)(T * t->arch->d_model), sizeof *out);
+    (void)e;
+    uint64_t *const bits = user;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        for (int64_t i = 0; i < v->shape[1]; i++) {
+            uint32_t one;
+            memcpy(&one, ns_at(v, r, i, 0), sizeof one);
+            *bits += (uint64_t)one * (uint64_t)(2 * ((site->layer * 8 + site->point) * T * 4096 + (site->row0 + r) * 4096 + i) + 1);
+        }
+    return NS_OK;
+}
+
+/* [T, D], and behind them the bits of all that the residual stream was read as. */
+static float *gradient_of(const tiny *t, const int32_t *tokens, const float *weight, ns_walker *walker)
+{
+    float *const out = calloc((size_t)(T * t->arch->d_model) + 2, sizeof *out);
+    uint64_t bits = 0;
     const ns_seed seed = {.size = sizeof seed, .at = "hook_logits", .row0 = SEEDED, .n_rows = 1, .width = t->arch->vocab, .values = weight};
-    const ns_hook hook = {.size = sizeof hook, .at = "blocks.0.hook_resid_pre", .read = take_gradient, .user = out};
+    const ns_hook list[] = {{.size = sizeof *list, .at = "blocks.0.hook_resid_pre", .read = take_gradient, .user = out},
+                            {.size = sizeof *list, .at = "blocks.*.hook_resid_*", .read = take_bits, .user = &bits}};
+    const ns_backward_params params = {.size = sizeof params, .walker = walker};
     ns_hooks *hooks;
     ns_session *const session = session_of(t, tokens);
-    ok(ns_hooks_new(&hooks, t->arch, &hook, 1, &err));
-    ok(ns_backward(t->model, session, &seed, 1, hooks, NULL, &err));
+    ok(ns_hooks_new(&hooks, t->arch, list, 2, &err));
+    ok(ns_backward(t->model, session, &seed, 1, hooks, &params, &err));
     ns_hooks_free(hooks);
     ns_session_free(session);
+    memcpy(out + T * t->arch->d_model, &bits, sizeof bits);
     return out;
 }
 
@@ -106,6 +125,20 @@ static void make_direction(float *u, const float *g, int64_t n)
     }
     for (int64_t i = 0; i < n; i++)
         u[i] = (float)(0.7 * (double)g[i] / sqrt(of_g) + 0.7 * (double)u[i] / sqrt(of_u));
+}
+
+/* A walker's third pass runs the layers once and keeps them all, where there is memory: the bits are those of the first. */
+static void walk_again(const tiny *t, const char *name, const int32_t *tokens, const float *weight, const float *g, int64_t n)
+{
+    ns_walker *walker;
+    ok(ns_walker_new(&walker, t->model, &err));
+    for (int i = 0; i < 4; i++) {
+        float *const again = gradient_of(t, tokens, weight, walker);
+        if (memcmp(again, g, (size_t)n * sizeof *g))
+            fail_msg("%s: pass %d of a walker gives other bits", name, i);
+        free(again);
+    }
+    ns_walker_free(walker);
 }
 
 /* ---- every class ---- */
@@ -141,7 +174,8 @@ static void check_model(const char *name, const char *config, bool *seen)
     ns_rng rng = ns_rng_seed(9, 1);
     for (int64_t i = 0; i < V; i++)
         weight[i] = (float)ns_rng_normal(&rng);
-    float *const g = gradient_of(&t, tokens, weight);
+    float *const g = gradient_of(&t, tokens, weight, NULL);
+    walk_again(&t, name, tokens, weight, g, n + 2);
     make_direction(u, g, n);
     double analytic = 0;
     for (int64_t i = 0; i < n; i++)
@@ -154,10 +188,11 @@ static void check_model(const char *name, const char *config, bool *seen)
     const struct { int threads; const char *cpu; int64_t memory; } ways[] = {{3, NULL, 0}, {1, "scalar", 0}, {2, NULL, 1 << 16}};
     for (int i = 0; i < 3; i++) {
         tiny_open(&other, config, ways[i].threads, ways[i].cpu, ways[i].memory);
-        float *const again = gradient_of(&other, tokens, weight);
-        if (memcmp(again, g, (size_t)n * sizeof *g))
+        float *const again = gradient_of(&other, tokens, weight, NULL);
+        if (memcmp(again, g, (size_t)(n + 2) * sizeof *g))
             fail_msg("%s: way %d gives other bits", name, i);
         free(again);
+        walk_again(&other, name, tokens, weight, g, n + 2);
         tiny_close(&other);
     }
     free(g);
