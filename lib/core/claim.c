@@ -124,7 +124,7 @@ static void *renew(void *of)
     pthread_mutex_lock(&claim->mutex);
     while (!claim->over) {
         (void)futimens(claim->fd, NULL);
-        clock_gettime(CLOCK_REALTIME, &next);
+        clock_gettime(CLOCK_MONOTONIC, &next);
         next.tv_sec += RENEW;
         pthread_cond_timedwait(&claim->ended, &claim->mutex, &next);
     }
@@ -132,13 +132,18 @@ static void *renew(void *of)
     return NULL;
 }
 
-/* Signals are the host's threads' to take. Without a thread the claim holds all the same, but for other machines only a while. */
+/* Signals are the host's threads' to take. Without a thread the claim holds all the same, but for other machines only a while. A clock that
+ * is put back meanwhile holds up nothing. */
 static void begin_to_renew(ns_claim *claim)
 {
     sigset_t all, before;
+    pthread_condattr_t steady;
     sigfillset(&all);
     pthread_mutex_init(&claim->mutex, NULL);
-    pthread_cond_init(&claim->ended, NULL);
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&claim->ended, &steady);
+    pthread_condattr_destroy(&steady);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     claim->process = getpid();
     claim->renews = pthread_create(&claim->thread, NULL, renew, claim) == 0;
