@@ -1,6 +1,7 @@
 #!/bin/sh
-# scan_faults.sh PROGRAM JSON_OK - what disks, clocks and other people do to a scan: it is said, the other checkpoints are done, nothing is
-# left lying about, and the same command puts it right.
+# scan_faults.sh PROGRAM JSON_OK FAULTY - what disks, locks, clocks and other people do to a scan: it is said, the other checkpoints are
+# done, nothing is left lying about, and the same command puts it right.
+faulty=$(realpath "${3:-/dev/null}")
 . "$(dirname "$0")/common.sh"
 
 study() { "$NEEDLESCOPE" merge "$1" --json >merged 2>merge_err; "$JSON_OK" needlescope.merge/1 content_sha256 <merged; }
@@ -34,7 +35,31 @@ how='--cases cases.jsonl --probe retrieval_find'
     (ulimit -n 8 && exec "$NEEDLESCOPE" scan run $how -o few) >out 2>err
     [ $? -eq 75 ] && grep -q 'Too many open files' err || fail "too few file handles: exit $?: $(cat err)"
     again few 'too few file handles'
-    # a full disk, a quota and a disk that cannot be written, where one may be mounted
+    # a quota, as a full disk; locks that the file system does not have, or bars; a clock that goes back all the time
+    faults() { rm -f told; NS_FAULT=$1 NS_FAULT_TOLD=$dir/told LD_PRELOAD=$faulty "$NEEDLESCOPE" scan run $how -o "$1" >out 2>err; }
+    if NS_FAULT=clock NS_FAULT_TOLD=$dir/told LD_PRELOAD=$faulty date >/dev/null 2>&1 && [ -e told ] &&
+        LD_PRELOAD=$faulty "$NEEDLESCOPE" --version >/dev/null 2>&1; then
+        faults quota
+        [ $? -eq 74 ] && [ -e told ] && grep -q 'quota/shards/run/step000000.h5.*Disk quota exceeded' err || fail "a quota: $(cat err)"
+        nothing_left quota 'a quota'
+        again quota 'a quota'
+        for fault in nolock locked clock; do
+            faults $fault || fail "$fault: exit $?: $(cat err)"
+            [ -e told ] || fail "$fault: nothing asked for it"
+            nothing_left $fault $fault
+            [ "$(study $fault)" = "$want" ] || fail "$fault: another study: $(cat merge_err)"
+            rm -f $fault/shards/run/step000010.*
+            echo "host here boot $(cat /proc/sys/kernel/random/boot_id) pid 999999999 token 0123456789abcdef" \
+                >$fault/shards/run/step000010.claim
+            faults $fault || fail "$fault: a claim of a dead process: exit $?: $(cat err)"
+            nothing_left $fault $fault
+            NS_FAULT=$fault LD_PRELOAD=$faulty "$NEEDLESCOPE" merge $fault -o $fault.h5 >out 2>err && run verify $fault.h5 ||
+                fail "$fault: merge: exit $?: $(cat err)"
+        done
+    else
+        echo 'nothing can be preloaded here: a quota, locks and a clock that goes back are not tried'
+    fi
+    # a full disk and a disk that cannot be written, where one may be mounted
     if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
         mkdir small
         unshare -m sh -c 'mount -t tmpfs -o size=160k none small && "$@" -o small/scan; code=$?
