@@ -265,9 +265,10 @@ const cli_command cli_cmd_cases_needle = {
                    "is dropped; each reason is said once, with its number of cases and the first. The same seed gives the same cases, and "
                    "adding a length, a type or twins changes no other case. Every line says what made it (seed, template, SHA-256 of its "
                    "ids and of the tokenizer), so that files can be cut and joined. Chat formats are plain text around the prompt. Where "
-                   "that text begins with the BOS, the tokenizer adds no other. The folder's own template (chat_template.jinja, else "
-                   "tokenizer_config.json's) is read as text, and a note says where it differs from the format (other markers that turns "
-                   "begin with, a system turn of its own, another generation prompt) or there is none; no template is ever evaluated.",
+                   "that text begins with the BOS, the tokenizer adds no other. The folder's own template (a GGUF's, else "
+                   "chat_template.jinja, else tokenizer_config.json's) is read as text, and a note says where it differs from the "
+                   "format (other markers that turns begin with, a system turn of its own, another generation prompt) or there is "
+                   "none; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
                 "needlescope cases needle --model MODEL --value-types words --templates essay --twins swap,absent -o twins.jsonl\n"
                 "needlescope cases needle --model MODEL --lengths 4400 --distances 128,512,4096 --count 3 -o far.jsonl\n"

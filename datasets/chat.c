@@ -53,7 +53,7 @@ static char *path_of(const char *tokenizer, const char *name)
 
 /* The folder's template, malloc'd; "" where there is none. A chat_template.jinja comes before tokenizer_config.json's, as in
  * transformers. */
-static int read_template(char **out, const char *tokenizer, ns_error *err)
+static int read_beside(char **out, const char *tokenizer, ns_error *err)
 {
     char *const jinja = path_of(tokenizer, "chat_template.jinja");
     char *const config = path_of(tokenizer, "tokenizer_config.json");
@@ -71,6 +71,13 @@ static int read_template(char **out, const char *tokenizer, ns_error *err)
     free(config);
     free(jinja);
     return rc;
+}
+
+/* What the tokenizer's file says itself (GGUF) comes before what lies beside it. */
+static int read_template(char **out, const char *tokenizer, ns_error *err)
+{
+    const int rc = ns_tokenizer_chat_template(out, tokenizer, err);
+    return rc != NS_OK || *out ? rc : read_beside(out, tokenizer, err);
 }
 
 /* The known markers in a template, "A, B"; malloc'd. */

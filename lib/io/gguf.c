@@ -85,4 +85,5 @@ static int finish(ns_checkpoint *ck, ns_error *err)
 static const char *const globs[] = {"*.gguf", NULL};
 const ns_reader ns_gguf_reader = {
     .name = "gguf", .globs = globs, .probe = probe, .open = open_file, .finish = finish, .tokenize = ns_gguf_tokenize,
+    .chat_template = ns_gguf_chat_template,
 };

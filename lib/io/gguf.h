@@ -61,5 +61,6 @@ const char *ns_gguf_string(const ns_gguf *, size_t *at, size_t *n);
 /* The model as transformers has it: names of the tensors and how they lie, and config_text; no_config where that cannot be. */
 int  ns_gguf_describe(ns_checkpoint *, const ns_gguf *, ns_error *);
 int  ns_gguf_tokenize(const char *path, cJSON **json, char sha256[65], ns_error *);
+int  ns_gguf_chat_template(const char *path, char **out, ns_error *);
 
 #endif

@@ -309,3 +309,17 @@ int ns_gguf_tokenize(const char *path, cJSON **json, char sha256[65], ns_error *
     ns_input_close(&in);
     return rc;
 }
+
+/* The default one; others have names, tokenizer.chat_template.NAME. */
+int ns_gguf_chat_template(const char *path, char **out, ns_error *err)
+{
+    ns_input in = {0};
+    ns_gguf g = {0};
+    *out = NULL;
+    int rc = ns_input_open(&in, path, err);
+    rc = rc != NS_OK ? rc : ns_gguf_read(&g, &in, path, err);
+    rc = rc != NS_OK ? rc : ns_gguf_text(&g, "tokenizer.chat_template", out);
+    ns_gguf_close(&g);
+    ns_input_close(&in);
+    return rc;
+}

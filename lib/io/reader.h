@@ -54,6 +54,8 @@ typedef struct ns_reader {
     /* NULL, or what the file at that path says of its tokenizer: *json as tokenizer.json would be (json may be NULL), and a hash of it. */
     int (*tokenize)(const char *path, cJSON **json, char sha256[65], ns_error *);
     bool (*probe_tokenizer)(const ns_lead *);    /* of the file that tokenize takes; NULL: it is the file of weights */
+    /* NULL, or the chat template in that file: malloc'd; *out = NULL where there is none. */
+    int (*chat_template)(const char *path, char **out, ns_error *);
 } ns_reader;
 
 #define ENTRY(name) extern const ns_reader ns_##name##_reader;

@@ -1,5 +1,6 @@
 /* readers.c - the table of checkpoint formats, and the ones that are known by sight but not read. */
 #include "io/reader.h"
+#include <needlescope/tokenizer.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,13 @@ const ns_reader *ns_reader_with_tokenizer(const char *path)
         if (readers[i]->tokenize && (readers[i]->probe_tokenizer ? readers[i]->probe_tokenizer : readers[i]->probe)(&lead))
             return readers[i];
     return NULL;
+}
+
+int ns_tokenizer_chat_template(char **out, const char *path, ns_error *err)
+{
+    const ns_reader *const reader = ns_reader_with_tokenizer(path);
+    *out = NULL;
+    return reader && reader->chat_template ? reader->chat_template(path, out, err) : NS_OK;
 }
 
 /* By their names (magic: its end) or by their bytes. */

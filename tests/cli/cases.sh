@@ -1,5 +1,6 @@
 #!/bin/sh
 # cases.sh PROGRAM JSON_OK - kinds of repeats, null twins and chats on a planted model; and cases that are wrong, each with its reason.
+seeds=$(realpath "$(dirname "$0")/../fuzz/corpus/gguf")
 . "$(dirname "$0")/common.sh"
 
 best() {   # best SCORE LAYER HEAD VALUE: the first line of a score in `out`
@@ -261,6 +262,8 @@ echo '{{ raise_exception(1) }}<|user|>' >MODEL/chat_template.jinja
 chat_note 'has <.user.>, that of chatml' 'chat_template.jinja before the configuration'
 rm MODEL/chat_template.jinja MODEL/tokenizer_config.json
 chat_note 'no chat template beside it' 'no template'
+expect 2 'own chat template has none of the markers known here' cases needle --tokenizer "$seeds/template" --chat chatml --lengths 128 \
+    -o no.jsonl
 
 # one BOS, where the format begins with the token that the tokenizer puts in front too, and where it does not
 for pair in chatml:im_start llama3:begin_of_text llama3:start_header_id chatml:begin_of_text; do

@@ -138,6 +138,9 @@ def seeds():
                                        k == "tokenizer.ggml.tokens" else v) for k, t, v in SENTENCES], llama_tensors())
     yield "template", gguf(good + SENTENCES + [("tokenizer.chat_template", STRING, "{{ ''.__class__.__mro__[1].__subclasses__() }}")],
                            llama_tensors())
+    yield "template_u32", gguf(BYTES + [("tokenizer.chat_template", U32, 7)], [("w", [8], 0)])
+    for kind in ("bert", "t5", "rwkv"):
+        yield f"tokenizer_{kind}", gguf([("tokenizer.ggml.model", STRING, kind)] + SENTENCES[1:], [("w", [8], 0)])
     yield "part", gguf(good + [("split.no", U16, 0), ("split.count", U16, 2)], llama_tensors())
     yield "q8_k", gguf(good, [("w", [256], 15)])
     yield "zero", gguf(good, [("w", [8, 0], 0)])

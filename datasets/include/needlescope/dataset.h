@@ -51,10 +51,10 @@ typedef struct ns_needle_params {
     const int64_t *distances; int n_distances;   /* in place of depths: tokens from the query back to the needle (ns_case_distance) */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
-/* *note: how the chat template beside a tokenizer.json, or in its folder (chat_template.jinja, else tokenizer_config.json's), differs from
- * the format of that name: other markers that turns begin with, a system turn of its own, another end of turns or generation prompt. The
- * template is read as text, never evaluated, so a system turn that it writes under some condition only is told too. malloc'd; NULL where
- * nothing differs. */
+/* *note: how the chat template in a GGUF, or beside a tokenizer.json or in its folder (chat_template.jinja, else tokenizer_config.json's),
+ * differs from the format of that name: other markers that turns begin with, a system turn of its own, another end of turns or generation
+ * prompt. The template is read as text, never evaluated, so a system turn that it writes under some condition only is told too. malloc'd;
+ * NULL where nothing differs. */
 NS_API NS_MUST_CHECK int ns_chat_compare(char **note, const char *chat, const char *tokenizer, ns_error *);
 NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */
 NS_API const char *ns_needle_template(int i);

@@ -43,6 +43,9 @@ NS_API const char *ns_tokenizer_sha256(const ns_tokenizer *);
 NS_API NS_MUST_CHECK int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *);
 /* The i-th remark on the files beside it: a class that is not known, a key that has no effect; NULL: no more. Borrowed. */
 NS_API const char *ns_tokenizer_note(const ns_tokenizer *, int i);
+/* The chat template in a file that is a tokenizer and more (GGUF): malloc'd, read as text and never run; *out is NULL where there is none,
+ * and of other files, which have it beside them. */
+NS_API NS_MUST_CHECK int ns_tokenizer_chat_template(char **out, const char *path, ns_error *);
 /* The token that begins a text: the configuration's bos_token, else the template's first; -1: none. */
 NS_API int32_t ns_tokenizer_bos(const ns_tokenizer *);
 

@@ -262,11 +262,28 @@ static void tokenizer_from_the_metadata(void **state)
     assert_string_not_equal(hash, again);
 }
 
-static void tokenizer_refused(const char *name, const char *says)
+/* The template is text that nobody runs; of a file without one, and of other files, there is none. */
+static void chat_template_is_text(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    ns_error err = {""};
+    assert_int_equal(ns_tokenizer_chat_template(&text, in(seeds, "template"), &err), NS_OK);
+    assert_string_equal(text, "{{ ''.__class__.__mro__[1].__subclasses__() }}");
+    free(text);
+    assert_int_equal(ns_tokenizer_chat_template(&text, in(seeds, "sentences"), &err), NS_OK);
+    assert_null(text);
+    assert_int_equal(ns_tokenizer_chat_template(&text, in(golden, "blocks.f32"), &err), NS_OK);
+    assert_null(text);
+    assert_int_equal(ns_tokenizer_chat_template(&text, in(seeds, "template_u32"), &err), NS_E_FORMAT);
+    assert_true(!text && strstr(err.message, "'tokenizer.chat_template' is not a text in UTF-8"));
+}
+
+static void tokenizer_refused(const char *name, int code, const char *says)
 {
     ns_tokenizer *tok = NULL;
     ns_error err = {""};
-    assert_int_equal(ns_tokenizer_open(&tok, in(seeds, name), &err), NS_E_FORMAT);
+    assert_int_equal(ns_tokenizer_open(&tok, in(seeds, name), &err), code);
     if (tok || !strstr(err.message, says))
         fail_msg("%s: '%s', and '%s' is wanted", name, err.message, says);
 }
@@ -297,11 +314,15 @@ static void what_is_wrong_is_refused(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         refused(in(seeds, rows[i].seed), rows[i].code, rows[i].says);
-    tokenizer_refused("scores_u8", "'tokenizer.ggml.scores' is not a list of 32-bit floats");
-    tokenizer_refused("longer_token", "18446744073709551615 bytes");
+    tokenizer_refused("scores_u8", NS_E_FORMAT, "'tokenizer.ggml.scores' is not a list of 32-bit floats");
+    tokenizer_refused("longer_token", NS_E_FORMAT, "18446744073709551615 bytes");
     ids_of(in(seeds, "byte_signed"), "A", (const int32_t[]){1, 4, 0, 2}, 4);       /* <0x-1> is no byte */
     ids_of(in(seeds, "template"), "A", (const int32_t[]){1, 4, 3, 2}, 4);          /* its template is text, and nobody runs it */
-    tokenizer_refused("bos_beyond", "tokenizer.ggml.bos_token_id is 8, and there are 8 tokens");
+    tokenizer_refused("tokenizer_bert", NS_E_UNSUPPORTED, "tokenizer.ggml.model is 'bert': gpt2 (byte-level BPE) and llama "
+                      "(SentencePiece BPE) are read (give the model's own tokenizer.json with --tokenizer)");
+    tokenizer_refused("tokenizer_t5", NS_E_UNSUPPORTED, "tokenizer.ggml.model is 't5'");
+    tokenizer_refused("tokenizer_rwkv", NS_E_UNSUPPORTED, "tokenizer.ggml.model is 'rwkv'");
+    tokenizer_refused("bos_beyond", NS_E_FORMAT, "tokenizer.ggml.bos_token_id is 8, and there are 8 tokens");
 }
 
 /* However the file is cut, it is refused. */
@@ -327,7 +348,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(blocks_to_the_bit), cmocka_unit_test(parts_are_the_whole), cmocka_unit_test(conversions_are_undone),
         cmocka_unit_test(experts_are_parts),
         cmocka_unit_test(config_from_the_metadata), cmocka_unit_test(tokenizer_from_the_metadata),
-        cmocka_unit_test(what_is_wrong_is_refused), cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(chat_template_is_text), cmocka_unit_test(what_is_wrong_is_refused), cmocka_unit_test(every_cut_is_refused),
     };
     if (argc != 3)
         return 2;
