@@ -325,6 +325,32 @@ static void what_is_wrong_is_refused(void **state)
     tokenizer_refused("bos_beyond", NS_E_FORMAT, "tokenizer.ggml.bos_token_id is 8, and there are 8 tokens");
 }
 
+/* Counts and lengths that the file would hold, which is 1 GB of holes, and that nobody needs: no memory is taken for them. */
+static void limits_hold_in_large_files(void **state)
+{
+    (void)state;
+    enum { AT = 24 };                    /* behind magic, version and the two counts */
+    static const struct { uint64_t tensors, values; const char *then; size_t n; const char *says; } rows[] = {
+        {1 << 20, 65537, "", 0, "1048576 tensors and 65537 values (at most 1048576 and 65536)"},
+        {(1 << 20) + 1, 0, "", 0, "1048577 tensors and 0 values"},
+        {0, 1, "\1\1\0\0\0\0\0\0", 8, "a key of 257 bytes"},
+        {0, 1, "\1\0\0\0\0\0\0\0k\10\0\0\0\1\0\0\4\0\0\0\0", 21, "a string of 67108865 bytes"},
+        {0, 1, "\1\0\0\0\0\0\0\0k\11\0\0\0\0\0\0\0\1\0\0\4\0\0\0\0", 25, "'k' is an array of 67108865 (at most 67108864)"},
+        {0, 1, "\1\0\0\0\0\0\0\0k\11\0\0\0\12\0\0\0\0\0\0\4\0\0\0\0", 25, "a header of more than 268435456 bytes"},
+        {1, 0, "\1\0\0\0\0\0\0\0w\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\40\0\0\0\0\0\0\0", 33,
+         "tensor 'w' begins at data byte 32, the ones before it end at 0"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t bytes[AT + 64] = "GGUF\3";
+        memcpy(bytes + 8, &rows[i].tensors, 8);
+        memcpy(bytes + 16, &rows[i].values, 8);
+        memcpy(bytes + AT, rows[i].then, rows[i].n);
+        put_file("holes.gguf", bytes, AT + rows[i].n);
+        assert_int_equal(truncate(in_scratch("holes.gguf"), 1 << 30), 0);
+        refused(in_scratch("holes.gguf"), i == 5 ? NS_E_UNSUPPORTED : NS_E_FORMAT, rows[i].says);
+    }
+}
+
 /* However the file is cut, it is refused. */
 static void every_cut_is_refused(void **state)
 {
@@ -349,6 +375,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(experts_are_parts),
         cmocka_unit_test(config_from_the_metadata), cmocka_unit_test(tokenizer_from_the_metadata),
         cmocka_unit_test(chat_template_is_text), cmocka_unit_test(what_is_wrong_is_refused), cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(limits_hold_in_large_files),
     };
     if (argc != 3)
         return 2;
