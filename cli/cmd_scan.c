@@ -51,7 +51,7 @@ static void close_runs(runs *r)
     free(r->list);
 }
 
-static int open_runs(cli *app, runs *r, char **folders, int n, const char *manifest)
+static int open_runs(cli *app, runs *r, char **folders, int n, const char *manifest, const char *known)
 {
     r->list = ns_alloc_array((size_t)n, sizeof *r->list);
     if (!r->list)
@@ -60,7 +60,8 @@ static int open_runs(cli *app, runs *r, char **folders, int n, const char *manif
         return ns_fail(&app->err, NS_E_ARG, "--manifest names the checkpoints of one run, and there are %d", n);
     int rc = NS_OK;
     for (int i = 0; i < n; i++) {
-        rc = ns_scan_run_open(&r->list[r->n], folders[i], manifest, &app->err);
+        rc = known ? ns_scan_run_open_known(&r->list[r->n], folders[i], known, &app->err)
+                   : ns_scan_run_open(&r->list[r->n], folders[i], manifest, &app->err);
         if (rc == NS_E_MEMORY || rc == NS_E_ARG || (rc != NS_OK && n == 1))
             return rc;
         if (rc == NS_OK) {
@@ -429,7 +430,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
                        s->list ? "--list prints" : "--write-manifest writes", s->list ? "--write-manifest" : "--list");
     int rc = s->out || shows || s->dry_run ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
     if (rc == NS_OK)
-        rc = open_runs(app, &r, args, n_args, s->manifest);
+        rc = open_runs(app, &r, args, n_args, s->manifest, s->shard && !s->manifest ? s->out : NULL);
     if (rc == NS_OK && shows) {
         rc = show_order(app, s, &r);
         close_runs(&r);

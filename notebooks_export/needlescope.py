@@ -259,7 +259,7 @@ class _Series(c.Structure):
 
 class _ScanRun(c.Structure):
     _fields_ = [("folder", c.c_char_p), ("name", c.c_char_p), ("coords", c.c_char_p), ("unread", c.c_char_p),
-                ("tokens_per_step", c.c_int64), ("series", _Series)]
+                ("tokens_per_step", c.c_int64), ("stamp", c.c_char * 65), ("series", _Series)]
 
 
 _TOLD = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_ScanRun), c.POINTER(_SeriesItem), c.c_int, c.c_char_p)

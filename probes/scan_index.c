@@ -14,10 +14,17 @@ static char *index_path(const char *out, const char *run)
     return ns_printf_alloc("%s/index/%s.json", out, run);
 }
 
+static void entry_clear(ns_scan_entry *e)
+{
+    free(e->label);
+    free(e->path);
+    free(e->revision);
+}
+
 void ns_scan_index_clear(ns_scan_index *x)
 {
     for (int64_t i = 0; i < x->n; i++)
-        free(x->list[i].label);
+        entry_clear(&x->list[i]);
     for (int64_t i = 0; i < x->n_left_out; i++) {
         free(x->left_out[i].name);
         free(x->left_out[i].why);
@@ -26,41 +33,6 @@ void ns_scan_index_clear(ns_scan_index *x)
     free(x->list);
     free(x->folder);
     *x = (ns_scan_index){0};
-}
-
-/* ---- keys ---- */
-
-int ns_scan_key_order(ns_scan_key a, ns_scan_key b)
-{
-    const int64_t x = a.stage != b.stage ? a.stage : a.step, y = a.stage != b.stage ? b.stage : b.step;
-    return (x > y) - (x < y);
-}
-
-char *ns_scan_file(const char *folder, ns_scan_key key, const char *ending)
-{
-    char stage[40] = "";
-    if (key.stage > 1)
-        snprintf(stage, sizeof stage, "stage%lld-", (long long)key.stage);
-    return ns_printf_alloc("%s/%sstep%06lld.%s", folder, stage, (long long)key.step, ending);
-}
-
-/* Of a name that goes on with the word and digits; *name is then what follows. */
-static bool number_behind(const char **name, const char *word, int64_t *out)
-{
-    const char *const digits = *name + strlen(word);
-    const size_t n = ns_starts(*name, word) ? strspn(digits, "0123456789") : 0;
-    if (n)
-        *out = strtoll(digits, NULL, 10);
-    *name += n ? strlen(word) + n : 0;
-    return n;
-}
-
-const char *ns_scan_key_read(const char *name, ns_scan_key *key)
-{
-    *key = (ns_scan_key){1, -1};
-    if (number_behind(&name, "stage", &key->stage) && (key->stage < 2 || *name++ != '-'))
-        return "";
-    return number_behind(&name, "step", &key->step) ? name : "";
 }
 
 /* Where the key stands, or would. */
@@ -93,19 +65,21 @@ static int put(ns_scan_index *x, const ns_scan_entry *entry, ns_error *err)
 {
     const int64_t at = place_of(x, entry->key);
     const bool there = is_at(x, at, entry->key);
-    char *const copy = ns_strdup(entry->label);
-    if (!copy || (!there && !ns_grow(&x->list, &x->capacity, x->n + 1, sizeof *x->list))) {
-        free(copy);
+    ns_scan_entry copy = *entry;
+    copy.label = ns_strdup(entry->label);
+    copy.path = entry->path ? ns_strdup(entry->path) : NULL;
+    copy.revision = entry->revision ? ns_strdup(entry->revision) : NULL;
+    copy.taken = entry->taken || (there && x->list[at].taken);
+    if (!copy.label || (entry->path && !copy.path) || (entry->revision && !copy.revision) ||
+        (!there && !ns_grow(&x->list, &x->capacity, x->n + 1, sizeof *x->list))) {
+        entry_clear(&copy);
         return ns_oom(err, entry->label);
     }
-    const bool taken = entry->taken || (there && x->list[at].taken);
     if (there)
-        free(x->list[at].label);
+        entry_clear(&x->list[at]);
     else
         memmove(x->list + at + 1, x->list + at, (size_t)(x->n++ - at) * sizeof *x->list);
-    x->list[at] = *entry;
-    x->list[at].label = copy;
-    x->list[at].taken = taken;
+    x->list[at] = copy;
     return NS_OK;
 }
 
@@ -121,18 +95,25 @@ static int leave(ns_scan_index *x, const char *name, const char *why, bool no_ch
 static int read_entry(ns_scan_index *x, const cJSON *item, const char *path, ns_error *err)
 {
     ns_scan_entry e = {0};
-    const char *label;
+    const char *label, *from, *revision;
     int rc = ns_json_i64(item, "step", -1, &e.step, path, err);
-    rc = rc != NS_OK ? rc : ns_json_i64(item, "stage", 1, &e.key.stage, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(item, "stage", 0, &e.stage, path, err);
+    rc = rc != NS_OK ? rc : ns_json_str(item, "path", &from, path, err);
+    rc = rc != NS_OK ? rc : ns_json_str(item, "revision", &revision, path, err);
     rc = rc != NS_OK ? rc : ns_json_i64(item, "stage_step", e.step, &e.key.step, path, err);
     rc = rc != NS_OK ? rc : ns_json_i64(item, "tokens", -1, &e.tokens, path, err);
     rc = rc != NS_OK ? rc : ns_json_str(item, "label", &label, path, err);
     rc = rc != NS_OK ? rc : ns_json_bool(item, "taken", true, &e.taken, path, err);
     rc = rc != NS_OK ? rc : ns_json_bool(item, "gone", false, &e.gone, path, err);
-    if (rc == NS_OK && (e.step < 0 || e.key.step < 0 || e.key.stage < 1 || !label))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label, and no stage below 1", path);
-    e.label = (char *)(uintptr_t)label;                  /* put() copies it */
-    return rc != NS_OK ? rc : put(x, &e, err);
+    if (rc == NS_OK && (e.step < 0 || e.key.step < 0 || e.stage < 0 || !label))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label, and no stage below 0", path);
+    if (rc != NS_OK)
+        return rc;
+    e.key.stage = ns_series_stage(&(ns_series_item){.stage = e.stage});
+    e.label = (char *)(uintptr_t)label;                  /* put() copies them */
+    e.path = (char *)(uintptr_t)from;
+    e.revision = (char *)(uintptr_t)revision;
+    return put(x, &e, err);
 }
 
 static int read_left(ns_scan_index *x, const cJSON *item, const char *path, ns_error *err)
@@ -150,8 +131,10 @@ static int read_left(ns_scan_index *x, const cJSON *item, const char *path, ns_e
 static int read_index(ns_scan_index *x, const char *path, ns_error *err)
 {
     cJSON *root = NULL;
-    const char *folder;
+    const char *folder, *stamp = NULL;
     int rc = ns_json_read(&root, path, LARGEST, DEPTH, err);
+    rc = rc != NS_OK ? rc : ns_json_str(root, "stamp", &stamp, path, err);
+    snprintf(x->stamp, sizeof x->stamp, "%s", stamp ? stamp : "");
     rc = rc != NS_OK ? rc : ns_json_str(root, "folder", &folder, path, err);
     if (rc == NS_OK && !(x->folder = ns_strdup(folder ? folder : "")))
         rc = ns_oom(err, path);
@@ -204,8 +187,10 @@ static cJSON *entry_json(const ns_scan_entry *e)
 {
     cJSON *const item = cJSON_CreateObject();
     const bool good = item && cJSON_AddNumberToObject(item, "step", (double)e->step) &&
-                      (e->key.stage == 1 || (cJSON_AddNumberToObject(item, "stage", (double)e->key.stage) &&
-                                             cJSON_AddNumberToObject(item, "stage_step", (double)e->key.step))) &&
+                      (e->stage == 0 || (cJSON_AddNumberToObject(item, "stage", (double)e->stage) &&
+                                         cJSON_AddNumberToObject(item, "stage_step", (double)e->key.step))) &&
+                      (!e->path || cJSON_AddStringToObject(item, "path", e->path)) &&
+                      (!e->revision || cJSON_AddStringToObject(item, "revision", e->revision)) &&
                       cJSON_AddNumberToObject(item, "tokens", (double)e->tokens) && cJSON_AddStringToObject(item, "label", e->label) &&
                       cJSON_AddBoolToObject(item, "taken", e->taken) && (!e->gone || cJSON_AddTrueToObject(item, "gone"));
     if (good)
@@ -228,7 +213,7 @@ static char *print_index(const ns_scan_index *x, const ns_scan_run *run)
 {
     cJSON *const root = cJSON_CreateObject();
     bool good = root && cJSON_AddNumberToObject(root, "schema", 1) && cJSON_AddStringToObject(root, "run", run->name) &&
-                cJSON_AddStringToObject(root, "folder", x->folder);
+                cJSON_AddStringToObject(root, "folder", x->folder) && (!x->stamp[0] || cJSON_AddStringToObject(root, "stamp", x->stamp));
     cJSON *const list = good ? cJSON_AddArrayToObject(root, "checkpoints") : NULL;
     cJSON *const left = list ? cJSON_AddArrayToObject(root, "left_out") : NULL;
     good = left;
@@ -250,6 +235,13 @@ static int write_text(const char *path, const char *text, ns_error *err)
     return same ? NS_OK : ns_file_write(path, text, strlen(text), err);
 }
 
+/* Of a path that begins with the folder's what is behind it; NULL: of another, which a manifest named. */
+static char *path_from(const char *folder, const char *path)
+{
+    const size_t n = strlen(folder);
+    return !ns_starts(path, folder) || (path[n] && path[n] != '/') ? NULL : (char *)(uintptr_t)(path + n + (path[n] == '/'));
+}
+
 /* The run as it is found now; what older scans found and this one does not is gone. */
 static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
 {
@@ -258,8 +250,9 @@ static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_r
         x->list[i].gone = true;
     for (int64_t i = 0; rc == NS_OK && i < run->series.n; i++) {
         const ns_series_item *const item = &run->series.list[i];
-        rc = put(x, &(ns_scan_entry){{ns_series_stage(item), item->stage_step}, item->step, item->tokens, item->label,
-                                     ns_scan_takes(p, item->step), false}, err);
+        rc = put(x, &(ns_scan_entry){.key = {ns_series_stage(item), item->stage_step}, .stage = item->stage, .step = item->step,
+                                     .tokens = item->tokens, .label = item->label, .path = path_from(run->folder, item->path),
+                                     .revision = item->revision, .taken = ns_scan_takes(p, item->step)}, err);
     }
     for (int64_t i = 0; i < x->n_left_out; i++) {
         free(x->left_out[i].name);
@@ -286,11 +279,66 @@ int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_erro
         rc = x.folder ? NS_OK : ns_fail_errno(err, NS_E_MISSING, run->folder, "cannot be read");
     }
     rc = rc != NS_OK ? rc : find_again(&x, p, run, err);
+    snprintf(x.stamp, sizeof x.stamp, "%s", run->stamp);
     if (rc == NS_OK && !(text = print_index(&x, run)))
         rc = ns_oom(err, path);
     rc = rc != NS_OK ? rc : write_text(path, text, err);
     free(text);
     ns_scan_index_clear(&x);
     free(path);
+    return rc;
+}
+
+/* ---- read as a series ---- */
+
+static int add_item(ns_series *s, const ns_scan_entry *e, const char *folder, ns_error *err)
+{
+    if (!ns_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list))
+        return ns_oom(err, folder);
+    ns_series_item *const item = &s->list[s->n++];
+    *item = (ns_series_item){.path = e->path[0] ? ns_path_join(folder, e->path) : ns_strdup(folder), .label = ns_strdup(e->label),
+                             .revision = e->revision ? ns_strdup(e->revision) : NULL, .stage = e->stage, .stage_step = e->key.step,
+                             .step = e->step, .tokens = e->tokens};
+    return item->path && item->label && (item->revision || !e->revision) ? NS_OK : ns_oom(err, folder);
+}
+
+static int add_left(ns_series *s, const ns_scan_left_out *of, ns_error *err)
+{
+    if (!ns_grow(&s->left_out, &s->left_capacity, s->n_left_out + 1, sizeof *s->left_out))
+        return ns_oom(err, of->name);
+    ns_series_left *const left = &s->left_out[s->n_left_out++];
+    *left = (ns_series_left){ns_strdup(of->name), ns_strdup(of->why), of->no_checkpoint};
+    return left->name && left->why ? NS_OK : ns_oom(err, of->name);
+}
+
+static int fill(ns_series *s, const ns_scan_index *x, const char *folder, bool *whole, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && *whole && i < x->n; i++) {
+        *whole = x->list[i].gone || x->list[i].path;
+        rc = *whole && !x->list[i].gone ? add_item(s, &x->list[i], folder, err) : NS_OK;
+    }
+    for (int64_t i = 0; rc == NS_OK && i < x->n_left_out; i++)
+        rc = add_left(s, &x->left_out[i], err);
+    return rc;
+}
+
+/* An index that cannot be read says nothing; the scan will say why. */
+int ns_scan_index_series(ns_series *s, char stamp[65], const char *out, const char *run, const char *folder, ns_error *err)
+{
+    ns_scan_index x;
+    stamp[0] = '\0';
+    *s = (ns_series){0};
+    int rc = ns_scan_index_read(&x, out, run, NULL);
+    if (rc != NS_OK)
+        return rc == NS_E_MEMORY ? ns_oom(err, out) : NS_OK;
+    bool whole = x.stamp[0] && x.n && same_folder(x.folder, folder);
+    rc = whole ? fill(s, &x, folder, &whole, err) : NS_OK;
+    rc = rc == NS_OK && whole ? ns_series_stamp(s, folder, stamp, err) : rc;
+    if (rc != NS_OK || strcmp(stamp, x.stamp) != 0)
+        stamp[0] = '\0';
+    if (!stamp[0])
+        ns_series_clear(s);
+    ns_scan_index_clear(&x);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include <needlescope/scan.h>
 
 #include "core/core.h"
+#include "scan_index.h"
 
 enum { MAX_RUN_JSON = 1 << 20 };
 
@@ -108,7 +109,31 @@ static int check_one_run(const ns_series *series, const char *folder, ns_error *
     return NS_OK;
 }
 
-int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, ns_error *err)
+static void count_tokens(ns_scan_run *r)
+{
+    for (int64_t i = 0; i < r->series.n && r->tokens_per_step > 0; i++)
+        if (r->series.list[i].tokens < 0 && !ns_mul_i64(r->series.list[i].step, r->tokens_per_step, &r->series.list[i].tokens))
+            r->series.list[i].tokens = -1;
+}
+
+/* As the names say; by the index of the scan that knows them (NULL = none), where that holds. */
+static int find_series(ns_scan_run *r, const char *scan, ns_error *err)
+{
+    int rc = scan ? ns_scan_index_series(&r->series, r->stamp, scan, r->name, r->folder, err) : NS_OK;
+    if (rc != NS_OK || r->stamp[0])
+        return rc;
+    rc = ns_series_find(&r->series, r->folder, err);
+    rc = rc != NS_OK ? rc : check_one_run(&r->series, r->folder, err);
+    return rc != NS_OK ? rc : ns_series_stamp(&r->series, r->folder, r->stamp, err);
+}
+
+static int read_manifest(ns_scan_run *r, const char *manifest, ns_error *err)
+{
+    const int rc = ns_series_manifest(&r->series, manifest, err);
+    return rc != NS_OK ? rc : check_one_run(&r->series, r->folder, err);
+}
+
+static int open_run(ns_scan_run *r, const char *folder, const char *manifest, const char *scan, ns_error *err)
 {
     *r = (ns_scan_run){0};
     size_t n = strlen(folder);
@@ -128,16 +153,22 @@ int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, n
         rc = ns_fail(err, NS_E_FORMAT, "%s: the run's name '%.80s' cannot name a folder (give it another as \"name\" in %s)",
                      r->folder, r->name, json);
     if (rc == NS_OK)
-        rc = manifest ? ns_series_manifest(&r->series, manifest, err) : ns_series_find(&r->series, r->folder, err);
-    if (rc == NS_OK)
-        rc = check_one_run(&r->series, r->folder, err);
-    for (int64_t i = 0; rc == NS_OK && i < r->series.n && r->tokens_per_step > 0; i++)
-        if (r->series.list[i].tokens < 0 && !ns_mul_i64(r->series.list[i].step, r->tokens_per_step, &r->series.list[i].tokens))
-            r->series.list[i].tokens = -1;
+        rc = manifest ? read_manifest(r, manifest, err) : find_series(r, scan, err);
+    count_tokens(r);
     free(json);
     if (rc != NS_OK)
         ns_scan_run_close(r);
     return rc;
+}
+
+int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, ns_error *err)
+{
+    return open_run(r, folder, manifest, NULL, err);
+}
+
+int ns_scan_run_open_known(ns_scan_run *r, const char *folder, const char *scan, ns_error *err)
+{
+    return open_run(r, folder, NULL, scan, err);
 }
 
 void ns_scan_run_close(ns_scan_run *r)

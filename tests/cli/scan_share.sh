@@ -116,6 +116,34 @@ how='--cases cases.jsonl --probe retrieval_find'
     "$NEEDLESCOPE" scan far $near -o distances --json >out 2>err && fail 'a broken last checkpoint, and exit 0'
     counts scored 2 'a last checkpoint that does not open'
 
+    # ---- a task looks at its own checkpoints alone, once one has looked at all; and at all again when the folder is another ----
+    mkdir wide && for step in 1 2 3 4 5 6 7 8; do cp -r run/step000020 wide/step$step; done
+    mkdir wide/step9 wide/notes
+    run scan wide $how -o tasks --shard 0/8 --json
+    counts checkpoints 8 'a first task' && grep -q 'wide: 1 left out of 9' err || fail "a first task: $(cat err)"
+    mkdir kept.wide && for step in 3 4 5; do mv wide/step$step/model.safetensors kept.wide/$step; done
+    run scan wide $how -o tasks --shard 1/8 --json
+    counts checkpoints 8 'a task that does not look at the others' && counts scored 1 'a task that does not look at the others'
+    if command -v strace >/dev/null && strace -f -o calls "$NEEDLESCOPE" --version >/dev/null 2>&1; then
+        strace -f -o calls "$NEEDLESCOPE" scan wide $how -o tasks --shard 5/8 >out 2>err || fail "a task under strace: $(cat err)"
+        [ "$(grep -c 'wide/step6[/"]' calls)" -gt 5 ] || fail "strace sees no task: $(wc -l <calls) calls"
+        [ "$(grep -c 'wide/step[234578][/"]' calls)" -eq 0 ] ||
+            fail "a task touches others' files: $(grep -m 3 'wide/step[234578][/"]' calls)"
+        [ "$(grep -c '"[^"]*wide' calls)" -lt 250 ] || fail "a task makes $(grep -c '"[^"]*wide' calls) calls to the run"
+    fi
+    for step in 3 4 5; do mv kept.wide/$step wide/step$step/model.safetensors; done
+    cp wide/step8/* wide/step9 && run scan wide $how -o tasks --shard 1/8 --json        # it was left out, and is none now
+    counts checkpoints 9 'a step that got its weights'
+    cp -r wide/step8 wide/step10 && run scan wide $how -o tasks --shard 1/8 --json
+    counts checkpoints 10 'a run that grew' && counts scored 1 'a run that grew'
+    echo '{"tokens_per_step": 100}' >wide/run.json && run scan wide $how -o tasks --shard 1/8 --json
+    counts scored 2 'a run.json that came'
+    echo '{"tokens_per_step": 200}' >wide/run.json && run scan wide $how -o tasks --shard 1/8 --json
+    counts scored 2 'a run.json that was changed'
+    run scan wide $how -o tasks --json
+    rm -r wide/step10 && run scan wide $how -o tasks --shard 0/8 && run merge tasks --json
+    counts gone 1 'a checkpoint that is gone, seen by a task' && counts checkpoints 9 'a checkpoint that is gone, seen by a task'
+
     # ---- claims ----
     run scan run $how -o whole --json
     want=$(study whole)

@@ -42,6 +42,9 @@ typedef struct ns_series {
  * (a link, a revision, a copy) are one checkpoint, and of branches beside each other one is taken: the others are left out. Two checkpoints
  * of the same step, or none at all, are errors that name them. */
 NS_API NS_MUST_CHECK int ns_series_find(ns_series *out, const char *folder, ns_error *);
+/* Of a run's folder and the series that was found in it: as long as it is the same, so is the series, but for what is inside of its
+ * checkpoints, which are not looked at. "" where that cannot be said (a cache, an entry that came meanwhile). */
+NS_API NS_MUST_CHECK int ns_series_stamp(const ns_series *, const char *folder, char hex[65], ns_error *);
 /* Steps that are missing where checkpoints come at an even spacing: `missing` of them between two that are there. *out malloc'd, NULL where
  * there are none. */
 typedef struct ns_series_gap { int64_t after, before, missing; } ns_series_gap;

@@ -25,10 +25,14 @@ typedef struct ns_scan_run {
     char     *coords;            /* JSON object as text, "{}" without a run.json */
     char     *unread;            /* keys of the run.json that nobody reads, as such an object; NULL = none. A scan's open.warn is told */
     int64_t   tokens_per_step;   /* 0 = not known */
+    char      stamp[65];         /* ns_series_stamp of the folder; "" = not known, and with a manifest */
     ns_series series;
 } ns_scan_run;
 /* manifest: NULL = names decide */
 NS_API NS_MUST_CHECK int ns_scan_run_open(ns_scan_run *out, const char *folder, const char *manifest, ns_error *);
+/* The same without a manifest, for one task of many: where an earlier scan into `scan` has looked at all of the run's checkpoints, and its
+ * folder is what it was, they are not looked at again. */
+NS_API NS_MUST_CHECK int ns_scan_run_open_known(ns_scan_run *out, const char *folder, const char *scan, ns_error *);
 NS_API void ns_scan_run_close(ns_scan_run *);
 
 /* The first checkpoint, in the order of runs and steps, that opens: what cases are read with. None does: the error is the very first one's.

@@ -231,6 +231,52 @@ static void stages(void **state)
     expect_failure("finals", NS_E_MISSING, "'final': nothing says its step");
 }
 
+/* The stamp after a change, which is another, or the same; "" where it cannot be said. */
+static void expect_stamp(const char *folder, const ns_series *s, char stamp[65], bool same)
+{
+    char before[65];
+    strcpy(before, stamp);
+    assert_int_equal(ns_series_stamp(s, in_scratch(folder), stamp, NULL), NS_OK);
+    if ((strcmp(before, stamp) == 0) != same)
+        fail_msg("%s: '%s' before, '%s' now", folder, before, stamp);
+}
+
+static void stamps(void **state)
+{
+    (void)state;
+    char stamp[65] = "";
+    put_folder("stamped");
+    put_folder("stamped/checkpoints");
+    put_folder("stamped/logs");
+    put_folder("stamped/step9");
+    put_checkpoint("stamped/step1", "a");
+    put_checkpoint("stamped/checkpoints/step2", "b");
+    put_text("stamped/run.json", "{}");
+    ns_series s;
+    assert_int_equal(ns_series_find(&s, in_scratch("stamped"), NULL), NS_OK);
+    expect_stamp("stamped", &s, stamp, false);
+    expect_stamp("stamped", &s, stamp, true);
+    put_text("stamped/step1/model.safetensors", "other");          /* its own scan sees it */
+    put_text("stamped/checkpoints/step2/more", "");
+    expect_stamp("stamped", &s, stamp, true);
+    put_text("stamped/run.json", "{\"name\": \"x\"}");
+    expect_stamp("stamped", &s, stamp, false);
+    put_text("stamped/step9/model.safetensors", "c");              /* what was left out for having none */
+    expect_stamp("stamped", &s, stamp, false);
+    assert_int_equal(unlink(in_scratch("stamped/step9/model.safetensors")), 0);
+    expect_stamp("stamped", &s, stamp, false);
+    put_folder("stamped/checkpoints/step3");                       /* neither taken nor left out: came meanwhile */
+    expect_stamp("stamped", &s, stamp, false);
+    assert_string_equal(stamp, "");
+    ns_series_clear(&s);
+    assert_int_equal(ns_series_find(&s, in_scratch("stamped"), NULL), NS_OK);
+    expect_stamp("stamped", &s, stamp, false);
+    put_folder("stamped/snapshots");
+    expect_stamp("stamped", &s, stamp, false);
+    assert_string_equal(stamp, "");
+    ns_series_clear(&s);
+}
+
 static void expect_manifest(const char *lines, const char *says)
 {
     ns_series s;
@@ -494,7 +540,7 @@ int main(int argc, char **argv)
     corpus = argc > 1 ? argv[1] : ".";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(branches),
-        cmocka_unit_test(stages), cmocka_unit_test(manifest_stages),
+        cmocka_unit_test(stages), cmocka_unit_test(stamps), cmocka_unit_test(manifest_stages),
         cmocka_unit_test(files), cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(gaps),
         cmocka_unit_test(manifest), cmocka_unit_test(revisions),
     };
