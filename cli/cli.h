@@ -22,6 +22,7 @@ typedef enum cli_kind {             /* type of the field that the option fills *
     CLI_INT,                        /* int64_t in [min, max] */
     CLI_BYTES,                      /* int64_t: 4G, 512M, 1000 */
     CLI_NUMBER,                     /* double */
+    CLI_LENGTH,                     /* double, inches: 3.3, 85mm, 8.5cm, 240pt */
     CLI_CHOICE,                     /* int: index into choices */
     /* lists: repeatable, comma-separated, each item once (but for `again`) */
     CLI_WORDS,                      /* cli_words */

@@ -5,9 +5,13 @@
 
 #define FIELD(name) offsetof(cli_look, name)
 const cli_option cli_look_options[] = {
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg", .makes = NS_KINDS_PICTURE},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the figure to write: .png, .pdf, .eps or .svg", .makes = NS_KINDS_PICTURE},
     {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)"},
-    {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3, or a page's, 7)"},
+    {"width", 0, CLI_LENGTH, FIELD(width), "LENGTH",
+     "width: 3.3, 85mm, 8.5cm, 240pt (default a paper's column, 3.3 inches, or a page's, 7)"},
+    {"font-size", 0, CLI_NUMBER, FIELD(font_size), "POINTS", "size of the smallest texts, by which all grows (default 7)"},
+    {"font", 0, CLI_TEXT, FIELD(font), "FAMILY", "font (default Liberation Sans, or what is installed)"},
+    {"label", 0, CLI_WORDS, FIELD(label), "OLD=NEW,...", "write a text of the figure another way"},
     {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of a PNG (default 200)", NULL, 50, 1200},
     {0},
 };
@@ -23,7 +27,7 @@ const cli_option cli_colour_options[] = {
 int cli_look_check(cli *app, const cli_look *s)
 {
     if (!s->out)
-        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf or .svg)");
+        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf, .eps or .svg)");
     if (!(s->vmin < s->vmax))
         return ns_fail(&app->err, NS_E_ARG, "--vmin %g --vmax %g: the first colour's value must be less than the last's", s->vmin, s->vmax);
     return NS_OK;
@@ -36,7 +40,8 @@ ns_figure_params cli_look_params(cli *app, const cli_look *s)
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
                               .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line,
                               .facts = app->figure.list, .n_facts = (int)app->figure.n,
-                              .crowded = app->crowded, .crowded_size = sizeof app->crowded};
+                              .crowded = app->crowded, .crowded_size = sizeof app->crowded, .font_size = s->font_size,
+                              .font = s->font, .labels = s->label.list, .n_labels = (int)s->label.n};
 }
 
 int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)

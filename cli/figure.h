@@ -8,7 +8,8 @@
 
 #include "cli/cli.h"
 
-typedef struct cli_look { const char *out, *title; int colormap; double vmin, vmax, width; int64_t dpi; } cli_look;
+typedef struct cli_look { const char *out, *title; int colormap; double vmin, vmax, width, font_size; int64_t dpi; const char *font;
+                         cli_words label; } cli_look;
 #define CLI_LOOK_DEFAULTS {.vmin = -(double)INFINITY, .vmax = (double)INFINITY}
 extern const cli_option cli_look_options[], cli_colour_options[];
 /* Of figures in lines and points; of those in which colours are values. */

@@ -47,6 +47,20 @@ bool cli_value_bytes(const char *text, int64_t *out)
     return false;
 }
 
+bool cli_value_length(const char *text, double *inches)
+{
+    static const struct { const char *name; double inches; } units[] = {
+        {"", 1}, {"in", 1}, {"mm", 1 / 25.4}, {"cm", 1 / 2.54}, {"pt", 1 / 72.0}};
+    char *end;
+    const double value = strtod(text, &end);
+    for (size_t i = 0; end != text && *text != ' ' && i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].name) == 0) {
+            *inches = value * units[i].inches;
+            return true;
+        }
+    return false;
+}
+
 /* The digits at *at, moved behind them. */
 static bool next_int(const char **at, int64_t *out)
 {

@@ -10,6 +10,7 @@
 bool cli_value_int(const char *text, int64_t *out);
 bool cli_value_number(const char *text, double *out);
 bool cli_value_bytes(const char *text, int64_t *out);
+bool cli_value_length(const char *text, double *inches);
 /* I/N with 0 <= I < N. */
 bool cli_value_shard(const char *text, int64_t *shard, int64_t *n_shards);
 /* BIRTH, BIRTH:DEATH, ... (steps from 1), or never, which has no turn. turns has room for as many as the text has characters. */

@@ -404,7 +404,9 @@ class _FigureParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("title", c.c_char_p), ("colormap", c.c_char_p), ("vmin", c.c_double), ("vmax", c.c_double),
                 ("width", c.c_double),
                 ("dpi", c.c_int), ("comment", c.c_char_p), ("facts", c.c_void_p),
-                ("n_facts", c.c_int), ("bytes", c.c_void_p), ("n_bytes", c.c_void_p)]
+                ("n_facts", c.c_int), ("bytes", c.c_void_p), ("n_bytes", c.c_void_p), ("crowded", c.c_void_p),
+                ("crowded_size", c.c_size_t), ("font_size", c.c_double), ("font", c.c_char_p),
+                ("labels", c.POINTER(c.c_char_p)), ("n_labels", c.c_int)]
 
 
 class _Plotted(c.Structure):
@@ -2343,9 +2345,10 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
 # ---- figures ----
 
 class Plotted(NamedTuple):
-    """What was drawn, and what was left out or pooled ("": nothing)."""
+    """What was drawn, what was left out or pooled ("": nothing), and which texts lie on each other or leave the page ("": none)."""
     shows: str
     note: str
+    crowded: str = ""
 
 
 _HORIZON = {"horizon", "leave_short"}
@@ -2355,18 +2358,21 @@ _STUDY_PLOTS = {"laziness": _BIRTH | {"previous"}, "births": _BIRTH, "pairs": _B
 _PLAIN = ("rank", "ablation", "births", "pairs", "curves", "loss")      # their colours tell lines and dots apart
 
 
-def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0, **unknown):
+def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0, font_size=0, font=None, labels=None,
+          **unknown):
     """what: the arguments between path and look."""
     _check_names("a figure", unknown, _plot)
+    crowded, (words, n_words) = c.create_string_buffer(256), _words([f"{old}={new}" for old, new in (labels or {}).items()])
     fixed = vmin is not None or vmax is not None        # one end alone: the other one is the natural one
     _check_of("a colormap, vmin or vmax", fixed or colormap, "figures whose colours are a scale", name not in _PLAIN)
     look = _params(_FigureParams, title=title, colormap=colormap, vmin=vmin or 0, vmax=vmax or 0, width=_real("width", width, 0), dpi=dpi,
-                   comment=_caller().caller)
+                   comment=_caller().caller, crowded=c.addressof(crowded), crowded_size=len(crowded),
+                   font_size=_real("font_size", font_size, 0), font=font, labels=words, n_labels=n_words)
     if fixed:
         look.vmin, look.vmax = -np.inf if vmin is None else look.vmin, np.inf if vmax is None else look.vmax
     said = _params(_Plotted)
     _call(f"ns_plot_{'study' if name in _STUDY_PLOTS else name}", _bytes(out), *what, c.byref(look), c.byref(said))
-    return Plotted(said.shows.decode(errors="replace"), said.note.decode(errors="replace"))
+    return Plotted(said.shows.decode(errors="replace"), said.note.decode(errors="replace"), crowded.value.decode(errors="replace"))
 
 
 def _words(given):
@@ -2378,9 +2384,9 @@ def _words(given):
 def figure_heads(files, out, scores=None, marks=(), top=0, split=0, **look):
     """Layer x head maps of scores of a score file, or of several, side by side. -> Plotted, as all figures.
 
-    The ending of out (.png, .pdf, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
+    The ending of out (.png, .pdf, .eps, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
     split: each score, a rate of hits, twice: over needles nearer to the query than so many tokens, and over the others.
-    look   title, colormap, vmin, vmax, width (inches), dpi"""
+    look   title, colormap, vmin, vmax, width (inches), dpi, font_size (points), font, labels ({"retrieval_find": "find"})"""
     (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks, "marks")
     for path in paths:
         _warn_unsealed(path, stacklevel=3)

@@ -13,8 +13,7 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
     "PyTorch weights", "a GGUF file",
-    "a PNG picture", "a PDF",
-    "an SVG picture",
+    "a PNG picture", "a PDF", "an EPS picture", "an SVG picture",
     "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
     "a model's config.json", "a protocol of the laboratory", "a config of a training run", "a run.json", "a definition of a probe",
     "a manifest of checkpoints", "a map of names of tensors",
@@ -148,6 +147,8 @@ static ns_kind bytes_kind(const head *h, const char *path)
         return NS_KIND_GGUF;
     if (begins(h, "%PDF-", 5))
         return NS_KIND_PDF;
+    if (begins(h, "%!PS-Adobe-3.0 EPSF", 19))
+        return NS_KIND_EPS;
     if (h->n == 0)
         return NS_KIND_EMPTY;
     return is_safetensors(h) ? NS_KIND_SAFETENSORS : is_torch(h) ? NS_KIND_TORCH : is_text(h) ? text_kind(h) : NS_KIND_BINARY;

@@ -144,7 +144,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->tiles = ns_tile(f->n_panels, page->width - left - right, PANEL_GAP, COMFORTABLE);
     if (p->tiles.width < NARROWEST)
         return ns_fail(err, NS_E_ARG, "bands figure: a panel, with names and colour bar, needs a width of %.1f inches; it is %.1f",
-                       ceil((NARROWEST - p->tiles.width + page->width) / 7.2 + .5) / 10, page->width / 72);
+                       ns_page_inches(page, NARROWEST - p->tiles.width + page->width), page->width * page->scale / 72);
     const double w = p->tiles.width, under = tokens_depth(page->type);
     for (int i = 0; i < f->n_panels; i++) {
         const double y = ns_header_height(base) + name + i / p->tiles.columns * (name + height + under + 4);

@@ -7,7 +7,7 @@
 
 enum { VECTOR_PPI = 600, MAX_PIXELS = 1 << 15 };
 
-const ns_canvas_kind *const ns_canvases[] = {&ns_canvas_png, &ns_canvas_pdf, &ns_canvas_svg, NULL};
+const ns_canvas_kind *const ns_canvases[] = {&ns_canvas_png, &ns_canvas_pdf, &ns_canvas_eps, &ns_canvas_svg, NULL};
 
 int ns_canvas_kind_find(const ns_canvas_kind **out, const char *path, ns_error *err)
 {
@@ -29,9 +29,10 @@ double ns_canvas_pixels(const ns_canvas_kind *kind, int dpi)
 }
 
 int ns_canvas_open(ns_canvas *c, const ns_canvas_kind *kind, const ns_type *type, double width, double height, double pixels,
-                   const ns_metadata *about, ns_error *err)
+                   double scale, const ns_metadata *about, ns_error *err)
 {
-    *c = (ns_canvas){.kind = kind, .type = type, .width = width, .height = height, .pixels = pixels, .about = *about};
+    *c = (ns_canvas){.kind = kind, .type = type, .width = width, .height = height, .pixels = pixels, .scale = scale,
+                     .about = *about};
     if (kind->raster && (width * pixels > MAX_PIXELS || height * pixels > MAX_PIXELS))
         return ns_fail(err, NS_E_ARG, "figure: %.0f x %.0f pixels; at most %d each way (choose a smaller width or dpi)", width * pixels,
                        height * pixels,
@@ -148,6 +149,7 @@ void ns_canvas_text(ns_canvas *c, double x, double y, const char *text, ns_style
     if (!text || !*text)
         return;
     ns_ink ink;
+    text = ns_type_text(c->type, text);
     if (!ns_type_ink(c->type, text, style.size, style.bold, style.anchor / 2.0, &ink))
         ns_canvas_fail(c, NS_E_MEMORY, "out of memory for a font");
     else if (!ns_texts_add(&c->texts, x + c->dx, y + c->dy, ink, style.angle, text))

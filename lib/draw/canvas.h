@@ -37,7 +37,7 @@ typedef struct ns_canvas_kind {
     void (*drop)(ns_canvas *);                                                       /* frees `state` */
 } ns_canvas_kind;
 
-extern const ns_canvas_kind ns_canvas_png, ns_canvas_pdf, ns_canvas_svg;
+extern const ns_canvas_kind ns_canvas_png, ns_canvas_pdf, ns_canvas_eps, ns_canvas_svg;
 extern const ns_canvas_kind *const ns_canvases[];                                    /* ends with NULL */
 
 /* What the file says of itself beside the picture; borrowed. */
@@ -48,7 +48,8 @@ struct ns_canvas {
     const ns_type        *type;
     ns_metadata           about;
     double                width, height;         /* points */
-    double                pixels;                /* per point: of the raster, or of images in vector files */
+    double                scale;                 /* points of the page in one of ours */
+    double                pixels;                /* per point of ours: of the raster, or of images in vector files */
     double                dx, dy;                /* origin of the panel being drawn */
     ns_texts              texts;                 /* all that were drawn */
     ns_buffer             out;
@@ -59,8 +60,9 @@ struct ns_canvas {
 
 int  ns_canvas_kind_find(const ns_canvas_kind **out, const char *path, ns_error *);
 double ns_canvas_pixels(const ns_canvas_kind *, int dpi);                            /* per point */
-int ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, const ns_metadata *,
-                   ns_error *);
+/* width, height and pixels are those of ours, which the page shows `scale` times as large. */
+int ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, double scale,
+                   const ns_metadata *, ns_error *);
 int  ns_canvas_finish(ns_canvas *, ns_error *);                                      /* the file's bytes are in canvas->out */
 void ns_canvas_clear(ns_canvas *);
 void ns_canvas_fail(ns_canvas *, int code, const char *message);

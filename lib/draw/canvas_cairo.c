@@ -1,10 +1,12 @@
-/* canvas_cairo.c - PNG (cairo draws, libpng writes) and PDF (fonts embedded, fixed dates: the same bytes each time). */
+/* canvas_cairo.c - PNG (cairo draws, libpng writes), PDF and EPS (fonts embedded, fixed dates: the same bytes each time). */
 #include "draw/canvas.h"
 
 #include <cairo-pdf.h>
+#include <cairo-ps.h>
 #include <math.h>
 #include <pango/pangocairo.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct cairo_state {
     cairo_surface_t *surface;
@@ -90,7 +92,7 @@ static int set_keywords(const ns_canvas *c, cairo_surface_t *surface, ns_error *
 
 static int open_pdf(ns_canvas *c, ns_error *err)
 {
-    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(write_out, &c->out, c->width, c->height);
+    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(write_out, &c->out, c->width * c->scale, c->height * c->scale);
     cairo_pdf_surface_restrict_to_version(surface, CAIRO_PDF_VERSION_1_4);      /* later ones hide what is said of the figure in packed
                                                                                  * streams */
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "needlescope");
@@ -101,7 +103,37 @@ static int open_pdf(ns_canvas *c, ns_error *err)
     if (c->about.comment && *c->about.comment)
         cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, c->about.comment);
     const int rc = set_keywords(c, surface, err);
-    return rc != NS_OK ? rc : open_on(c, surface, 1, err);
+    return rc != NS_OK ? rc : open_on(c, surface, c->scale, err);
+}
+
+/* A comment of the document, in lines of at most 255 characters as its structuring conventions want them; what breaks a line is a space. */
+static void add_comment(cairo_surface_t *surface, const char *name, const char *value)
+{
+    char line[240];
+    for (size_t at = 0; at == 0 || value[at];) {
+        const size_t head = (size_t)snprintf(line, sizeof line, "%s%.80s%s", at ? "%%+ " : "%%", at ? "" : name, at ? "" : ": ");
+        const size_t n = ns_type_prefix(value + at, sizeof line - 1 - head);
+        for (size_t i = 0; i < n; i++)
+            line[head + i] = (unsigned char)value[at + i] < ' ' ? ' ' : value[at + i];
+        line[head + n] = '\0';
+        cairo_ps_surface_dsc_comment(surface, line);
+        at += n;
+        if (n == 0)
+            break;
+    }
+}
+
+static int open_eps(ns_canvas *c, ns_error *err)
+{
+    cairo_surface_t *const surface = cairo_ps_surface_create_for_stream(write_out, &c->out, c->width * c->scale, c->height * c->scale);
+    cairo_ps_surface_set_eps(surface, 1);
+    if (c->about.title && *c->about.title)
+        add_comment(surface, "Title", c->about.title);
+    if (c->about.comment && *c->about.comment)
+        add_comment(surface, "needlescope comment", c->about.comment);
+    for (int i = 0; i < c->about.n_facts; i++)
+        add_comment(surface, c->about.facts[i].name, c->about.facts[i].value);
+    return open_on(c, surface, c->scale, err);
 }
 
 static void set_color(cairo_t *cr, ns_rgb color, double alpha)
@@ -226,13 +258,13 @@ static int close_png(ns_canvas *c, ns_error *err)
             to[2] = (uint8_t)row[x];
         }
     }
-    const int code = ns_png_write(&c->out, rgb, w, h, c->pixels * 72, texts, err);
+    const int code = ns_png_write(&c->out, rgb, w, h, c->pixels / c->scale * 72, texts, err);
     free(texts);
     free(rgb);
     return code;
 }
 
-static int close_pdf(ns_canvas *c, ns_error *err)
+static int close_vector(ns_canvas *c, ns_error *err)
 {
     cairo_state *s = c->state;
     cairo_show_page(s->cr);
@@ -244,9 +276,26 @@ static int close_pdf(ns_canvas *c, ns_error *err)
     return c->code == NS_OK ? NS_OK : ns_fail(err, c->code, "figure: %s", c->error.message);
 }
 
+/* cairo writes when it was made, in a line of comment; without it the same figure has the same bytes. */
+static int close_eps(ns_canvas *c, ns_error *err)
+{
+    static const char date[] = "\n%%CreationDate:";
+    const int code = close_vector(c, err);
+    char *const at = code == NS_OK ? memmem(c->out.data, (size_t)c->out.n, date, sizeof date - 1) : NULL;
+    char *const end = at ? memchr(at + 1, '\n', (size_t)c->out.n - (size_t)(at + 1 - (char *)c->out.data)) : NULL;
+    if (end) {
+        memmove(at, end, (size_t)c->out.n - (size_t)(end - (char *)c->out.data));
+        c->out.n -= end - at;
+    }
+    return code;
+}
+
 const ns_canvas_kind ns_canvas_png = {
     .ending = ".png", .raster = true, .open = open_png, .path = path, .text = text, .image = image, .clip = clip,
     .close = close_png, .drop = drop};
 const ns_canvas_kind ns_canvas_pdf = {
     .ending = ".pdf", .raster = false, .open = open_pdf, .path = path, .text = text, .image = image, .clip = clip,
-    .close = close_pdf, .drop = drop};
+    .close = close_vector, .drop = drop};
+const ns_canvas_kind ns_canvas_eps = {
+    .ending = ".eps", .raster = false, .open = open_eps, .path = path, .text = text, .image = image, .clip = clip,
+    .close = close_eps, .drop = drop};

@@ -59,12 +59,12 @@ static int open_svg(ns_canvas *c, ns_error *err)
 {
     (void)err;
     put(c, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\"");
-    number(c, " width=\"", c->width);
-    number(c, "pt\" height=\"", c->height);
+    number(c, " width=\"", c->width * c->scale);
+    number(c, "pt\" height=\"", c->height * c->scale);
     number(c, "pt\" viewBox=\"0 0 ", c->width);
     number(c, " ", c->height);
     put(c, "\" font-family=\"");
-    escaped(c, ns_type_families());
+    escaped(c, ns_type_families(c->type));
     put(c, "\">\n<title>");
     escaped(c, c->about.title ? c->about.title : "");
     put(c, "</title>\n<desc>");
@@ -125,7 +125,7 @@ static void image(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int64_t
 {
     ns_buffer png = {0};
     ns_error err;
-    const int code = ns_png_write(&png, rgb, w, h, c->pixels * 72, NULL, &err);
+    const int code = ns_png_write(&png, rgb, w, h, c->pixels / c->scale * 72, NULL, &err);
     if (code != NS_OK)
         ns_canvas_fail(c, code, err.message);
     number(c, "<image x=\"", b.x);

@@ -39,8 +39,13 @@ static int check_params(const ns_figure_params *p, ns_error *err)
     if (isnan(p->vmin) || isnan(p->vmax) || ((p->vmin != 0 || p->vmax != 0) && !(p->vmin < p->vmax)) || p->vmin >= 1e38 || p->vmax <= -1e38)
         return ns_fail(err, NS_E_ARG, "figure: a colour range from %g to %g; vmin must be less than vmax (both 0 = the score's own range)",
                        p->vmin, p->vmax);
-    if ((code = check_text(p->title, "the title", false, err)) != NS_OK)
+    if (p->font_size != 0 && !(p->font_size >= 4 && p->font_size <= 24))
+        return ns_fail(err, NS_E_ARG, "figure: texts of %g points; use 4 to 24, or 0 for 7", p->font_size);
+    if ((code = check_text(p->title, "the title", false, err)) != NS_OK || (code = check_text(p->font, "the font", false, err)) != NS_OK)
         return code;
+    for (int i = 0; i < p->n_labels; i++)
+        if ((code = check_text(p->labels[i], "a label", false, err)) != NS_OK || !strchr(p->labels[i], '='))
+            return code != NS_OK ? code : ns_fail(err, NS_E_ARG, "figure: label '%s' is not OLD=NEW", p->labels[i]);
     for (int i = 0; i < p->n_facts; i++)
         if ((code = check_text(p->facts[i].name, "the name of a fact", true, err)) != NS_OK ||
             (code = check_text(p->facts[i].value, p->facts[i].name, true, err)) != NS_OK)
@@ -186,12 +191,23 @@ double ns_page_snap(const ns_page *page, double v)
     return page->raster ? round(v * page->pixels) / page->pixels : v;
 }
 
+static ns_page page_of(const ns_figure_params *p, const ns_canvas_kind *kind, const ns_type *type)
+{
+    const double scale = p->font_size > 0 ? p->font_size / NS_SIZE_TICK : 1, inches = p->width > 0 ? p->width : COLUMN;
+    const double pixels = ns_canvas_pixels(kind, p->dpi) * scale, margin = kind->raster ? round(MARGIN * pixels) / pixels : MARGIN;
+    return (ns_page){.type = type, .width = inches * 72 / scale - 2 * margin, .margin = margin, .fixed = p->width > 0, .pixels = pixels,
+                     .scale = scale, .raster = kind->raster};
+}
+
+double ns_page_inches(const ns_page *page, double length)
+{
+    return ceil(length * page->scale / 7.2 + .5) / 10;
+}
+
 static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, const ns_type *type, ns_error *err)
 {
     const ns_figure_params *p = &panel->params;
-    const double pixels = ns_canvas_pixels(kind, p->dpi), inches = p->width > 0 ? p->width : COLUMN;
-    const double margin = kind->raster ? round(MARGIN * pixels) / pixels : MARGIN;
-    const ns_page page = {.type = type, .width = inches * 72 - 2 * margin, .fixed = p->width > 0, .pixels = pixels, .raster = kind->raster};
+    const ns_page page = page_of(p, kind, type);
     int code;
     if ((code = ns_type_check(type, panel->title, "the title", err)) != NS_OK ||
         (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK)
@@ -202,14 +218,16 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
     if (page.fixed)
         panel->width = page.width;
     const ns_metadata about = {panel->title, p->comment, p->facts, p->n_facts};
-    code = ns_canvas_open(c, kind, type, panel->width + 2 * margin, panel->height + 2 * margin, pixels, &about, err);
+    code = ns_canvas_open(c, kind, type, panel->width + 2 * page.margin, panel->height + 2 * page.margin, page.pixels, page.scale, &about,
+                          err);
     if (code != NS_OK)
         return code;
-    c->dx = c->dy = panel->margin = margin;
+    c->dx = c->dy = panel->margin = page.margin;
     panel->draw(panel, c);
     if (p->crowded && p->crowded_size)
         ns_texts_say(&c->texts, c->width, c->height, p->crowded, p->crowded_size);
-    return ns_canvas_finish(c, err);
+    code = ns_canvas_finish(c, err);
+    return code == NS_OK ? ns_type_check_labels(type, err) : code;
 }
 
 static void give_bytes(ns_buffer *from, const ns_figure_params *p)
@@ -228,7 +246,7 @@ int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
         return ns_fail(err, NS_E_ARG, "figure: no path to write to");
     int code = ns_canvas_kind_find(&kind, path, err);
     if (code == NS_OK)
-        code = ns_type_new(&type, err);
+        code = ns_type_new(&type, &(ns_wording){panel->params.font, panel->params.labels, panel->params.n_labels}, err);
     if (code == NS_OK)
         code = draw_into(&c, panel, kind, type, err);
     if (code == NS_OK && panel->params.bytes)

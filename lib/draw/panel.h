@@ -14,6 +14,8 @@ typedef struct ns_page {
     double         width;            /* points to be filled */
     bool           fixed;            /* the caller chose the width: do not shrink it */
     double         pixels;           /* per point */
+    double         margin;           /* round the figure */
+    double         scale;            /* points of paper in one of these points */
     bool           raster;
 } ns_page;
 
@@ -58,6 +60,7 @@ ns_tiling ns_tile(int n, double room, double gap, double least);
 /* The largest length up to `length` at which n cells are a whole number of pixels each; length where they are small anyway. */
 double ns_page_cells(const ns_page *, double length, int64_t n);
 double ns_page_snap(const ns_page *, double v);
+double ns_page_inches(const ns_page *, double length);     /* of paper, tenths of an inch, rounded up: the width that an error asks for */
 
 /* A line of keys: swatches with their meaning, wrapped to a width. */
 typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE, NS_SWATCH_TICK, NS_SWATCH_NONE } ns_swatch;

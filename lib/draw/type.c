@@ -8,17 +8,43 @@
 #include <pango/pangocairo.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MOST_TEXT = 1 << 13 };       /* bytes that are shaped */
 
 struct ns_type {
     PangoFontMap *fonts;
     PangoContext *context;
+    ns_wording    wording;
+    bool         *used;              /* [n_labels] */
+    char         *families;
 };
 
-const char *ns_type_families(void)
+const char *ns_type_families(const ns_type *type)
 {
-    return "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif";
+    return type->families;
+}
+
+const char *ns_type_text(const ns_type *type, const char *text)
+{
+    const size_t n = strlen(text);
+    for (int i = 0; i < type->wording.n_labels; i++) {
+        const char *const label = type->wording.labels[i];
+        if (strncmp(text, label, n) == 0 && label[n] == '=') {
+            type->used[i] = true;
+            return label + n + 1;
+        }
+    }
+    return text;
+}
+
+int ns_type_check_labels(const ns_type *type, ns_error *err)
+{
+    for (int i = 0; i < type->wording.n_labels; i++)
+        if (!type->used[i])
+            return ns_fail(err, NS_E_ARG, "label '%s': no text of the figure reads so (a label is a whole text: a title, a name, a key)",
+                           type->wording.labels[i]);
+    return NS_OK;
 }
 
 void ns_type_free(ns_type *type)
@@ -29,6 +55,8 @@ void ns_type_free(ns_type *type)
         g_object_unref(type->context);
     if (type->fonts)
         g_object_unref(type->fonts);
+    free(type->families);
+    free(type->used);
     free(type);
 }
 
@@ -43,18 +71,48 @@ static bool has_font(const ns_type *type)
     return font != NULL;
 }
 
-int ns_type_new(ns_type **out, ns_error *err)
+static bool is_installed(const ns_type *type, const char *family)
+{
+    PangoFontFamily **list = NULL;
+    int n = 0;
+    bool found = false;
+    pango_font_map_list_families(type->fonts, &list, &n);
+    for (int i = 0; i < n; i++)
+        found |= strcasecmp(pango_font_family_get_name(list[i]), family) == 0;
+    g_free(list);
+    return found;
+}
+
+static bool take_wording(ns_type *type, const ns_wording *wording)
+{
+    static const char usual[] = "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif";
+    type->wording = wording ? *wording : (ns_wording){0};
+    const char *const family = type->wording.family;
+    type->families = family ? ns_printf_alloc("%s, %s", family, usual) : ns_strdup(usual);
+    type->used = ns_alloc_array((size_t)type->wording.n_labels + 1, sizeof *type->used);
+    return type->families && type->used;
+}
+
+int ns_type_new(ns_type **out, const ns_wording *wording, ns_error *err)
 {
     *out = NULL;
     ns_type *type = calloc(1, sizeof *type);
-    if (!type)
+    if (!type || !take_wording(type, wording)) {
+        ns_type_free(type);
         return ns_oom(err, "fonts");
+    }
     type->fonts = pango_cairo_font_map_new();
     pango_cairo_font_map_set_resolution(PANGO_CAIRO_FONT_MAP(type->fonts), 72);
     type->context = pango_font_map_create_context(type->fonts);
     if (!has_font(type)) {
         ns_type_free(type);
         return ns_fail(err, NS_E_UNSUPPORTED, "figures: no font is installed (on Debian and Ubuntu: apt-get install fonts-dejavu-core)");
+    }
+    if (type->wording.family && !is_installed(type, type->wording.family)) {
+        const int rc = ns_fail(err, NS_E_UNSUPPORTED, "figures: no font '%s' is installed (fc-list : family names those that are)",
+                               type->wording.family);
+        ns_type_free(type);
+        return rc;
     }
     cairo_font_options_t *options = cairo_font_options_create();
     const bool good = cairo_font_options_status(options) == CAIRO_STATUS_SUCCESS;
@@ -84,8 +142,9 @@ size_t ns_type_prefix(const char *text, size_t most)
 void *ns_type_layout(const ns_type *type, const char *text, double size, bool bold, double *baseline)
 {
     PangoLayout *layout = pango_layout_new(type->context);
+    text = ns_type_text(type, text);
     PangoFontDescription *font = pango_font_description_new();
-    pango_font_description_set_family_static(font, ns_type_families());
+    pango_font_description_set_family_static(font, type->families);
     pango_font_description_set_size(font, (int)(size * PANGO_SCALE + 0.5));
     pango_font_description_set_weight(font, bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
     pango_layout_set_font_description(layout, font);
@@ -161,7 +220,7 @@ static uint32_t first_unknown(const ns_type *type, const char *text)
 /* Whatever came of the shaping: fontconfig's list of characters says it. */
 static bool some_font_has(const ns_type *type, uint32_t code)
 {
-    PangoFontDescription *const wanted = pango_font_description_from_string(ns_type_families());
+    PangoFontDescription *const wanted = pango_font_description_from_string(type->families);
     PangoFontset *const set = pango_font_map_load_fontset(type->fonts, type->context, wanted, pango_language_get_default());
     PangoFont *const font = set ? pango_fontset_get_font(set, code) : NULL;
     const bool has = font && pango_font_has_char(font, code);
@@ -188,6 +247,7 @@ int ns_type_check(const ns_type *type, const char *text, const char *what, ns_er
 
 void ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width, char fit[NS_LABEL_BYTES])
 {
+    text = ns_type_text(type, text);
     size_t n = ns_type_prefix(text, NS_LABEL_BYTES - 4);
     memcpy(fit, text, n);
     memcpy(fit + n, text[n] ? "\xe2\x80\xa6" : "\0\0\0", 4);

@@ -7,10 +7,16 @@
 #include <stdint.h>
 
 typedef struct ns_type ns_type;
-int    ns_type_new(ns_type **out, ns_error *);            /* no font installed is an error */
+/* What a figure's texts are set in, and which are written another way; labels are borrowed. */
+typedef struct ns_wording { const char *family; const char *const *labels; int n_labels; } ns_wording;     /* labels: "OLD=NEW" */
+/* NS_E_UNSUPPORTED: no font is installed, or none of that family. wording NULL = nothing asked for. */
+int    ns_type_new(ns_type **out, const ns_wording *, ns_error *);
 void   ns_type_free(ns_type *);
-const char *ns_type_families(void);                       /* wanted typefaces, best first, as CSS and pango write them */
+const char *ns_type_families(const ns_type *);            /* wanted typefaces, best first, as CSS and pango write them */
 double ns_type_width(const ns_type *, const char *text, double size, bool bold);
+const char *ns_type_text(const ns_type *, const char *text);                /* as it is written */
+/* NS_E_ARG: a label of the wording that no text was. */
+int    ns_type_check_labels(const ns_type *, ns_error *);
 /* An error where a character has no glyph in any installed font. `what` names the text in the message. */
 int    ns_type_check(const ns_type *, const char *text, const char *what, ns_error *);
 /* A label: text, cut with an ellipsis until it is no wider than width. In an array: where nothing is asked for, nothing is refused, and a

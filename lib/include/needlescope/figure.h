@@ -1,4 +1,4 @@
-/* figure.h - figures for papers: PNG, PDF and SVG from one drawing (the ending of the path says which). */
+/* figure.h - figures for papers: PNG, PDF, EPS and SVG from one drawing (the ending of the path says which). */
 #ifndef NEEDLESCOPE_FIGURE_H
 #define NEEDLESCOPE_FIGURE_H
 
@@ -20,6 +20,9 @@ typedef struct ns_figure_params {
     const ns_fact *facts;  int n_facts;   /* its provenance, each with its name: PNG iTXt, PDF keywords, SVG metadata */
     uint8_t   **bytes;  size_t *n_bytes;   /* not NULL: the file comes here, malloc'd, and of the path only its ending counts */
     char       *crowded;  size_t crowded_size;   /* not NULL: which texts lie on each other or leave the page, in words; "" = none */
+    double      font_size;        /* points of the smallest texts; 0 = 7. All else grows with it, but for the figure's width */
+    const char *font;             /* family; NULL = Liberation Sans, Arial, Helvetica, DejaVu Sans, or what there is */
+    const char *const *labels;  int n_labels;   /* "retrieval_find=find": a text that is written another way; each must be there */
 } ns_figure_params;
 
 /* Layer x head map of one score. score[L * H] row-major, NaN = no such head (drawn hatched); kind[L]: 0 full 1 swa 2 recurrent

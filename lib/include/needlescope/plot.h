@@ -3,8 +3,8 @@
  * Each figure says what it is made of (names, hashes, models: ns_provenance_of_file) behind what look->facts say of its caller
  * (ns_provenance_of_run).
  *
- * path: its ending (.png, .pdf, .svg) says what is written; with look->bytes the file comes there instead. A build without cairo answers
- * NS_E_UNSUPPORTED. figure.h draws numbers that are not in a file. */
+ * path: its ending (.png, .pdf, .eps, .svg) says what is written; with look->bytes the file comes there instead. A build without cairo
+ * answers NS_E_UNSUPPORTED. figure.h draws numbers that are not in a file. */
 #ifndef NEEDLESCOPE_PLOT_H
 #define NEEDLESCOPE_PLOT_H
 

@@ -201,7 +201,7 @@ static void say(const double (*place)[3], const char *const *texts, int n, char 
 {
     ns_texts all = {0};
     ns_type *type;
-    assert_int_equal(ns_type_new(&type, NULL), NS_OK);
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
     for (int i = 0; i < n; i++) {
         ns_ink ink;
         assert_true(ns_type_ink(type, texts[i], 8, false, 0, &ink));

@@ -200,7 +200,7 @@ static void test_fonts_that_fail(void **state)
 {
     (void)state;
     ns_type *type;
-    assert_int_equal(ns_type_new(&type, NULL), NS_OK);
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
     PangoLayout *const layout = ns_type_layout(type, "hits", 8, false, NULL);
     assert_true(ns_type_has_fonts(layout));
     ns_ink ink;

@@ -57,6 +57,63 @@ static void shows(const char *path, const char *const *words, int n)
     free(svg);
 }
 
+static void refused(int code, const ns_error *err, const char *why)
+{
+    assert_true(code < 0);
+    if (!strstr(err->message, why))
+        fail_msg("'%s' lacks '%s'", err->message, why);
+}
+
+/* Another font size is another scale: the same words, larger, on a page of the same width; a label is another word, and must be there. */
+static void test_wording(void **state)
+{
+    (void)state;
+    const ns_heads_figure two[2] = {heads("retrieval_find"), heads("induction")};
+    const char *const words[2] = {"retrieval_find=finds the needle", "head=Kopf"}, *const lost = "no such text=x";
+    ns_figure_params look = {.size = sizeof look, .width = 5, .font_size = 9, .labels = words, .n_labels = 2};
+    ns_error err;
+    size_t bytes;
+    char *const path = scratch("wording.svg");
+    assert_int_equal(ns_draw_heads_row(path, two, 2, "Side by side", "a model", &look, NULL), NS_OK);
+    shows(path, (const char *const[]){">finds the needle<", ">Kopf<", ">layer<", "width=\"360pt\"", "viewBox=\"0 0 280 "}, 5);
+    char *const svg = slurp(path, &bytes);
+    assert_null(strstr(svg, ">retrieval_find<"));
+    free(svg);
+    look.labels = &lost;
+    look.n_labels = 1;
+    refused(ns_draw_heads_row(path, two, 2, NULL, NULL, &look, &err), &err, "no text of the figure reads so");
+    look.n_labels = 0;
+    look.font = "No Such Font At All";
+    refused(ns_draw_heads_row(path, two, 2, NULL, NULL, &look, &err), &err, "no font 'No Such Font At All'");
+    look.font = NULL;
+    look.font_size = 3;
+    refused(ns_draw_heads_row(path, two, 2, NULL, NULL, &look, &err), &err, "texts of 3 points");
+    free(path);
+}
+
+/* EPS: a box of the page's size, the facts as comments, no date, the same bytes twice. */
+static void test_eps(void **state)
+{
+    (void)state;
+    const ns_heads_figure one = heads("retrieval_find");
+    const ns_fact facts[1] = {{"model", "a model, \xc3\xa9", false}};
+    const ns_figure_params look = {.size = sizeof look, .width = 3, .facts = facts, .n_facts = 1};
+    size_t n[2];
+    char *text[2], *const path = scratch("heads.eps");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ns_draw_heads(path, &one, &look, NULL), NS_OK);
+        text[i] = slurp(path, &n[i]);
+    }
+    assert_true(n[0] == n[1] && memcmp(text[0], text[1], n[0]) == 0);
+    assert_true(strncmp(text[0], "%!PS-Adobe-3.0 EPSF-3.0\n", 24) == 0);
+    assert_non_null(strstr(text[0], "%%BoundingBox: "));
+    assert_non_null(strstr(text[0], "%%model: a model"));
+    assert_null(strstr(text[0], "CreationDate"));
+    free(text[0]);
+    free(text[1]);
+    free(path);
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -131,13 +188,6 @@ static void test_lone_large_value(void **state)
     free(path);
 }
 
-static void refused(int code, const ns_error *err, const char *why)
-{
-    assert_true(code < 0);
-    if (!strstr(err->message, why))
-        fail_msg("'%s' lacks '%s'", err->message, why);
-}
-
 static void test_refusals(void **state)
 {
     (void)state;
@@ -167,7 +217,8 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_same_bytes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_wording), cmocka_unit_test(test_eps),
+                                       cmocka_unit_test(test_same_bytes),
                                        cmocka_unit_test(test_lone_large_value), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
