@@ -25,21 +25,10 @@ int cli_read_definitions(cli *app, cli_probing *p, const cli_words *paths)
 
 int cli_find_special(cli *app, cli_probing *p, ns_opened *m)
 {
-    int64_t capacity = 0;
-    const int rc = ns_open_more(m, NS_OPEN_TOKENIZER, &app->err);
+    const int rc = ns_open_special(m, &p->special, &p->n_special, &app->err);
     if (rc == NS_E_UNSUPPORTED)
         cli_note(app, "the special tokens are not known: %s", app->err.message);
-    else if (rc != NS_OK)
-        return rc;
-    const ns_tokenizer *const t = m->tokenizer;
-    for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
-        if (!ns_token_is_special(t, (int32_t)id))
-            continue;
-        if (!ns_grow(&p->special, &capacity, p->n_special + 1, sizeof *p->special))
-            return ns_oom(&app->err, "special tokens");
-        p->special[p->n_special++] = (int32_t)id;
-    }
-    return NS_OK;
+    return rc == NS_E_UNSUPPORTED ? NS_OK : rc;
 }
 
 int cli_check_probes(cli *app, const cli_words *asked)

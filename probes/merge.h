@@ -14,6 +14,7 @@ typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
     char   *reference;                 /* reference_weights_sha256; "" where it does not say */
+    char   *tokenizer;                 /* tokenizer_sha256; "" where it does not say */
     char   *weights;                   /* weights_sha256; NULL where it does not say */
     char   *arch, *kinds, *config;     /* arch_sha256, layer_kinds, model_config_sha256; "" where it does not say */
     char   *coords;                    /* its facts of the run, "NAME=VALUE" each behind a newline */

@@ -136,10 +136,11 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->arch = fact_of(f, "arch_sha256");
     s->kinds = fact_of(f, "layer_kinds");
     s->config = fact_of(f, "model_config_sha256");
+    s->tokenizer = fact_of(f, "tokenizer_sha256");
     s->reference = fact_of(f, "reference_weights_sha256");
     s->coords = coords_of(f);
     if (rc == NS_OK && !(s->coords && s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds &&
-                         s->config && s->reference))
+                         s->config && s->reference && s->tokenizer))
         rc = ns_oom(err, s->path);
     if (rc == NS_OK && in_place(s) && supersede(m, s)) {
         ns_file_close(f);
@@ -164,8 +165,16 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     return rc;
 }
 
+static bool of_other_tokenizer(const ns_shard *a, const ns_shard *b)
+{
+    return a->tokenizer[0] && b->tokenizer[0] && strcmp(a->run_name, b->run_name) && strcmp(a->tokenizer, b->tokenizer);
+}
+
 static int compare(const ns_merge_job *m, const ns_shard *a, const ns_shard *b, ns_error *err)
 {
+    if (strcmp(a->cases, b->cases) && of_other_tokenizer(a, b))
+        return ns_fail(err, NS_E_FORMAT, "%s: run '%s' has another tokenizer than '%s', so the cases are other tokens there: a study is of "
+                       "one (scan each tokenizer's runs into a folder of their own)", b->path, b->run_name, a->run_name);
     const char *const what = strcmp(a->cases, b->cases)                          ? "other cases"
                              : strcmp(a->probes, b->probes)                      ? "other probes"
                              : !m->mixed_kernels && strcmp(a->kernels, b->kernels) ? "another kernel class (--mixed-kernels allows it)"
@@ -373,7 +382,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 void ns_shard_clear(ns_shard *s)
 {
     char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
-                           s->kinds, s->config, s->coords, s->expected, s->weights, s->reference};
+                           s->kinds, s->config, s->coords, s->expected, s->weights, s->reference, s->tokenizer};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

@@ -77,14 +77,6 @@ static void close_models(ns_scan_pass *s)
     ns_fact_list_clear(&s->first_facts);
 }
 
-/* Cases that were made for one run's tokenizer are not measured on another's. */
-static int check_cases(ns_scan_pass *s)
-{
-    ns_error why = {""};
-    const int rc = s->first ? ns_open_check_cases(s->first, s->p->cases, &why) : NS_OK;
-    return rc != NS_OK ? ns_fail(s->err, rc, "run '%s': %s", s->run->name, why.message) : NS_OK;
-}
-
 /* Calls visit for every checkpoint of the run that is this call's; *number counts those that are asked for over all runs. */
 static int each_own(ns_scan_pass *s, const char *folder, int64_t *number, int (*visit)(ns_scan_pass *, const char *folder))
 {
@@ -132,7 +124,7 @@ static int prepare_run(ns_scan_pass *s, const char *folder, int64_t *number)
     int rc = ns_scan_index_check(s->p, s->run, s->err);
     rc = rc != NS_OK ? rc : ns_scan_open_run(s);
     if (rc == NS_OK)
-        rc = check_cases(s);
+        rc = ns_scan_read_cases(s);
     rc = rc != NS_OK ? rc : ns_scan_find_reference(s);
     if (rc == NS_OK)
         rc = each_own(s, folder, number, check_own);
@@ -181,7 +173,7 @@ static int work_run(ns_scan_pass *s, const char *folder, int64_t *number)
     return rc;
 }
 
-static int each_run(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, const char *shards,
+static int each_run(ns_scan_pass *s, ns_own_cases *own, const ns_scan_run *runs, int64_t n_runs, const char *shards,
                     int (*visit)(ns_scan_pass *, const char *folder, int64_t *number))
 {
     int64_t number = 0;
@@ -189,6 +181,8 @@ static int each_run(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, co
     for (int64_t i = 0; rc == NS_OK && i < n_runs; i++) {
         char *const folder = ns_path_join(shards, runs[i].name);
         s->run = &runs[i];
+        s->own = &own[i];
+        ns_scan_use_cases(s);
         rc = folder ? visit(s, folder, &number) : ns_oom(s->err, shards);
         free(folder);
     }
@@ -196,14 +190,14 @@ static int each_run(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, co
 }
 
 /* What other scans have in hand is waited for: they may die, and whoever merges behind this call wants all there is. */
-static int work(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, const char *shards)
+static int work(ns_scan_pass *s, ns_own_cases *own, const ns_scan_run *runs, int64_t n_runs, const char *shards)
 {
     static const struct timespec moment = {.tv_nsec = 250000000};
     bool said = false;
     int rc;
     do {
         s->waiting = 0;
-        rc = each_run(s, runs, n_runs, shards, work_run);
+        rc = each_run(s, own, runs, n_runs, shards, work_run);
         if (rc == NS_OK && s->waiting) {
             char line[NS_CLAIM_HOLDER + 100];
             snprintf(line, sizeof line, "waiting for %lld checkpoint%s that another scan has in hand (%s)", (long long)s->waiting,
@@ -271,15 +265,18 @@ int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns
     ns_scan_pass s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
     char *const shards = ns_path_join(p->out, "shards"), *const index = ns_path_join(p->out, "index");
     *counts = (ns_scan_counts){0};
-    ns_cases_hash(p->cases, s.cases_sha256);
-    int rc = shards && index && s.probes ? check_request(runs, n_runs, p, err) : ns_oom(err, p->out);
+    ns_own_cases *const own = ns_alloc_array((size_t)n_runs + 1, sizeof *own);
+    int rc = shards && index && s.probes && own ? check_request(runs, n_runs, p, err) : ns_oom(err, p->out);
     rc = rc != NS_OK ? rc : ns_scan_question(&s);
     if (rc == NS_OK)
-        rc = each_run(&s, runs, n_runs, shards, prepare_run);
+        rc = each_run(&s, own, runs, n_runs, shards, prepare_run);
     s.told = true;
     rc = rc != NS_OK ? rc : make_folders(&s, shards, index);
-    rc = rc != NS_OK ? rc : each_run(&s, runs, n_runs, shards, begin_run);
-    rc = rc != NS_OK ? rc : work(&s, runs, n_runs, shards);
+    rc = rc != NS_OK ? rc : each_run(&s, own, runs, n_runs, shards, begin_run);
+    rc = rc != NS_OK ? rc : work(&s, own, runs, n_runs, shards);
+    for (int64_t i = 0; own && i < n_runs; i++)
+        ns_scan_cases_clear(&own[i]);
+    free(own);
     free(s.settled);
     free(s.question);
     free(s.probes);

@@ -39,7 +39,7 @@ int ns_scan_question(ns_scan_pass *s)
     rc = rc != NS_OK ? rc : hash_file(how->names, names, s->err);
     if (rc != NS_OK)
         return rc;
-    s->question = ns_printf_alloc("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d\n", ns_version(), s->probes, s->cases_sha256,
+    s->question = ns_printf_alloc("%s\n%s\n%s\n%s\n%s\n%s\n%d\n", ns_version(), s->probes,
                                   ns_engine_kernel_class(how->engine), arch, names, how->olmo3_rope ? how->olmo3_rope : "", how->no_hash);
     return s->question ? NS_OK : ns_oom(s->err, "the scan");
 }
@@ -47,9 +47,9 @@ int ns_scan_question(ns_scan_pass *s)
 static int hash_asked(const ns_scan_pass *s, char hex[65], ns_error *err)
 {
     ns_sha256 sha;
-    char *const text = ns_printf_alloc("%s%s\n%s\n%s%lld %lld %lld\n", s->question, s->run->name, s->run->coords, s->reference_stamp,
-                                       (long long)s->item->stage,
-                                       (long long)s->item->stage_step, (long long)(ns_series_stage(s->item) == 1 ? s->item->tokens : -1));
+    char *const text = ns_printf_alloc("%s%s\n%s\n%s\n%s%lld %lld %lld\n", s->question, s->cases_sha256, s->run->name, s->run->coords,
+                                       s->reference_stamp, (long long)s->item->stage, (long long)s->item->stage_step,
+                                       (long long)(ns_series_stage(s->item) == 1 ? s->item->tokens : -1));
     ns_sha256_begin(&sha);
     if (text)
         ns_sha256_add(&sha, text, strlen(text));

@@ -7,11 +7,18 @@
 #include "core/core.h"
 #include "scan_index.h"
 
+/* Of a run with another tokenizer than the caller's: cases.n is 0 of the others. */
+typedef struct ns_own_cases { ns_cases cases; int32_t *special; int64_t n_special; } ns_own_cases;
+
 /* A scan at the checkpoint `item` of `run`. */
 typedef struct ns_scan_pass {
     const ns_scan_params *p;
     const ns_scan_run    *run;
     const ns_series_item *item;
+    ns_own_cases         *own;                /* of `run` */
+    const ns_cases       *cases;              /* of `run`, as all of these */
+    const int32_t        *special;
+    int64_t               n_special;
     char                  cases_sha256[65];
     char                 *probes;
     ns_scan_counts       *counts;
@@ -45,6 +52,11 @@ bool ns_scan_seen_as(const char *shard, const char *label);               /* a s
 enum { NS_SCAN_WHY = 1200 };
 bool ns_scan_failed(const ns_scan_place *, char why[NS_SCAN_WHY]);       /* what is asked now failed on these very files */
 int  ns_scan_note_failure(const ns_scan_place *, const char *why, ns_error *);
+
+/* ---- scan_cases.c ---- */
+int  ns_scan_read_cases(ns_scan_pass *);                                 /* checks those of `run`, or reads them with its tokenizer */
+void ns_scan_use_cases(ns_scan_pass *);
+void ns_scan_cases_clear(ns_own_cases *);
 
 /* ---- scan_reference.c ---- */
 int  ns_scan_find_reference(ns_scan_pass *);                             /* of `run`, for reference_stamp */

@@ -45,11 +45,13 @@ static int score_into(ns_scan_pass *s, ns_opened *o, const ns_scan_place *at, co
     int rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
     if (rc == NS_OK)
         rc = ns_scan_load_reference(s, err);
+    params.special = s->special;
+    params.n_special = s->n_special;
     params.reference = s->reference ? s->reference->model : NULL;
     params.note = s->noted ? NULL : params.note;
     s->noted |= rc == NS_OK;
     if (rc == NS_OK)
-        rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
+        rc = ns_score_run(&scores, o->model, s->cases, &params, err);
     rc = rc != NS_OK ? rc : check_unchanged(s, at, err);
     s->writing = rc == NS_OK;
     if (rc == NS_OK)

@@ -267,6 +267,26 @@ int ns_open_check_cases(ns_opened *m, const ns_cases *cases, ns_error *err)
     return m->tokenizer ? ns_cases_check_tokenizer(cases, m->tokenizer, err) : NS_OK;
 }
 
+int ns_open_special(ns_opened *m, int32_t **out, int64_t *n, ns_error *err)
+{
+    int64_t capacity = 0;
+    *out = NULL;
+    *n = 0;
+    const int rc = ns_open_more(m, NS_OPEN_TOKENIZER, err);
+    const ns_tokenizer *const t = rc == NS_OK ? m->tokenizer : NULL;
+    for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
+        if (!ns_token_is_special(t, (int32_t)id))
+            continue;
+        if (!ns_grow(out, &capacity, *n + 1, sizeof **out)) {
+            free(*out);
+            *out = NULL;
+            return ns_oom(err, "special tokens");
+        }
+        (*out)[(*n)++] = (int32_t)id;
+    }
+    return rc;
+}
+
 /* Said before a file is read: standard input would be empty the second time. */
 static int given_twice(const char *const *paths, int64_t n, ns_error *err)
 {

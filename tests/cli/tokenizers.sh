@@ -39,6 +39,31 @@ for cases in told byhand hash; do
 done
 [ ! -e no.h5 ] && [ ! -e no ] || fail "a result of cases of another tokenizer"
 
+# two runs with a tokenizer each: text is read by each run's own, whichever is named first, special tokens too
+echo '{"id": "t", "text": "one two one two one two one"}' >text.jsonl
+numbers() {
+    "$NEEDLESCOPE" verify --content "$1" | grep -E '^dataset /(case_previous_token|previous_token|previous_token_nosink|n_tokens) '
+}
+how='--cases text.jsonl --probe previous_token'
+# shellcheck disable=SC2086  # a list of options
+for order in 'runs/a runs/b' 'runs/b runs/a'; do
+    rm -rf both
+    run scan $order $how -o both
+    grep -q "run '${order##*/}' has a tokenizer of its own, and the cases are read with it" err || fail "whose tokenizer: $(cat err)"
+    for of in a b; do
+        run score runs/$of/step2 $how --resamples 0 -o one.h5
+        [ "$(numbers one.h5 | wc -l)" -ge 2 ] && [ "$(numbers one.h5)" = "$(numbers both/shards/$of/step000002.h5)" ] ||
+            fail "$order: run $of is not read with its own tokenizer"
+    done
+    [ "$(numbers both/shards/a/step000002.h5)" != "$(numbers both/shards/b/step000002.h5)" ] || fail "the two read the same"
+    run scan $order $how -o both --json
+    grep -q '"present":[[:space:]]*4' out || fail "two tokenizers, again: $(cat out)"
+    expect 65 "run 'b' has another tokenizer than 'a'.*a study is of one" merge both
+done
+# shellcheck disable=SC2086
+cat text.jsonl | "$NEEDLESCOPE" scan runs/a runs/b --cases - --probe previous_token -o piped >out 2>err
+[ $? -eq 65 ] && grep -q "run 'b': case 't': its ids are of another tokenizer" err || fail "a pipe cannot be read twice: $(cat err)"
+
 # with a tokenizer there are no synthetic tokens; ids that it does not have are no text
 for option in --vocab --first-id --answer-tokens; do
     expect 2 "$option is of synthetic tokens" cases needle --model $A $option 5 --lengths 600 --depths 0.5 -o no.jsonl

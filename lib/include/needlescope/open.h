@@ -51,6 +51,8 @@ NS_API NS_MUST_CHECK int ns_open_more(ns_opened *, unsigned want, ns_error *);
 /* NS_E_FORMAT when cases are of another tokenizer than this model's (ns_cases_check_tokenizer); the tokenizer is opened where cases know
  * theirs. Without a tokenizer nothing can be checked, and `warn` is told. */
 NS_API NS_MUST_CHECK int ns_open_check_cases(ns_opened *, const ns_cases *, ns_error *);
+/* The tokenizer's special tokens, malloc'd, none without a tokenizer; NS_E_UNSUPPORTED where it cannot be opened. */
+NS_API NS_MUST_CHECK int ns_open_special(ns_opened *, int32_t **out, int64_t *n, ns_error *);
 /* The cases of one or more files, one at least in each; the tokenizer is opened for lines of text, and not for lines of ids. Free with
  * ns_cases_clear. "-" is standard input. Cases of another tokenizer and an id that two of them have are NS_E_FORMAT, a file given twice is
  * NS_E_ARG. */

@@ -43,7 +43,7 @@ NS_API NS_MUST_CHECK int ns_scan_open_first(ns_opened **out, const ns_scan_run *
 typedef struct ns_scan_params {
     size_t  size;
     const char *out;                              /* folder of the scan; made if need be */
-    const ns_cases *cases;
+    const ns_cases *cases;                        /* of text: a run with another tokenizer reads their files again with its own */
     ns_score_params score;                        /* probes, definitions, special tokens; its reference is each run's last checkpoint */
     ns_open_params open;                          /* how each checkpoint is opened; its path, revision and want are the scan's, its engine
                                                    * serves all */
