@@ -17,7 +17,7 @@ static const char *const kind_names[NS_N_KINDS] = {
     "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
     "a model's config.json", "a protocol of the laboratory", "a config of a training run", "a run.json", "a definition of a probe",
     "a manifest of checkpoints", "a map of names of tensors",
-    "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics",
+    "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics", "a trace of heads",
     "a needlescope file of another kind",
     "HDF5 of another program, or a damaged file", "a folder", "an empty folder", "a checkpoint folder", "a scan folder", "a run folder",
     "a Hugging Face cache",

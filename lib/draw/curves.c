@@ -73,12 +73,17 @@ static int check(const ns_curves_figure *f, int n_panels, ns_error *err)
     return code == NS_OK ? check_names(f, err) : code;
 }
 
-/* From the data, those of a log axis that are positive; widened where there is but one value. */
-static int range_of(const ns_curves_figure *f, bool vertical, double min, double max, bool log, ns_scale *out, ns_error *err)
+static int axis_of(const ns_curves_figure *f, int panel)
+{
+    return f->y_axes ? f->y_axes[panel] : 0;
+}
+
+/* From the data (of the panels of a y axis), those of a log axis that are positive; widened where there is but one value. */
+static int range_of(const ns_curves_figure *f, bool vertical, int axis, double min, double max, bool log, ns_scale *out, ns_error *err)
 {
     *out = (ns_scale){.min = INFINITY, .max = -INFINITY, .log = log};
     for (int i = 0; i < f->n_curves; i++) {
-        for (int64_t k = 0; k < f->curves[i].n; k++) {
+        for (int64_t k = 0; k < f->curves[i].n && (!vertical || axis_of(f, f->curves[i].panel) == axis); k++) {
             const double v = (vertical ? f->curves[i].y : f->curves[i].x)[k];
             if (!isfinite(v) || (log && v <= 0))
                 continue;
@@ -153,7 +158,7 @@ static double place_legends(ns_curves_panel *p, const ns_type *type, int first, 
 {
     double height = 0;
     for (int i = first; i < first + p->tiles.columns && i < p->n_legends; i++) {
-        ns_legend_place(&p->legend[i], type, 0, y, p->box[i].w + PANEL_GAP / 2);
+        ns_legend_place(&p->legend[i], type, 0, y, p->box[i].w + p->gap / 2);
         p->legend[i].x = p->box[i].x;
         height = fmax(height, p->legend[i].height);
     }
@@ -166,12 +171,13 @@ static double place_panels(ns_curves_panel *p, const ns_page *page, double left,
     const bool square = p->figure.diagonal, one_legend = p->n_legends == 1;
     const double each = p->tiles.width, h = square ? fmin(each, 0.8 * page->width) : each * (p->tiles.columns > 2 ? MANY_TALL : TALL);
     const double w = square ? h : each, name = p->figure.n_panels ? NS_SIZE_LABEL * 1.4 : 3;
-    ns_ticks_make(&p->y.ticks, &p->y.scale, false, h, 18);
+    for (int i = 0; i < p->n_panels; i++)
+        ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, h, 18);
     ns_ticks_fit(&p->x.ticks, &p->x.scale, false, w, page->type);
     for (int i = 0; i < p->n_panels; i++) {
         const int column = i % p->tiles.columns;
         y += column == 0 ? name : 0;
-        p->box[i] = (ns_box){ns_page_snap(page, left + column * (w + PANEL_GAP)), ns_page_snap(page, y), ns_page_snap(page, w),
+        p->box[i] = (ns_box){ns_page_snap(page, left + column * (w + p->gap)), ns_page_snap(page, y), ns_page_snap(page, w),
                              ns_page_snap(page, h)};
         if (column == p->tiles.columns - 1 || i == p->n_panels - 1) {
             y += h + ns_axis_depth(&p->x, page->type) + 4;
@@ -181,6 +187,20 @@ static double place_panels(ns_curves_panel *p, const ns_page *page, double left,
     return y;
 }
 
+static bool has_ticks(const ns_curves_panel *p, int panel)
+{
+    return panel % p->tiles.columns == 0 || axis_of(&p->figure, panel) != axis_of(&p->figure, panel - 1);
+}
+
+/* Does a panel that is not the first of its row have ticks of its own? */
+static bool is_named_inside(const ns_curves_panel *p)
+{
+    bool inside = false;
+    for (int i = 0; i < p->n_panels; i++)
+        inside |= i % p->tiles.columns != 0 && has_ticks(p, i);
+    return inside;
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_curves_panel *p = (ns_curves_panel *)base;
@@ -188,11 +208,19 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const int code = check_glyphs(p, page->type, err);
     if (code != NS_OK)
         return code;
+    double left = 0;
     p->x.label = f->x_name;
-    p->y.label = f->y_name;
-    ns_ticks_make(&p->y.ticks, &p->y.scale, false, 100, 18);       /* for its width; made again when the height is known */
-    const double left = ns_axis_depth(&p->y, page->type);
-    p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, PANEL_GAP, LEAST);
+    for (int i = 0; i < p->n_panels; i++) {
+        p->y[i].label = f->y_name;
+        ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, 100, 18);     /* for its width; made again when the height is known */
+        left = fmax(left, ns_axis_depth(&p->y[i], page->type));
+    }
+    p->gap = PANEL_GAP;
+    p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, p->gap, LEAST);
+    if (is_named_inside(p)) {
+        p->gap += left;
+        p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, p->gap, LEAST);
+    }
     const double y = place_panels(p, page, left, ns_header_height(base));
     base->width = page->width;
     base->height = y;
@@ -210,7 +238,7 @@ double ns_curves_x(const ns_curves_panel *p, int panel, double v)
 
 double ns_curves_y(const ns_curves_panel *p, int panel, double v)
 {
-    return p->box[panel].y + p->box[panel].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
+    return p->box[panel].y + p->box[panel].h * (1 - fmin(fmax(ns_scale_at(&p->y[panel].scale, v), 0), 1));
 }
 
 /* ---- drawing ---- */
@@ -280,7 +308,7 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
     if (!isnan(p->figure.guide))
         ns_canvas_line(c, b.x, ns_curves_y(p, panel, p->figure.guide), b.x + b.w, ns_curves_y(p, panel, p->figure.guide), faint);
     if (p->figure.diagonal) {
-        const double from = fmax(p->x.scale.min, p->y.scale.min), to = fmin(p->x.scale.max, p->y.scale.max);
+        const double from = fmax(p->x.scale.min, p->y[panel].scale.min), to = fmin(p->x.scale.max, p->y[panel].scale.max);
         ns_canvas_line(c, ns_curves_x(p, panel, from), ns_curves_y(p, panel, from), ns_curves_x(p, panel, to), ns_curves_y(p, panel, to),
                        faint);
     }
@@ -299,7 +327,7 @@ static void draw_ticks(const ns_curves_panel *p, ns_canvas *c, int panel)
 static bool has_room(const ns_curves_panel *p, const ns_type *type)
 {
     return p->n_panels == 1 ||
-           ns_type_width(type, p->figure.x_name ? p->figure.x_name : "", NS_SIZE_LABEL, false) <= p->box[0].w + PANEL_GAP - 4;
+           ns_type_width(type, p->figure.x_name ? p->figure.x_name : "", NS_SIZE_LABEL, false) <= p->box[0].w + p->gap - 4;
 }
 
 static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
@@ -314,10 +342,10 @@ static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
     ns_axis x = p->x;
     x.label = has_room(p, c->type) ? x.label : NULL;
     ns_axis_draw(&x, c, p->box[panel]);
-    if (panel % p->tiles.columns == 0)
-        ns_axis_draw(&p->y, c, p->box[panel]);
+    if (has_ticks(p, panel))
+        ns_axis_draw(&p->y[panel], c, p->box[panel]);
     if (f->n_panels)
-        ns_name_box(c, p->box[panel], (panel + 1) % p->tiles.columns != 0 ? PANEL_GAP : RIGHT, f->panels[panel]);
+        ns_name_box(c, p->box[panel], (panel + 1) % p->tiles.columns != 0 ? p->gap : RIGHT, f->panels[panel]);
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)
@@ -339,14 +367,18 @@ static void draw(const ns_panel *base, ns_canvas *c)
 
 int ns_curves_begin(ns_curves_panel *p, const ns_curves_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    *p = (ns_curves_panel){.base = {.layout = layout, .draw = draw}, .x = {.side = NS_BOTTOM}, .y = {.side = NS_LEFT}};
+    *p = (ns_curves_panel){.base = {.layout = layout, .draw = draw}, .x = {.side = NS_BOTTOM}};
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_curves_figure", err);
     p->n_panels = p->figure.n_panels ? p->figure.n_panels : 1;
     if (code != NS_OK || (code = check(&p->figure, p->n_panels, err)) != NS_OK)
         return code;
     const ns_curves_figure *f = &p->figure;
-    if ((code = range_of(f, false, f->x_min, f->x_max, f->log_x, &p->x.scale, err)) != NS_OK ||
-        (code = range_of(f, true, f->y_min, f->y_max, f->log_y, &p->y.scale, err)) != NS_OK)
+    code = range_of(f, false, 0, f->x_min, f->x_max, f->log_x, &p->x.scale, err);
+    for (int i = 0; i < p->n_panels && code == NS_OK; i++) {
+        p->y[i].side = NS_LEFT;
+        code = range_of(f, true, axis_of(f, i), f->y_min, f->y_max, f->log_y, &p->y[i].scale, err);
+    }
+    if (code != NS_OK)
         return code;
     make_legends(p);
     return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);

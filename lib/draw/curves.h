@@ -12,7 +12,9 @@ typedef struct ns_curves_panel {
     ns_curves_figure figure;                 /* copy; arrays are the caller's */
     int              n_panels;               /* one at least */
     ns_tiling        tiles;
-    ns_axis          x, y;                   /* the same in all panels; y has its ticks at the first */
+    ns_axis          x;                      /* the same in all panels */
+    ns_axis          y[NS_CURVE_PANELS];     /* with ticks at the first panel of a row, and where it is another than its neighbour's */
+    double           gap;                    /* between panels */
     ns_box           box[NS_CURVE_PANELS];
     ns_legend        legend[NS_CURVE_PANELS];
     int              n_legends;              /* one under all where panels show the same groups, else one under each */

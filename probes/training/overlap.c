@@ -11,14 +11,15 @@
 /* Births are of scores whose largest are the best. */
 static const ns_score_meaning large = {.best = NS_BEST_LARGEST};
 
-/* The mean of value[K] over a set of shares; NaN where none of it is measured. */
-static double mean_over(const float *value, const float *share, int64_t K)
+/* The mean of value[K] over a set of shares, or over what is not in it; NaN where none of that is measured. */
+static double mean_over(const float *value, const float *share, bool outside, int64_t K)
 {
     double sum = 0, all = 0;
     for (int64_t h = 0; h < K; h++) {
-        const bool counts = share[h] > 0 && !isnan(value[h]);
-        sum += counts ? (double)share[h] * (double)value[h] : 0;
-        all += counts ? (double)share[h] : 0;
+        const double weight = outside ? 1 - (double)share[h] : (double)share[h];
+        const bool counts = weight > 0 && !isnan(value[h]);
+        sum += counts ? weight * (double)value[h] : 0;
+        all += counts ? weight : 0;
     }
     return all > 0 ? sum / all : (double)NAN;
 }
@@ -48,13 +49,14 @@ int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K,
     if (end >= 0)
         ns_best_shares(score + end * K, K, k, &large, final);
     for (int64_t p = 0; p < P; p++) {
-        out[p] = (ns_trace){(double)NAN, (double)NAN, (double)NAN, (double)NAN};
+        out[p] = (ns_trace){(double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
         if (!measured(score + p * K, K))
             continue;
         ns_best_shares(score + p * K, K, k, &large, now);
         if (value) {
-            out[p].final_top = mean_over(value + p * K, final, K);
-            out[p].step_top = mean_over(value + p * K, now, K);
+            out[p].final_top = mean_over(value + p * K, final, false, K);
+            out[p].step_top = mean_over(value + p * K, now, false, K);
+            out[p].others = mean_over(value + p * K, final, true, K);
         }
         out[p].with_final = ns_shares_jaccard(now, final, K);
         if (any_before)

@@ -58,6 +58,9 @@ study study runs/one runs/two
 study short runs/one runs/two runs/short
 study arms runs/one runs/two runs/near runs/far
 mv scan_study scan
+run scan runs/one runs/two runs/short --cases c.jsonl --probe retrieval_find,previous_token,entropy_norm,distance -o scan_traced
+run merge scan_traced -o traced.h5
+run trace traced.h5 -o tr.h5
 # a shard as another engine leaves it: the class in its bytes, its hash, and no seal (28 bytes), which would call that damage
 cp -r scan other_kernels && shard=$(find other_kernels/shards/one -name '*10.h5') &&
     sed 's/invariant-1/invariant-9/g' "$shard" | head -c -28 >shard && mv shard "$shard" &&

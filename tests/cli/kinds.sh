@@ -21,6 +21,9 @@ model='"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "bat
 printf '{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8, "train": {%s, "steps": 2}}\n' "$model" >config.json
 run train config.json -o trained --seed 3
 cp trained/metrics.h5 metrics.h5
+run scan run --cases cases.jsonl --probe retrieval_find,entropy_norm,distance -o traced
+run merge traced -o traced.h5
+run trace traced.h5 -o trace.h5
 cp model/model.safetensors weights.safetensors
 # the legacy form: its magic number, its protocol, and no more
 printf '\200\002\212\012\154\374\234\106\371\040\152\250\120\031\056\200\002\115\351\003\056%032d' 0 >weights.pt
@@ -44,6 +47,7 @@ kind_of() {
         ablation.h5) echo 'an ablation' ;;
         patching.h5) echo 'a patching' ;;
         metrics.h5) echo 'training metrics' ;;
+        trace.h5) echo 'a trace of heads' ;;
         foreign.h5) echo 'HDF5 of another program' ;;
         cases.jsonl) echo 'a list of cases' ;;
         config.json) echo 'a config of a training run' ;;
@@ -62,7 +66,7 @@ kind_of() {
         void) echo 'an empty folder' ;;
     esac
 }
-all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 cases.jsonl config.json
+all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 cases.jsonl config.json
      picture.png picture.pdf picture.svg weights.safetensors weights.pt story.txt noise.bin nothing model scan run cache void'
 
 # refuses "RIGHT KINDS" ARGS...: every other kind in place of the word @ is refused by name and kind.
@@ -105,6 +109,7 @@ for one in rank heads; do
 done
 refuses recording.h5 figure map @ --layer 2 --head 1 -o out.svg
 refuses 'ablation.h5 patching.h5' figure ablation @ -o out.svg
+refuses trace.h5 figure trace @ -o out.svg
 for one in laziness births pairs curves loss strip; do
     refuses "$studies" figure $one @ -o out.svg
 done
@@ -115,6 +120,7 @@ refuses "$studies" emergence @
 refuses "$studies" compare scores.h5 @
 refuses "$studies" export heads @ -o out.json
 refuses "$studies" laziness @
+refuses "$studies" trace @ -o out.h5
 refuses "$studies" ablate model --cases cases.jsonl --scores @
 refuses "$studies" patch model --cases twins.jsonl --scores @
 for command in 'score' 'record' 'ablate --heads 3.1'; do
@@ -132,7 +138,8 @@ refuses "$json $weights" tokenize @ hello
 refuses "$text" tokenize model --file @
 refuses "$json" train @ -o out
 refuses "$json" lab laziness --protocol @ -o out
-refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 picture.png picture.pdf picture.svg' verify @ --facts
+refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 picture.png picture.pdf picture.svg' \
+    verify @ --facts
 
 # ---- JSON of each purpose, in place of every other ----
 mkdir json

@@ -100,6 +100,8 @@ typedef struct ns_curves_figure {
     const char *const *panels;  int n_panels;     /* their names; 0 = one without a name; at most 6 */
     const double   *ticks;  int n_ticks;          /* on the x axis, into the panel: where something happens */
     const char     *ticks_name;                   /* what; NULL = no key */
+    const int      *y_axes;                       /* [n_panels] panels of one number share a y axis, others have their own, from the data;
+                                                   * NULL = all share one */
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 

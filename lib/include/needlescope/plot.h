@@ -110,5 +110,10 @@ NS_API NS_MUST_CHECK int ns_plot_agreement(const char *path, const ns_agreement_
 NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look,
                                           ns_plotted *, ns_error *);
 
+/* ---- a trace of heads (ns_trace_write) ---- */
+/* Entropy above, distance below; the best heads of the last checkpoint, those of each step, the others: one thin line a run, coloured by
+ * what it is one of (runs that differ in their seed alone); eight of those are drawn, the rest counted. */
+NS_API NS_MUST_CHECK int ns_plot_trace(const char *path, const char *file, const ns_figure_params *look, ns_plotted *, ns_error *);
+
 NS_END
 #endif

@@ -144,6 +144,7 @@ NS_API NS_MUST_CHECK int ns_kaplan_meier(const double *time, const bool *dead, i
  * and beside it over the top heads of each step. */
 typedef struct ns_trace {
     double final_top, step_top;         /* mean of `value` over the two sets; NaN where none is measured */
+    double others;                      /* over all heads that are not the final top ones */
     double with_final, with_previous;   /* Jaccard of the step's top heads with the final ones and with those of the measured step before;
                                          * NaN: none */
 } ns_trace;
@@ -246,6 +247,13 @@ NS_API NS_MUST_CHECK int ns_emergence_check(const ns_emergence *, ns_error *);
 /* Every life of every head as CSV; the columns are named in its first line. PATH-metadata.json beside it says what made it (`by`: may be
  * NULL). */
 NS_API NS_MUST_CHECK int ns_emergence_write_csv(const ns_emergence *, const char *path, const ns_provenance *by, ns_error *);
+
+/* ---- entropy and distance over training (trace.c) ---- */
+/* The traces of all runs as a file (lib/record/schema.md). The emergence is of a study that holds entropy_norm and qk_distance: NS_E_ARG
+ * says which of them it lacks, and what scans them. top: of ns_emergence_params (0 = 4). by: may be NULL. */
+NS_API NS_MUST_CHECK int ns_trace_write(const ns_emergence *, int64_t top, const char *path, const ns_provenance *by, ns_error *);
+/* Of each run the first and the last measured checkpoint: what the sets have there. */
+NS_API void ns_trace_tell(const ns_emergence *, const ns_answer *);
 
 /* ---- earlier or later, seed by seed (order.c) ---- */
 

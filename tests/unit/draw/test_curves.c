@@ -134,6 +134,32 @@ static void test_panels(void **state)
     done(&d);
 }
 
+/* Panels of another y axis have a range of their own, and room for its ticks. */
+static void test_own_axes(void **state)
+{
+    (void)state;
+    static const char *const panels[3] = {"small", "large", "small too"};
+    static const int axes[3] = {0, 1, 0};
+    double large[N];
+    for (int i = 0; i < N; i++)
+        large[i] = 100 * curves[1].y[i] + 1;
+    ns_curves_figure f = figure(NS_CURVE_LINE);
+    f.panels = panels;
+    f.n_panels = 3;
+    f.y_axes = axes;
+    f.y_min = f.y_max = 0;
+    curves[1].panel = 1;
+    curves[1].y = large;
+    drawn d;
+    draw(&d, &f);
+    assert_true(d.panel.y[1].scale.max > 50 && d.panel.y[0].scale.max <= 1.1);
+    assert_near(d.panel.y[0].scale.max, d.panel.y[2].scale.max, 0);
+    assert_near(d.panel.y[0].scale.min, d.panel.y[2].scale.min, 0);
+    if (d.panel.tiles.columns > 1)
+        assert_true(d.panel.box[1].x > d.panel.box[0].x + d.panel.box[0].w + 20);
+    done(&d);
+}
+
 static void refused(const ns_curves_figure *f, const char *why)
 {
     ns_error err;
@@ -179,7 +205,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_panels), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
