@@ -111,14 +111,23 @@ static ns_rgb color_of(int group)
     return ns_group_colors[group % NS_CURVE_COLORS];
 }
 
+/* Steps that lie on each other are told apart by their dashes: between those of the later is the earlier seen. */
+static double dash_of(const ns_curves_figure *f, int group)
+{
+    static const double dashes[] = {0, 4, 2, 1};
+    return f->kind == NS_CURVE_STEP ? dashes[group % 4] : 0;
+}
+
 static void make_legend(ns_curves_panel *p, ns_legend *legend, uint64_t groups)
 {
     const ns_curves_figure *f = &p->figure;
     const ns_swatch swatch = f->kind == NS_CURVE_POINTS ? NS_SWATCH_FILL : NS_SWATCH_LINE;
     bool open = false;
     for (int g = 0; g < f->n_groups; g++)
-        if (groups >> g & 1)
+        if (groups >> g & 1) {
             ns_legend_add(legend, swatch, color_of(g), "%s", f->groups[g]);
+            legend->keys[legend->n - 1].dash = dash_of(f, g);
+        }
     for (int i = 0; i < f->n_curves; i++)
         open |= f->curves[i].open && groups >> f->curves[i].group & 1;
     if (open && f->open_name)
@@ -287,7 +296,8 @@ static void draw_point(const ns_curves_panel *p, ns_canvas *c, const ns_curve *c
 
 static void draw_curve(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve)
 {
-    const ns_pen pen = {.color = color_of(curve->group), .width = p->figure.kind == NS_CURVE_STEP ? 1.4 * LINE : LINE};
+    const ns_pen pen = {.color = color_of(curve->group), .width = p->figure.kind == NS_CURVE_STEP ? 1.4 * LINE : LINE,
+                        .dash = dash_of(&p->figure, curve->group)};
     if (p->figure.kind == NS_CURVE_LINE)
         draw_line(p, c, curve, pen);
     for (int64_t i = 0; p->figure.kind == NS_CURVE_STEP && i + 1 < curve->n; i++)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double SWATCH = 6, AFTER_SWATCH = 2.5, BETWEEN = 9, LINE = 9.5;
+static const double SWATCH = 6, LONG_SWATCH = 12, AFTER_SWATCH = 2.5, BETWEEN = 9, LINE = 9.5;
 static const ns_rgb HATCH_GROUND = {243, 243, 243}, HATCH_LINE = {176, 176, 176};
 
 void ns_hatch_cell(ns_canvas *c, ns_box b)
@@ -36,9 +36,14 @@ void ns_legend_note(ns_legend *legend, const char *text)
         ns_legend_add(legend, NS_SWATCH_NONE, NS_INK, "%s", text);
 }
 
+static double swatch_length(const ns_key *key)
+{
+    return key->swatch == NS_SWATCH_LINE ? LONG_SWATCH : SWATCH;
+}
+
 static double swatch_width(const ns_key *key)
 {
-    return key->swatch == NS_SWATCH_NONE ? 0 : SWATCH + AFTER_SWATCH;
+    return key->swatch == NS_SWATCH_NONE ? 0 : swatch_length(key) + AFTER_SWATCH;
 }
 
 /* Where key i begins; the line it is on is added to *line. */
@@ -93,7 +98,7 @@ static void draw_swatch(const ns_key *key, ns_canvas *c, ns_box b)
         ns_canvas_frame(c, (ns_box){b.x + 0.5, b.y + 0.5, b.w - 1, b.h - 1}, (ns_pen){.color = key->color, .width = 1});
         break;
     case NS_SWATCH_LINE:
-        ns_canvas_line(c, b.x, b.y + b.h / 2, b.x + b.w, b.y + b.h / 2, (ns_pen){.color = key->color, .width = 0.8});
+        ns_canvas_line(c, b.x, b.y + b.h / 2, b.x + b.w, b.y + b.h / 2, (ns_pen){.color = key->color, .width = 0.8, .dash = key->dash});
         break;
     case NS_SWATCH_TICK:
         ns_canvas_line(c, b.x + b.w / 2, b.y, b.x + b.w / 2, b.y + b.h, (ns_pen){.color = key->color, .width = 1.2});
@@ -111,7 +116,7 @@ void ns_legend_draw(const ns_legend *legend, ns_canvas *c)
         const ns_key *key = &legend->keys[i];
         const double left = legend->x + place(legend, i, c->type, legend->width, &at, &line);
         const double middle = legend->y + (line + 0.5) * LINE;
-        draw_swatch(key, c, (ns_box){left, middle - SWATCH / 2, SWATCH, SWATCH});
+        draw_swatch(key, c, (ns_box){left, middle - SWATCH / 2, swatch_length(key), SWATCH});
         ns_canvas_text(c, left + swatch_width(key), ns_baseline(middle, NS_SIZE_TICK), key->text,
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }

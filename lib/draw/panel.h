@@ -64,7 +64,7 @@ double ns_page_inches(const ns_page *, double length);     /* of paper, tenths o
 
 /* A line of keys: swatches with their meaning, wrapped to a width. */
 typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE, NS_SWATCH_TICK, NS_SWATCH_NONE } ns_swatch;
-typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[100]; } ns_key;      /* 96 and what an ellipsis adds */
+typedef struct ns_key { ns_swatch swatch; ns_rgb color; double dash; char text[100]; } ns_key;      /* 96 and what an ellipsis adds */
 enum { NS_MAX_KEYS = 10 };
 typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; double x, y, width, height; } ns_legend;
 /* A line without a swatch, once; "" = none. */

@@ -153,8 +153,10 @@ static int begin(rank_panel *p, const ns_rank_figure *figure, const ns_figure_pa
             intervals |= !isnan(f->panels[i].low[k]);
     }
     ns_legend_add(&p->legend, NS_SWATCH_FILL, VALUE, "%s", intervals ? "head, with its 95 % interval over cases" : "head");
-    if (chance)
+    if (chance) {
         ns_legend_add(&p->legend, NS_SWATCH_LINE, CHANCE, "%s", f->chance_name ? f->chance_name : "chance");
+        p->legend.keys[p->legend.n - 1].dash = 2;
+    }
     p->y = (ns_axis){.side = NS_LEFT, .scale = range_of(f)};
     return ns_panel_begin(&p->base, params, "Best heads by rank", f->study_name, err);
 }

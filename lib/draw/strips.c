@@ -189,6 +189,7 @@ static int begin(strips_panel *p, const ns_strips_figure *figure, const ns_figur
     for (int i = 0; i < f->n_panels; i++)
         if (isfinite(f->untouched[i])) {
             ns_legend_add(&p->legend, NS_SWATCH_LINE, NS_FAINT, "untouched");
+            p->legend.keys[p->legend.n - 1].dash = 2;
             break;
         }
     return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
