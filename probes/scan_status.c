@@ -13,41 +13,42 @@ static char *beside(const char *out, const char *run, ns_scan_key key, const cha
     return path;
 }
 
-static bool is_there(const char *out, const char *run, ns_scan_key key, const char *ending)
-{
-    char *const path = beside(out, run, key, ending);
-    const bool there = path && ns_path_exists(path);
-    free(path);
-    return there;
-}
-
 /* The first line of the note. */
-static char *reason_of(const char *out, const char *run, ns_scan_key key)
+static int read_reason(const char *note, char **why, ns_error *err)
 {
     enum { LARGEST = 1 << 16 };
-    char *const path = beside(out, run, key, "failed"), *text = NULL;
-    if (path && ns_file_read(path, LARGEST, &text, NULL, NULL) == NS_OK)
+    char *text = NULL;
+    const int rc = ns_file_read(note, LARGEST, &text, NULL, NULL);
+    if (rc == NS_OK)
         text[strcspn(text, "\n")] = '\0';
-    free(path);
-    return text ? text : ns_strdup("the reason cannot be read");
+    *why = rc == NS_OK ? text : ns_strdup("the reason cannot be read");
+    return *why && rc != NS_E_MEMORY ? NS_OK : ns_oom(err, note);
 }
 
-static ns_scan_state state_of(const char *out, const char *run, ns_scan_key key, char **why)
+/* A failure counts also where older scores lie beside it. */
+static int find_state(const char *const paths[3], ns_scan_one *one, ns_error *err)
 {
     char holder[NS_CLAIM_HOLDER];
-    char *const claim = beside(out, run, key, "claim");
-    const bool held = claim && ns_claim_held(claim, holder);
-    *why = NULL;
-    free(claim);
-    if (held) {
-        *why = ns_strdup(holder);
-        return NS_SCAN_IN_HAND;
+    if (ns_claim_held(paths[0], holder)) {
+        one->state = NS_SCAN_IN_HAND;
+        one->why = ns_strdup(holder);
+        return one->why ? NS_OK : ns_oom(err, paths[0]);
     }
-    if (is_there(out, run, key, "failed")) {            /* also where older scores lie beside it */
-        *why = reason_of(out, run, key);
-        return NS_SCAN_FAILED;
-    }
-    return is_there(out, run, key, "h5") ? NS_SCAN_DONE : NS_SCAN_WAITS;
+    one->state = ns_path_exists(paths[1]) ? NS_SCAN_FAILED : ns_path_exists(paths[2]) ? NS_SCAN_DONE : NS_SCAN_WAITS;
+    return one->state == NS_SCAN_FAILED ? read_reason(paths[1], &one->why, err) : NS_OK;
+}
+
+static int look_at(ns_scan_one *one, const char *out, ns_scan_key key, ns_error *err)
+{
+    static const char *const endings[] = {"claim", "failed", "h5"};
+    char *paths[3];
+    bool room = true;
+    for (int i = 0; i < 3; i++)
+        room &= (paths[i] = beside(out, one->run, key, endings[i])) != NULL;
+    const int rc = room ? find_state((const char *const *)paths, one, err) : ns_oom(err, out);
+    for (int i = 0; i < 3; i++)
+        free(paths[i]);
+    return rc;
 }
 
 static int add_one(ns_scan_status *s, const char *run, const ns_scan_entry *e, const char *out, ns_error *err)
@@ -55,10 +56,13 @@ static int add_one(ns_scan_status *s, const char *run, const ns_scan_entry *e, c
     if (!ns_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list))
         return ns_oom(err, run);
     ns_scan_one *const one = &s->list[s->n++];
-    *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(e->label), .step = e->step};
-    one->state = e->gone ? NS_SCAN_GONE : !e->taken ? NS_SCAN_NOT_TAKEN : state_of(out, run, e->key, &one->why);
+    *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(e->label), .step = e->step,
+                         .state = e->gone ? NS_SCAN_GONE : NS_SCAN_NOT_TAKEN};
+    int rc = one->run && one->label ? NS_OK : ns_oom(err, run);
+    if (rc == NS_OK && !e->gone && e->taken)
+        rc = look_at(one, out, e->key, err);
     s->count[one->state]++;
-    return one->run && one->label ? NS_OK : ns_oom(err, run);
+    return rc;
 }
 
 static int add_left(ns_scan_status *s, const char *run, const ns_scan_left_out *left, ns_error *err)

@@ -56,6 +56,10 @@ mixed() {       # checkpoints as people have them: a nest, two names of one step
         cp model/* models--o--n/snapshots/s && cp told/* models--o--n/snapshots/m &&
         printf s >models--o--n/refs/step1 && printf m >models--o--n/refs/main
 }
+staged() {      # two stages, and a main of which nothing says the step
+    mkdir staged && cp -r run/step000000 staged/stage1-step20-tokens1M && cp -r run/step000010 staged/stage2-step5-tokens1M &&
+        cp -r run/step000020 staged/stage2-step9-tokens2M && cp -r told staged/main
+}
 run_of_window() {    # run_of_window FOLDER WINDOW: the planted run with another coordinate and name, which are all that is read of it twice
     cp -r run "$1" && sed -i "s/\"window\":[[:space:]]*0/\"window\": $2/; s/\"name\":[[:space:]]*\"run\"/\"name\": \"$1\"/" "$1/run.json"
 }
@@ -67,6 +71,7 @@ make_inputs() {
     mixed &&
     "$ns" cases needle --model model --lengths 40 --depths .5 --twins swap -o few.jsonl &&
     "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
+    staged && "$ns" scan staged --cases few.jsonl --probe retrieval_find,qk_distance -o stages &&
     "$ns" merge scan -o study.h5 && run_of_window narrow 4 && run_of_window wide 16 &&
     "$ns" scan narrow wide --cases few.jsonl -o windows && "$ns" merge windows -o windows.h5 &&
     "$ns" score model --cases cases.jsonl -o scores.h5 &&
@@ -96,6 +101,10 @@ declare -A lines=(
     [bytes]="tokenize $corpus/gguf/bytes ab" [t5]="tokenize $in/t5 Aab" [bert]="tokenize $in/bert unaffable"
     [gpt2]="tokenize $in/gpt2 ab<x>" [list]="scan $in/mixed --list" [revisions]="scan $in/models--o--n --list --write-manifest out"
     [revision]="inspect $in/models--o--n --revision step1 --tensors" [llama2c]="inspect $corpus/llama2c/model-0-own --tensors"
+    [status]="status $in/stages --all --json" [sbatch]="sbatch -o out --tasks 4 -- $in/staged --cases $few"
+    [task]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o $in/stages --shard 1/2"
+    [stages]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o out" [left]="merge $in/stages -o out"
+    [staged]="scan $in/staged --list --write-manifest out"
     [rebuilt]="tokenize $in/rebuilt Aab" [llama_beside]="tokenize $in/llama2c/stories.bin Aab"
     [llama_pieces]="tokenize $corpus/llama2c/tokenizer Aab"
     [dot]="inspect $in/model/." [stats]="record $model --cases $few --maps stats+topk -o out"
