@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/out.h"
+#include "cli/probing.h"
 #include "cli/value.h"
 
 typedef struct record_settings {
@@ -76,7 +77,8 @@ static int check(cli *app, const record_settings *s, const ns_arch *arch, const 
     return NS_OK;
 }
 
-static int run_record(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, const ns_recorder_params *params)
+static int run_record(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, const ns_recorder_params *params,
+                      ns_row_count *rows)
 {
     ns_recorder *recorder = NULL;
     cli_signals_hold(true);
@@ -86,7 +88,7 @@ static int run_record(cli *app, const record_settings *s, const ns_opened *m, co
         const bool whole = params->maps == NS_MAPS_DENSE || (params->maps == NS_MAPS_ROWS && params->rows.kind == NS_ROWS_ALL);
         /* A shared row of a whole map would be kept once for each case: no sharing. */
         const ns_score_params how = {.size = sizeof how, .no_sharing = whole, .progress = cli_progress_update, .cancelled = cli_cancelled,
-                                     .user = &progress};
+                                     .user = &progress, .rows = rows};
         rc = ns_run_cases(m->model, cases, ns_recorder_hooks(recorder), &how, &app->err);
         cli_progress_end(&progress);
     }
@@ -97,13 +99,14 @@ static int run_record(cli *app, const record_settings *s, const ns_opened *m, co
     return rc;
 }
 
-static int answer(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, int64_t bytes)
+static int answer(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, int64_t bytes, const ns_row_count *rows)
 {
     cli_out o;
     cli_out_begin(&o, app, "needlescope.record/1");
     cli_out_text(&o, "model", "model", m->name);
     cli_out_int(&o, "n_cases", "cases", cases->n);
     cli_out_int(&o, "estimated_bytes", "bytes at most", bytes);
+    cli_say_rows(&o, rows);
     const int rc = s->estimate ? NS_OK : cli_out_written(app, &o, s->out);
     if (rc == NS_OK)
         return cli_out_end(&o, &app->err);
@@ -126,19 +129,16 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     ns_opened *m = NULL;
     ns_cases cases = {0};
     int64_t bytes = 0;
+    ns_row_count rows = {0};
     if (!s->out == !s->estimate)
         return ns_fail(&app->err, NS_E_ARG, s->out ? "--estimate prints the size and writes nothing: leave -o out" : "-o FILE is missing");
     if (s->estimate && s->max_bytes)
         return ns_fail(&app->err, NS_E_ARG, "--max-bytes is of what is written, and --estimate writes nothing");
     int rc = s->rows ? cli_value_rows(s->rows, &params.rows, &positions, &app->err) : NS_OK;
-    if (rc == NS_OK)
-        rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
-    if (rc == NS_OK)
-        rc = check(app, s, m->arch, &params);
-    if (rc == NS_OK)
-        rc = cli_open_cases(app, m, &s->cases, &cases);
-    if (rc == NS_OK)
-        rc = ns_recorder_estimate(m->arch, &cases, &params, &bytes, &app->err);
+    rc = rc != NS_OK ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc != NS_OK ? rc : check(app, s, m->arch, &params);
+    rc = rc != NS_OK ? rc : cli_open_cases(app, m, &s->cases, &cases);
+    rc = rc != NS_OK ? rc : ns_recorder_estimate(m->arch, &cases, &params, &bytes, &app->err);
     if (rc == NS_OK && !s->estimate) {
         int64_t lacking = 0;
         rc = ns_rows_check(&params.rows, &cases, &lacking, &app->err);
@@ -148,10 +148,10 @@ static int record(cli *app, const void *settings, char **args, int n_args)
         cli_note(app, "recording at most %.1f MiB", (double)bytes / 0x1p20);
         rc = cli_open_weights(app, m);
         if (rc == NS_OK)
-            rc = run_record(app, s, m, &cases, &params);
+            rc = run_record(app, s, m, &cases, &params, &rows);
     }
     if (rc == NS_OK)
-        rc = answer(app, s, m, &cases, bytes);
+        rc = answer(app, s, m, &cases, bytes, &rows);
     free(positions.list);
     ns_cases_clear(&cases);
     ns_close(m);

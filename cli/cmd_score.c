@@ -290,18 +290,20 @@ static void describe_kinds(cli_out *o, const ns_opened *m, const ns_scores *scor
     cli_out_table_end(o);
 }
 
-static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
+static void describe_scores(cli_out *o, const plan *p, const ns_scores *scores, const score_settings *s)
 {
+    const ns_opened *const m = p->model;
     const int64_t n = ns_scores_cases(scores);
     const ns_dropped *dropped;
     const int n_reasons = ns_scores_dropped(scores, &dropped);
     cli_out_text(o, "model", "model", m->name);
     cli_out_int(o, "n_cases", NULL, n);
-    cli_out_int(o, "n_given", NULL, cases->n);
+    cli_out_int(o, "n_given", NULL, p->cases.n);
     cli_out_int(o, "n_answered", NULL, ns_scores_answered(scores));
     cli_out_number(o, "token_accuracy", NULL, ns_scores_token_accuracy(scores, false));
     cli_out_number(o, "first_token_accuracy", NULL, ns_scores_token_accuracy(scores, true));
-    cli_out_say(o, "%-18s %lld of %lld scored\n", "cases", (long long)n, (long long)cases->n);
+    cli_out_say(o, "%-18s %lld of %lld scored\n", "cases", (long long)n, (long long)p->cases.n);
+    cli_say_rows(o, &p->probing.rows);
     if (!isnan(ns_scores_token_accuracy(scores, true)))
         cli_out_say(o, "%-18s %lld of %lld; answer tokens %.3f, first token %.3f\n", "answered", (long long)ns_scores_answered(scores),
                     (long long)n, ns_scores_token_accuracy(scores, false), ns_scores_token_accuracy(scores, true));
@@ -314,7 +316,7 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
         describe_stability(o, scores, s);
 }
 
-static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores **scores)
+static int run_score(cli *app, const score_settings *s, plan *p, ns_scores **scores)
 {
     cli_progress progress = cli_progress_begin(app, "score");
     const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n,
@@ -323,7 +325,7 @@ static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores
                                     .n_definitions = p->probing.n_definitions,
                                     .special = p->probing.special, .n_special = p->probing.n_special, .stop = &p->stop,
                                     .n_stop = p->stop >= 0,
-                                    .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
+                                    .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time, .rows = &p->probing.rows,
                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .note = cli_progress_note,
                                     .user = &progress};
     const int rc = ns_score_run(scores, p->model->model, &p->cases, &params, &app->err);
@@ -367,21 +369,14 @@ static int check_head_score(cli *app, const score_settings *s)
 static int make_plan(cli *app, const score_settings *s, const char *path, plan *p)
 {
     int rc = cli_check_probes(app, &s->probes);
-    if (rc == NS_OK)
-        rc = check_head_score(app, s);
-    if (rc == NS_OK)
-        rc = cli_read_definitions(app, &p->probing, &s->definitions);
-    if (rc == NS_OK)
-        rc = cli_open(app, &p->model, path, &s->model, NS_OPEN_ARCH, &app->err);
-    if (rc == NS_OK)
-        rc = cli_open_cases(app, p->model, &s->cases, &p->cases);
-    if (rc == NS_OK)
-        rc = cli_find_special(app, &p->probing, p->model);
+    rc = rc != NS_OK ? rc : check_head_score(app, s);
+    rc = rc != NS_OK ? rc : cli_read_definitions(app, &p->probing, &s->definitions);
+    rc = rc != NS_OK ? rc : cli_open(app, &p->model, path, &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc != NS_OK ? rc : cli_open_cases(app, p->model, &s->cases, &p->cases);
+    rc = rc != NS_OK ? rc : cli_find_special(app, &p->probing, p->model);
     p->stop = p->model && p->model->tokenizer ? ns_token_id(p->model->tokenizer, "<0x0A>") : -1;
-    if (rc == NS_OK)
-        rc = cli_open_weights(app, p->model);
-    if (rc == NS_OK)
-        rc = open_reference(app, s, &p->reference);
+    rc = rc != NS_OK ? rc : cli_open_weights(app, p->model);
+    rc = rc != NS_OK ? rc : open_reference(app, s, &p->reference);
     if (rc == NS_OK)
         rc = choose_probes(app, &s->probes, p->model, &p->cases, p->probing.n_definitions > 0 || s->reference || s->compat, &p->probes);
     if (rc == NS_OK && s->reference)
@@ -406,7 +401,7 @@ static int report(cli *app, const score_settings *s, const plan *p, const ns_sco
     if (rc != NS_OK)
         return rc;
     cli_out_begin(&o, app, "needlescope.score/1");
-    describe_scores(&o, p->model, scores, &p->cases, s);
+    describe_scores(&o, p, scores, s);
     cli_out_bool(&o, "nothing_answered", NULL, nothing_answered(scores));
     if (nothing_answered(scores))
         cli_out_say(&o, "\nThe model answered none of the cases: these scores say where heads look, not what retrieves.\n");

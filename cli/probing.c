@@ -74,3 +74,13 @@ ns_export_score cli_export_score(const char *name)
             return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over};
     return (ns_export_score){.name = name};
 }
+
+void cli_say_rows(cli_out *o, const ns_row_count *rows)
+{
+    if (!rows->of_cases)
+        return;
+    cli_out_int(o, "n_rows", NULL, rows->of_cases);
+    cli_out_int(o, "n_rows_computed", NULL, rows->run);
+    cli_out_say(o, "%-18s %lld in all cases; %lld computed (%.2f)\n", "rows", (long long)rows->of_cases, (long long)rows->run,
+                (double)rows->run / (double)rows->of_cases);
+}

@@ -11,6 +11,7 @@
 typedef struct cli_probing {
     ns_probe **definitions;  int n_definitions;
     int32_t   *special;      int64_t n_special;
+    ns_row_count rows;
 } cli_probing;
 
 /* Every name must be a probe or a score; one that is neither is answered with the nearest. */
@@ -26,5 +27,7 @@ ns_export_score cli_export_score(const char *name);
 
 /* A table of what was left out and why; in JSON always, in text where there is any. */
 void cli_say_dropped(cli_out *, const ns_dropped *list, int n);
+/* What the cases would cost each by itself, and what was computed. Nothing where no case ran. */
+void cli_say_rows(cli_out *, const ns_row_count *);
 
 #endif

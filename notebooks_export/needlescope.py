@@ -212,7 +212,7 @@ class _ScoreParams(c.Structure):
                 ("definitions", c.POINTER(c.c_void_p)), ("n_definitions", c.c_int), ("stop", c.POINTER(c.c_int32)), ("n_stop", c.c_int64),
                 ("special", c.POINTER(c.c_int32)), ("n_special", c.c_int64), ("hooks", c.POINTER(_Hook)), ("n_hooks", c.c_int),
                 ("no_sharing", c.c_bool), ("one_at_a_time", c.c_bool), ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("note", _WARN),
-                ("user", c.c_void_p)]
+                ("rows", c.c_void_p), ("user", c.c_void_p)]
 
 
 class _RankingParams(c.Structure):

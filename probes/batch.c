@@ -1,20 +1,17 @@
 /* batch.c - cases to sessions: sorted by their tokens, cases that begin alike lie together; where a group's common prefix is worth it,
  * a trunk session computes it once and the members fork from its end. Sharing never changes a bit, so its rules are about cost only:
- *     a trunk saves MIN_SAVED rows at least;  a trunk's group holds about GROUP_BYTES, since parents and children run in one wave;
- *     timelines of different rope classes never share. */
+ *     a trunk saves MIN_SAVED rows at least;  a trunk's group has as many rows as a wave, since parents and children run in one;
+ *     timelines of different rope classes never share, nor do those that somebody edits: an edit may be of one case. */
 #include <stdlib.h>
 
 #include "score.h"
 
-enum { MIN_SAVED = 32, MAX_DEPTH = 48 };
-static const int64_t GROUP_BYTES = (int64_t)256 << 20;
-
-typedef struct member { const ns_case *c; int64_t index, length, rope_class; } member;
+enum { MIN_SAVED = 32, MAX_DEPTH = 256 };         /* a grid of one haystack is a chain of as many trunks as it has places */
 
 typedef struct builder {
     ns_batch       *batch;
     const ns_model *model;
-    member         *members;   /* sorted */
+    ns_batch_case  *members;   /* sorted */
     int64_t         group_rows;
     ns_error       *err;
 } builder;
@@ -24,12 +21,12 @@ int64_t ns_case_length(const ns_case *c)
     return c->n_tokens + (c->n_answer > 0 ? c->n_answer - 1 : 0);
 }
 
-static int32_t token(const member *m, int64_t i)
+static int32_t token(const ns_batch_case *m, int64_t i)
 {
     return i < m->c->n_tokens ? m->c->tokens[i] : m->c->answer[i - m->c->n_tokens];
 }
 
-static int64_t common_prefix(const member *a, const member *b)
+int64_t ns_batch_common(const ns_batch_case *a, const ns_batch_case *b)
 {
     const int64_t n = a->length < b->length ? a->length : b->length;
     int64_t i = 0;
@@ -40,10 +37,10 @@ static int64_t common_prefix(const member *a, const member *b)
 
 static int by_tokens(const void *a, const void *b)
 {
-    const member *const x = a, *const y = b;
+    const ns_batch_case *const x = a, *const y = b;
     if (x->rope_class != y->rope_class)
         return x->rope_class < y->rope_class ? -1 : 1;
-    const int64_t same = common_prefix(x, y);
+    const int64_t same = ns_batch_common(x, y);
     if (same < x->length && same < y->length)
         return token(x, same) < token(y, same) ? -1 : 1;
     if (x->length != y->length)
@@ -51,8 +48,13 @@ static int by_tokens(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+void ns_batch_sort(ns_batch_case *list, int64_t n)
+{
+    qsort(list, (size_t)n, sizeof *list, by_tokens);
+}
+
 /* A session over positions [from, to) of m, behind parent's first `from` (NULL: none); serves members [first, last). */
-static int add_session(builder *b, ns_session *parent, int64_t from, const member *m, int64_t to, int64_t first, int64_t last,
+static int add_session(builder *b, ns_session *parent, int64_t from, const ns_batch_case *m, int64_t to, int64_t first, int64_t last,
                        ns_session **out)
 {
     ns_session *s = NULL;
@@ -99,7 +101,7 @@ static int64_t group_end(const builder *b, int64_t first, int64_t last)
 {
     int64_t rows = b->members[first].length, end = first + 1;
     for (; end < last; end++) {
-        rows += b->members[end].length - common_prefix(&b->members[end - 1], &b->members[end]);
+        rows += b->members[end].length - ns_batch_common(&b->members[end - 1], &b->members[end]);
         if (rows > b->group_rows)
             break;
     }
@@ -111,7 +113,7 @@ static int build(builder *b, int64_t first, int64_t last, ns_session *parent, in
 {
     int rc = NS_OK;
     for (int64_t end; first < last && rc == NS_OK; first = end) {
-        const member *const m = &b->members[first];
+        const ns_batch_case *const m = &b->members[first];
         end = first + 1;
         if (m->length == at) {                          /* ends here: a trunk that ends here too has computed all of it */
             rc = from == at && parent ? NS_OK : add_leaf(b, parent, from, first);
@@ -125,7 +127,7 @@ static int build(builder *b, int64_t first, int64_t last, ns_session *parent, in
             rc = add_leaf(b, parent, from, first);
             continue;
         }
-        const int64_t shared = common_prefix(m, &b->members[end - 1]);
+        const int64_t shared = ns_batch_common(m, &b->members[end - 1]);
         ns_session *trunk = parent;
         const bool worth = (shared - from) * (end - first - 1) >= MIN_SAVED;
         if (worth)
@@ -141,17 +143,17 @@ int ns_batch_build(ns_batch *out, const ns_model *model, const ns_case *const *c
 {
     const ns_arch *const arch = ns_model_arch(model);
     *out = (ns_batch){0};
-    builder b = {.batch = out, .model = model, .err = err, .group_rows = GROUP_BYTES / (arch->d_model * (int64_t)sizeof(float) * 2)};
+    builder b = {.batch = out, .model = model, .err = err, .group_rows = ns_model_wave_rows(model)};
     b.members = ns_alloc_array((size_t)n, sizeof *b.members);
     if (!b.members)
         return ns_oom(err, "sessions");
     for (int64_t i = 0; i < n; i++) {
         const int64_t length = ns_case_length(cases[i]);
-        b.members[i] = (member){cases[i], index[i], length, ns_arch_rope_class(arch, length)};
+        b.members[i] = (ns_batch_case){cases[i], index[i], length, ns_arch_rope_class(arch, length)};
     }
     int rc = NS_OK;
     if (share) {
-        qsort(b.members, (size_t)n, sizeof *b.members, by_tokens);
+        ns_batch_sort(b.members, n);
         rc = build(&b, 0, n, NULL, 0, 0, 0);
     }
     for (int64_t i = 0; !share && i < n && rc == NS_OK; i++)
@@ -185,19 +187,38 @@ static bool part_cancelled(void *user)
     return p->params->cancelled(p->params->user);
 }
 
+void ns_count_rows(const ns_score_params *params, const ns_session *s, int64_t positions)
+{
+    if (!params->rows)
+        return;
+    params->rows->run += ns_session_rows_run(s);
+    params->rows->of_cases += positions;
+}
+
+static void count_batch(const ns_score_params *params, const ns_batch *batch, const ns_case *const *cases, int64_t n)
+{
+    for (int64_t i = 0; i < batch->n; i++)
+        ns_count_rows(params, batch->list[i], 0);
+    for (int64_t i = 0; i < n && params->rows; i++)
+        params->rows->of_cases += ns_case_length(cases[i]);
+}
+
 int ns_run_list(const ns_model *model, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *hooks,
                 const ns_score_params *params, ns_error *err)
 {
     const int64_t step = params->one_at_a_time ? 1 : n;
+    const bool share = !params->no_sharing && !ns_hooks_edits(hooks);
     part p = {params, 0, n / (step ? step : 1)};
     const ns_forward_params forward = {.size = sizeof forward, .no_logits = true, .progress = params->progress ? part_progress : NULL,
                                        .cancelled = params->cancelled ? part_cancelled : NULL, .user = &p};
     int rc = NS_OK;
     for (int64_t at = 0; at < n && rc == NS_OK; at += step, p.done++) {
         ns_batch batch;
-        rc = ns_batch_build(&batch, model, cases + at, index + at, step, !params->no_sharing, err);
+        rc = ns_batch_build(&batch, model, cases + at, index + at, step, share, err);
         if (rc == NS_OK)
             rc = ns_forward(model, batch.list, batch.n, hooks, &forward, err);
+        if (rc == NS_OK)
+            count_batch(params, &batch, cases + at, step);
         ns_batch_clear(&batch);
     }
     return rc;

@@ -13,6 +13,13 @@ typedef struct ns_batch { ns_session **list; int64_t n, capacity; } ns_batch;
 /* Case i of the list is delivered with index[i]. share: cases that begin alike share a trunk session. */
 int  ns_batch_build(ns_batch *out, const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, bool share, ns_error *);
 void ns_batch_clear(ns_batch *);
+/* A case with the positions that it goes through; in order, those that begin alike are neighbours: none shares more with one than with the
+ * case before it or behind it. */
+typedef struct ns_batch_case { const ns_case *c; int64_t index, length, rope_class; } ns_batch_case;
+void    ns_batch_sort(ns_batch_case *, int64_t n);
+int64_t ns_batch_common(const ns_batch_case *, const ns_batch_case *);      /* positions that they begin with alike */
+/* Into params->rows, where it is asked for. */
+void    ns_count_rows(const ns_score_params *, const ns_session *, int64_t positions);
 /* Runs the cases, all at once or one at a time. NS_STOP when cancelled. */
 int ns_run_list(const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *, const ns_score_params *,
                 ns_error *);

@@ -187,6 +187,14 @@ const ns_hook *ns_hooks_list(const ns_hooks *hooks, int *n)
     return hooks ? hooks->list : NULL;
 }
 
+bool ns_hooks_edits(const ns_hooks *hooks)
+{
+    bool any = false;
+    for (int i = 0; hooks && i < hooks->n; i++)
+        any |= hooks->list[i].edit != NULL;
+    return any;
+}
+
 void ns_hooks_free(ns_hooks *h)
 {
     if (!h)

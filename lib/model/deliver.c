@@ -50,7 +50,7 @@ static int set_totals(ns_pass *p)
     n = 0;
     for (int64_t i = 0; i < p->n_sessions; i++)
         for (int64_t c = 0; c < p->sessions[i]->n_served; c++)
-            list[n++] = (case_length) { p->sessions[i]->served[c].case_index, p->sessions[i]->n_tokens };
+            list[n++] = (case_length) { p->sessions[i]->served[c].case_index, p->sessions[i]->n_tokens + p->sessions[i]->ahead };
     qsort(list, (size_t)n, sizeof *list, by_case);
     for (int64_t i = 0; i < p->n_sessions; i++)
         for (int64_t c = 0; c < p->sessions[i]->n_served; c++) {
@@ -69,6 +69,29 @@ static int set_totals(ns_pass *p)
     return NS_OK;
 }
 
+/* Of the rows from `first` on, those that would be wanted if each were the last. */
+static bool last_rows(const ns_rows *rows, const ns_case *c, int64_t first, int64_t total, ns_runs *out)
+{
+    *out = (ns_runs){.list = ns_alloc_array((size_t)(total - first), sizeof *out->list)};
+    bool ok = out->list;
+    for (int64_t row = first; row < total && ok; row++) {
+        ns_runs own;
+        ok = ns_rows_resolve(rows, c, row + 1, &own);
+        const int64_t at = ok ? ns_runs_seek(&own, row) : 0;
+        if (ok && at < own.n && own.list[at].begin <= row)
+            out->list[out->n++] = (ns_run){row, row + 1};
+        free(own.list);
+    }
+    return ok;
+}
+
+static bool resolve(const ns_session *s, const ns_rows *rows, int64_t served, ns_runs *out)
+{
+    const ns_case *const of = s->n_served ? s->served[served].c : NULL;
+    const int64_t total = s->n_served ? s->served[served].total : s->n_tokens + s->ahead;
+    return s->one_by_one ? last_rows(rows, of, s->computed, total, out) : ns_rows_resolve(rows, of, total, out);
+}
+
 int ns_pass_rows(ns_pass *p)
 {
     int n_hooks = p->hooks ? p->hooks->n : 0;
@@ -81,12 +104,9 @@ int ns_pass_rows(ns_pass *p)
         if (!s->rows)
             return ns_oom(p->err, "row selections");
         for (int64_t c = 0; c < n_served(s); c++)
-            for (int h = 0; h < n_hooks; h++) {
-                const ns_case *of = s->n_served ? s->served[c].c : NULL;
-                int64_t total = s->n_served ? s->served[c].total : s->n_tokens;
-                if (!ns_rows_resolve(&p->hooks->list[h].rows, of, total, &s->rows[c * n_hooks + h]))
+            for (int h = 0; h < n_hooks; h++)
+                if (!resolve(s, &p->hooks->list[h].rows, c, &s->rows[c * n_hooks + h]))
                     return ns_oom(p->err, "row selections");
-            }
     }
     return rc;
 }

@@ -216,10 +216,27 @@ static bool may_cut(const ns_pass *p, int64_t first, int64_t at)
     return true;
 }
 
+/* Bytes that the sessions of a wave may take. */
+static int64_t wave_room(const ns_model *m)
+{
+    return m->streamed ? m->memory / 2 : m->memory - m->weight_bytes;
+}
+
+int64_t ns_model_wave_rows(const ns_model *m)
+{
+    int64_t most = 0;
+    for (int64_t l = 0; l < m->arch->n_layers; l++) {
+        const ns_keeps keeps = ns_layer_keeps(m->arch, l);
+        const int64_t floats = ns_kv_page_floats(&keeps) / NS_PAGE;
+        most = floats > most ? floats : most;
+    }
+    return wave_room(m) / ((m->arch->d_model + most) * (int64_t)sizeof(float));
+}
+
 static int64_t wave_end(const ns_pass *p, int64_t first)
 {
-    const ns_model *m = p->model;
-    int64_t room = m->streamed ? m->memory / 2 : m->memory - m->weight_bytes, used = 0, at = first;
+    const int64_t room = wave_room(p->model);
+    int64_t used = 0, at = first;
     for (; at < p->n_sessions; at++) {
         used += session_bytes(p, p->sessions[at]);
         if (used > room && at > first && may_cut(p, first, at))
@@ -308,6 +325,7 @@ void ns_pass_finish(ns_pass *p, int rc)
         s->first_layer = 0;
         s->ran = true;
         s->failed = rc != NS_OK;
+        s->rows_run += s->n_tokens - s->computed;
         s->computed = s->n_tokens;
     }
 }

@@ -1,8 +1,9 @@
 /* generate.c - greedy decoding, and verification of a gold answer in one pass.
  *
  * The prompt runs but for its last token; then [last token + gold] runs without hooks, and the prefix on which argmax agrees is
- * accepted; the session is cut back and the accepted tokens run again with the caller's hooks, so that hooks only ever see settled rows
- * (a row's bits do not depend on the rows beside it). From the first disagreement on, one token a pass.
+ * accepted; the session is cut back and the accepted tokens run again, in one pass with the caller's hooks, which so see only settled rows,
+ * those that they would see in a pass a token (a row's bits do not depend on the rows beside it). From the first disagreement on, one token
+ * a pass. Where hooks edit, rows that ran without them settle nothing: every token has its own pass.
  *
  * longrope and dynamic rope choose their frequencies by the length of the pass, as transformers does: a prompt's rows by the prompt's
  * length, each token after it by the length it ends. So the tokens do not depend on how many are asked for, and a draft is fed only
@@ -54,12 +55,26 @@ static int pass(run_state *g, const ns_hooks *hooks, bool logits, ns_error *err)
     return rc != NS_OK ? rc : ns_forward(g->m, &g->s, 1, hooks, &params, err);
 }
 
+static bool stops(const run_state *g, int32_t token)
+{
+    bool stop = false;
+    for (int i = 0; i < g->p->n_stop; i++)
+        stop |= g->p->stop[i] == token;
+    return stop;
+}
+
 static int accept(run_state *g, int64_t position, int32_t token)
 {
     g->out[g->n++] = token;
-    for (int i = 0; i < g->p->n_stop; i++)
-        g->stopped |= g->p->stop[i] == token;
+    g->stopped |= stops(g, token);
     return g->p->accepted ? g->p->accepted(g->p->user, position, token) : NS_OK;
+}
+
+/* A token that was said, fed where there is more to say. */
+static int say(run_state *g, int32_t token, ns_error *err)
+{
+    const int rc = accept(g, g->s->n_tokens, token);
+    return rc == NS_OK && g->n < g->limit && !g->stopped ? ns_session_append(g->s, &token, 1, err) : rc;
 }
 
 typedef struct argmaxes { const ns_math *math; int64_t first; int32_t *token; } argmaxes;
@@ -102,7 +117,7 @@ static int verify(run_state *g, int64_t *agreed, ns_error *err)
     int rc = ns_session_append(g->s, g->p->gold, n_gold, err);
     if (rc == NS_OK)
         rc = draft_argmax(g, last, token, err);
-    while (rc == NS_OK && *agreed < n_gold && token[*agreed] == g->p->gold[*agreed])
+    while (rc == NS_OK && *agreed < n_gold && token[*agreed] == g->p->gold[*agreed] && !(*agreed && stops(g, token[*agreed - 1])))
         ++*agreed;
     free(token);
     if (rc == NS_OK)
@@ -110,11 +125,30 @@ static int verify(run_state *g, int64_t *agreed, ns_error *err)
     return rc != NS_OK ? rc : ns_session_append(g->s, &pending, 1, err);
 }
 
-/* The rows of a draft are the rows of greedy decoding: no frequency changes from the prompt to the draft's last token. */
+/* The gold tokens that were found to be greedy's: their rows in one pass, each shown as the last of its own, and the row behind them where
+ * there is more to say. A listener who ends it on the way finds the session as long as it would be. */
+static int settle(run_state *g, int64_t agreed, ns_error *err)
+{
+    ns_session *const s = g->s;
+    const int64_t first = s->n_tokens;
+    const bool further = agreed < g->limit && !stops(g, g->p->gold[agreed - 1]);
+    int rc = ns_session_append(s, g->p->gold, further ? agreed : agreed - 1, err);
+    s->one_by_one = true;
+    rc = rc != NS_OK ? rc : pass(g, g->p->hooks, further, err);
+    s->one_by_one = false;
+    const bool ran = rc == NS_OK;
+    for (int64_t i = 0; i < agreed && rc == NS_OK; i++)
+        rc = accept(g, first + i, g->p->gold[i]);
+    if (ran && rc != NS_OK)
+        return ns_session_truncate(s, first + g->n - 1, err) == NS_OK ? rc : NS_E_ARG;
+    return rc == NS_OK && further ? say(g, s->argmax, err) : rc;
+}
+
+/* The rows of a draft are the rows of greedy decoding: no frequency changes from the prompt to the draft's last token, and nobody edits. */
 static bool can_draft(const run_state *g)
 {
     const int64_t n = g->s->n_tokens;
-    return g->p->n_gold > 0 && rope_class(g, n - 1) == rope_class(g, n + g->p->n_gold);
+    return g->p->n_gold > 0 && rope_class(g, n - 1) == rope_class(g, n + g->p->n_gold) && !ns_hooks_edits(g->p->hooks);
 }
 
 static int start(run_state *g, ns_error *err)
@@ -125,8 +159,10 @@ static int start(run_state *g, ns_error *err)
     if (g->s->computed + 1 == g->s->n_tokens || !can_draft(g))
         return NS_OK;
     int rc = ns_session_truncate(g->s, g->s->n_tokens - 1, err);
+    g->s->ahead = 1;
     if (rc == NS_OK)
         rc = pass(g, g->p->hooks, false, err);
+    g->s->ahead = 0;
     return rc != NS_OK ? rc : ns_session_append(g->s, &last, 1, err);
 }
 
@@ -146,18 +182,12 @@ int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_p
     int rc = start(&g, err);
     if (rc == NS_OK && draft)
         rc = verify(&g, &agreed, err);
-    for (int64_t i = 0; i < agreed && rc == NS_OK && !g.stopped; i++) {
-        rc = accept(&g, s->n_tokens, g.p->gold[i]);
-        if (rc == NS_OK && g.n < n && !g.stopped)
-            rc = ns_session_append(s, &g.p->gold[i], 1, err);
-    }
+    if (rc == NS_OK && agreed)
+        rc = settle(&g, agreed, err);
     while (rc == NS_OK && g.n < n && !g.stopped) {
         rc = pass(&g, g.p->hooks, true, err);
-        int32_t token = s->argmax;
         if (rc == NS_OK)
-            rc = accept(&g, s->n_tokens, token);
-        if (rc == NS_OK && g.n < n && !g.stopped)
-            rc = ns_session_append(s, &token, 1, err);
+            rc = say(&g, s->argmax, err);
     }
     *n_out = g.n;
     return rc;

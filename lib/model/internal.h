@@ -160,6 +160,7 @@ struct ns_session {
     int64_t         first_layer;
     int64_t         shown;          /* rows that run again and that readers have seen; edits still apply to them */
     int64_t         computed;       /* positions whose pass is done (or that the parent computes) */
+    int64_t         rows_run;       /* by its passes; those that ran again count again */
     int32_t        *tokens;         /* [n_tokens] all of them, computed and pending */
     int64_t         n_tokens, capacity;
     int64_t         final_length;
@@ -175,6 +176,8 @@ struct ns_session {
     float          *x;              /* [pending, D] the residual stream */
     int64_t         base;           /* position of x row 0 */
     int64_t         layers;         /* whose keys are there */
+    int64_t         ahead;          /* rows behind those of the pass that hooks count as the session's */
+    bool            one_by_one;     /* hooks see each row of the pass as the last of a pass of its own */
     int64_t         children_left;  /* children of this pass that still need the layer's pages */
     ns_runs        *rows;           /* [n_hooks * max(1, n_served)] resolved rows */
 };

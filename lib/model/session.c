@@ -164,6 +164,11 @@ int64_t ns_session_length(const ns_session *s)
     return s->n_tokens;
 }
 
+int64_t ns_session_rows_run(const ns_session *s)
+{
+    return s->rows_run;
+}
+
 int ns_session_truncate(ns_session *s, int64_t n, ns_error *err)
 {
     if (n < 0 || n > s->n_tokens || (s->ran && !s->decode))

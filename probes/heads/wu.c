@@ -18,9 +18,9 @@ enum { HITS, SCORE, N_OUTPUTS, MAX_STEPS = 50, LLAMA_NEWLINE_PAIR = 144 };
 typedef struct state {
     const ns_case *c;
     const int32_t *stop;
-    int64_t        n_stop, n_layers, n_heads, begin, end, steps, said[MAX_STEPS];
+    int64_t        n_stop, n_layers, n_heads, begin, end, most, steps, said[MAX_STEPS];       /* most: steps */
     bool           compat, done;
-    int64_t       *looked;     /* [L, H] where the last row looked most */
+    int64_t       *looked;     /* [most, L, H] where the row that says a token looks most; NULL before the first is seen and when done */
     uint8_t       *found;      /* [L, H, end - begin] */
     float         *out[N_OUTPUTS];
 } state;
@@ -76,27 +76,40 @@ static int begin(void *user, const ns_probe_context *ctx, float *const *out, ns_
     s->begin = span->begin;
     s->end = span->end;
     s->compat = ctx->probe == &ns_probe_wu2024;
+    s->most = s->compat ? MAX_STEPS : ctx->c->n_answer;
     if (s->compat)
         find_window(s);
     for (int i = 0; i < N_OUTPUTS; i++)
         s->out[i] = out[i];
-    const size_t heads = (size_t)(s->n_layers * s->n_heads);
-    s->looked = ns_alloc_array(heads, sizeof *s->looked);
-    s->found = ns_alloc_array(heads * (size_t)(s->end - s->begin), 1);
-    for (size_t i = 0; s->looked && i < heads; i++)
+    s->found = ns_alloc_array((size_t)(s->n_layers * s->n_heads * (s->end - s->begin)), 1);
+    return s->found ? NS_OK : ns_oom(err, "the decoding probe");
+}
+
+/* Of the case that is being decoded alone: one has room for all its steps at a time. */
+static int need_rows(state *s, ns_error *err)
+{
+    const size_t n = (size_t)(s->most * s->n_layers * s->n_heads);
+    if (s->looked || s->done)
+        return NS_OK;
+    s->looked = ns_alloc_array(n, sizeof *s->looked);
+    for (size_t i = 0; s->looked && i < n; i++)
         s->looked[i] = -1;
-    return s->looked && s->found ? NS_OK : ns_oom(err, "the decoding probe");
+    return s->looked ? NS_OK : ns_oom(err, "the decoding probe");
 }
 
 static int see(void *user, const ns_site *site, const ns_view *pattern, ns_error *err)
 {
-    (void)err;
-    const state *const s = user;
-    for (int64_t h = 0; h < site->n_heads; h++) {
-        const int64_t best = ns_row_argmax(ns_at(pattern, h, site->n_rows - 1, 0), site->n_keys, NULL);
-        s->looked[site->layer * s->n_heads + h] = best < 0 ? -1 : site->key0 + best;
+    state *const s = user;
+    const int64_t first = site->row0 - (s->c->n_tokens - 1);
+    const int rc = need_rows(s, err);
+    for (int64_t r = 0; r < site->n_rows && rc == NS_OK && s->looked; r++) {
+        const int64_t step = first + r, keys = site->n_keys - (site->n_rows - 1 - r);
+        for (int64_t h = 0; h < site->n_heads && step >= 0 && step < s->most; h++) {
+            const int64_t best = ns_row_argmax(ns_at(pattern, h, r, 0), keys, NULL);
+            s->looked[(step * s->n_layers + site->layer) * s->n_heads + h] = best < 0 ? -1 : site->key0 + best;
+        }
     }
-    return NS_OK;
+    return rc;
 }
 
 /* Which token of the answer position k is, in whichever mention; the published code knows its one window. -1: none. */
@@ -117,19 +130,23 @@ static int token(void *user, int64_t position, int32_t token, ns_error *err)
     (void)position;
     (void)err;
     state *const s = user;
-    const int64_t m = s->end - s->begin;
+    const int64_t m = s->end - s->begin, *const looked = s->looked ? s->looked + s->steps * s->n_layers * s->n_heads : NULL;
     if (s->done)
         return NS_STOP;
     s->said[s->steps++] = token;
-    for (int64_t at = 0; at < s->n_layers * s->n_heads; at++) {
-        const int64_t k = s->looked[at], i = place_in(s, k);
+    for (int64_t at = 0; looked && at < s->n_layers * s->n_heads; at++) {
+        const int64_t k = looked[at], i = place_in(s, k);
         if (i < 0 || s->c->tokens[k] != token)
             continue;
         s->out[HITS][at] += s->compat || !s->found[at * m + i];
         s->found[at * m + i] = 1;
     }
-    s->done = s->compat ? token == LLAMA_NEWLINE_PAIR || contains(s->stop, s->n_stop, token) : s->steps == s->c->n_answer;
-    s->done |= s->steps == MAX_STEPS;
+    s->done = s->compat && (token == LLAMA_NEWLINE_PAIR || contains(s->stop, s->n_stop, token));
+    s->done |= s->steps == s->most;
+    if (s->done) {
+        free(s->looked);
+        s->looked = NULL;
+    }
     return s->done ? NS_STOP : NS_OK;
 }
 
@@ -154,7 +171,7 @@ static int end(void *user, ns_error *err)
 {
     (void)err;
     state *const s = user;
-    for (int64_t at = 0; s->looked && recall(s) > 0.5 && at < s->n_layers * s->n_heads; at++)
+    for (int64_t at = 0; s->found && recall(s) > 0.5 && at < s->n_layers * s->n_heads; at++)
         s->out[SCORE][at] = s->out[HITS][at] / (float)(s->end - s->begin);
     free(s->looked);
     free(s->found);

@@ -60,7 +60,7 @@ static void structs(void)
     WHOLE(ns_best_cut, F(n) F(left) F(sharing))
     HEAD(ns_probe, F(name) F(summary) F(paper) F(at) F(rows) F(accepts) F(state_size) F(outputs) F(n_outputs) F(scores) F(n_scores))
     WHOLE(ns_score_params, F(size) F(probes) F(n_probes) F(reference) F(definitions) F(n_definitions) F(stop) F(n_stop) F(special)
-        F(n_special) F(hooks) F(n_hooks) F(no_sharing) F(one_at_a_time) F(progress) F(cancelled) F(note) F(user))
+        F(n_special) F(hooks) F(n_hooks) F(no_sharing) F(one_at_a_time) F(progress) F(cancelled) F(note) F(rows) F(user))
     WHOLE(ns_ranking_params, F(size) F(resamples) F(seed))
     WHOLE(ns_array, F(name) F(axes) F(summary) F(view) F(text) F(meaning))
 }

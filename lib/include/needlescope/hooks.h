@@ -116,6 +116,7 @@ typedef struct ns_hooks ns_hooks;
 NS_API NS_MUST_CHECK int ns_hooks_new(ns_hooks **out, const ns_arch *, const ns_hook *list, int n, ns_error *);
 NS_API void ns_hooks_free(ns_hooks *);
 NS_API const ns_hook *ns_hooks_list(const ns_hooks *, int *n);          /* as they were given; borrowed */
+NS_API bool ns_hooks_edits(const ns_hooks *);                           /* Does one of them edit? NULL: no */
 /* ns_rows_check of each: NS_E_ARG names a hook whose rows no case has; *lacking (may be NULL): how many cases lack a row that one of them
  * asks for. */
 NS_API NS_MUST_CHECK int ns_hooks_check_rows(const ns_hook *list, int n, const ns_cases *, int64_t *lacking, ns_error *);

@@ -69,7 +69,8 @@ NS_API void ns_session_free(ns_session *);
 /* Tokens to be fed by the next pass. Ids beyond the vocabulary and positions beyond the model's are errors. */
 NS_API NS_MUST_CHECK int ns_session_append(ns_session *, const int32_t *tokens, int64_t n, ns_error *);
 /* A child that shares the parent's first `at` tokens: computed once, in the parent. Both go into the same call of ns_forward,
- * parent first (or the parent kept its keys and values: decode = true). The parent must outlive the child. */
+ * parent first, and the parent outlives the child; or the parent ran and kept its keys and values (decode = true): then the child has its
+ * own share of them, and the parent may go. */
 NS_API NS_MUST_CHECK int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *);
 /* For interventions that leave the first layers alone: below `layer` nothing of s is computed or delivered, and there its rows are taken
  * over from the leader, which holds the same tokens (and forks at the same place, if it does), comes before it in the same call of
@@ -83,6 +84,10 @@ NS_API NS_MUST_CHECK int ns_session_add_case(ns_session *, const ns_case *, int6
  * choose them by the final length; 0 for everything else). */
 NS_API int64_t ns_arch_rope_class(const ns_arch *, int64_t final_length);
 NS_API int64_t ns_session_length(const ns_session *);                     /* positions computed + pending */
+/* Rows that its passes ran, each as often as it ran; what a parent computed is the parent's. */
+NS_API int64_t ns_session_rows_run(const ns_session *);
+/* Rows that the sessions of one wave may have within the model's memory; 0: not one. */
+NS_API int64_t ns_model_wave_rows(const ns_model *);
 /* Drops positions >= n (a rejected draft). Only with decode = true. */
 NS_API NS_MUST_CHECK int ns_session_truncate(ns_session *, int64_t n, ns_error *);
 /* Logits [V] and argmax of the last row, after a pass with logits = true; borrowed until the next pass. */
@@ -105,7 +110,9 @@ NS_API NS_MUST_CHECK int ns_forward(const ns_model *, ns_session *const *session
 
 /* Greedy continuation of one session (decode = true) whose pending or computed tokens end the prompt: up to n tokens into out, stops
  * after a token in stop[]. With `gold` (n_gold tokens) the gold answer is verified in one pass and greedy decoding starts
- * at the first disagreement: the tokens are exactly those of plain greedy decoding. accepted(pos, token) is called as each is settled.
+ * at the first disagreement: the tokens are exactly those of plain greedy decoding, and hooks see the rows that they would see there, those
+ * of all gold tokens that agree before accepted is called for the first. accepted(pos, token) is called as each is settled. Where a hook
+ * edits, no gold answer is verified.
  * NS_E_ARG before any pass: the last of n would lie beyond the model's positions.
  * The first tokens of n are the tokens of fewer, whatever the rope (unless the session was opened with a final_length). */
 typedef struct ns_generate_params {

@@ -93,8 +93,9 @@ struct ns_probe {
     /* outputs[i]: the case's part, over its axes behind `case`; of an output without that axis the whole, for all cases the same */
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
-    /* A probe of decoding: the case's prompt runs, then the model goes on greedily; see gets the last row of each pass (rows = last, 1),
-     * then token the token that this row says. NS_STOP: nothing more is needed of the case. NULL: the answer is teacher-forced. */
+    /* A probe of decoding: the case's prompt runs, then the model goes on greedily; see gets the rows that say its tokens (rows = last, 1),
+     * some at a time where the case's answer was verified, and the prompt's; then token gets what the row before `position` says, in order.
+     * NS_STOP: nothing more is needed of the case. NULL: the answer is teacher-forced. */
     int (*token)(void *state, int64_t position, int32_t token, ns_error *);
     /* NULL, or once, behind the last row and token of the last case and before the first `end`. Not called without cases. */
     int (*fit)(const ns_fit *, ns_error *);
@@ -123,6 +124,8 @@ NS_API void ns_probe_free(ns_probe *);
 
 /* ---- the score run ---- */
 typedef struct ns_dropped { const char *reason; int64_t n; char first_id[64]; } ns_dropped;
+/* of_cases: rows of all cases, each by itself; run: those that the passes ran, each as often as it ran. */
+typedef struct ns_row_count { int64_t of_cases, run; } ns_row_count;
 typedef struct ns_score_params {
     size_t  size;
     const char *const *probes;  int n_probes;     /* names of probes or scores */
@@ -136,6 +139,7 @@ typedef struct ns_score_params {
     void  (*progress)(void *user, double fraction);
     bool  (*cancelled)(void *user);
     void  (*note)(void *user, const char *line);  /* told how many cases lack a row that a hook of the caller's asks for; or NULL */
+    ns_row_count *rows;                           /* added to, or NULL */
     void   *user;
 } ns_score_params;
 
