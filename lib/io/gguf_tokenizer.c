@@ -27,10 +27,6 @@ static int oom(const reading *r)
 
 /* ---- how a text is cut: names of llama.cpp, whose patterns are those of the models' tokenizer.json ---- */
 
-#define LETTERS "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-#define REST "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define LLAMA3 "(?i:'s|'t|'re|'ve|'m|'ll|'d)|" LETTERS "|\\p{N}{1,3}" REST
-#define QWEN2 "(?i:'s|'t|'re|'ve|'m|'ll|'d)|" LETTERS "|\\p{N}" REST
 #define UPPER "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 #define SLASHES "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
@@ -46,9 +42,10 @@ static const struct cut {
     {"gpt-2", NULL, .digits = false}, {"phi-2", NULL, .digits = false}, {"olmo", NULL, .digits = false},
     {"smollm", NULL, .digits = true}, {"starcoder", NULL, .digits = true}, {"refact", NULL, .digits = true},
     {"command-r", NULL, .digits = true}, {"codeshell", NULL, .digits = true}, {"exaone", NULL, .digits = true},
-    {"llama-bpe", LLAMA3, .ignore_merges = true, .bos = true}, {"llama3", LLAMA3, .ignore_merges = true, .bos = true},
-    {"llama-v3", LLAMA3, .ignore_merges = true, .bos = true}, {"dbrx", LLAMA3, .digits = false}, {"smaug-bpe", LLAMA3, .digits = false},
-    {"qwen2", QWEN2, .nfc = true}, {"deepseek-r1-qwen", QWEN2, .nfc = true}, {"stablelm2", QWEN2, .digits = false},
+    {"llama-bpe", TOK_CL100K, .ignore_merges = true, .bos = true}, {"llama3", TOK_CL100K, .ignore_merges = true, .bos = true},
+    {"llama-v3", TOK_CL100K, .ignore_merges = true, .bos = true}, {"dbrx", TOK_CL100K, .digits = false},
+    {"smaug-bpe", TOK_CL100K, .digits = false},
+    {"qwen2", TOK_QWEN2, .nfc = true}, {"deepseek-r1-qwen", TOK_QWEN2, .nfc = true}, {"stablelm2", TOK_QWEN2, .digits = false},
     {"tekken", TEKKEN, .ignore_merges = true, .bos = true}, {"gpt-4o", O200K, .digits = false},
 };
 

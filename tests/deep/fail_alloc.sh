@@ -37,7 +37,7 @@ tokenizer() {   # a letter each
 # Tokenizers in other forms than tokenizer.json, out of the fuzzers' seeds.
 parts() { tail -c "+$1" "$2" | tr '\036' '\n' | sed -n "$3"; }
 other_forms() {
-    mkdir -p t5 bert gpt2 rebuilt llama2c && cp "$corpus/llama2c/tokenizer" llama2c/tokenizer.bin &&
+    mkdir -p t5 bert gpt2 rebuilt ranks llama2c && cp "$corpus/llama2c/tokenizer" llama2c/tokenizer.bin &&
     cp "$corpus/llama2c/model-0-own" llama2c/stories.bin && tail -c +2 "$corpus/pieces/llama" >rebuilt/tokenizer.model &&
     cp told/tokenizer.json rebuilt &&
     echo '{"add_prefix_space": true, "tokenizer_class": "LlamaTokenizer"}' >rebuilt/tokenizer_config.json &&
@@ -45,6 +45,8 @@ other_forms() {
     echo '{"tokenizer_class": "T5Tokenizer", "extra_ids": 2}' >t5/tokenizer_config.json &&
     parts 1 "$corpus/wordpiece/plain" 1,11p >bert/vocab.txt && echo '{"tokenizer_class": "BertTokenizer"}' >bert/tokenizer_config.json &&
     parts 2 "$corpus/pair/gpt2" 1p >gpt2/vocab.json && parts 2 "$corpus/pair/gpt2" 2,4p >gpt2/merges.txt &&
+    parts 1 "$corpus/ranks/small" 1,6p >ranks/tokenizer.model &&
+    echo '{"tokenizer_class": "PreTrainedTokenizerFast", "additional_special_tokens": ["<s>"]}' >ranks/tokenizer_config.json &&
     echo '{"<x>": 6}' >gpt2/added_tokens.json &&
     echo '{"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true, "bos_token": "<x>"}' >gpt2/tokenizer_config.json
 }
@@ -106,6 +108,7 @@ declare -A lines=(
     [stages]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o out" [left]="merge $in/stages -o out"
     [staged]="scan $in/staged --list --write-manifest out"
     [rebuilt]="tokenize $in/rebuilt Aab" [llama_beside]="tokenize $in/llama2c/stories.bin Aab"
+    [ranks]="tokenize $in/ranks abc<s>abcab" [experts]="inspect $corpus/gguf/experts_llama --tensors"
     [llama_pieces]="tokenize $corpus/llama2c/tokenizer Aab"
     [dot]="inspect $in/model/." [stats]="record $model --cases $few --maps stats+topk -o out"
 )

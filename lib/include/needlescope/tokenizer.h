@@ -18,9 +18,9 @@ typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_
 
 /* path: a tokenizer.json, or a folder that holds one; a tokenizer_config.json and a special_tokens_map.json beside it decide about BOS,
  * EOS, special tokens and the prefix space as AutoTokenizer of transformers 4.57 lets them. Or, and from a folder without a tokenizer.json:
- * tokenizer.model (spiece.model, sentencepiece.bpe.model), vocab.json with merges.txt, vocab.txt, read as AutoTokenizer reads them, which
- * takes the class that tokenizer_config.json or config.json beside them names. What is not supported is NS_E_UNSUPPORTED and names the
- * component. */
+ * tokenizer.model (SentencePiece's or tiktoken's; spiece.model, sentencepiece.bpe.model), vocab.json with merges.txt, vocab.txt, read as
+ * AutoTokenizer reads them, which takes the class that tokenizer_config.json or config.json beside them names. What is not supported is
+ * NS_E_UNSUPPORTED and names the component. */
 NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
 /* The file of a folder that ns_tokenizer_open would read: malloc'd; *out is NULL where there is none. */
 NS_API NS_MUST_CHECK int ns_tokenizer_in(char **out, const char *folder, ns_error *);

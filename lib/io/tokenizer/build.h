@@ -7,6 +7,12 @@
 
 #define TOK_MARK "\xe2\x96\x81"                                          /* U+2581, SentencePiece's space */
 
+/* How the texts of many models are cut before they are joined: cl100k's pattern, which is Llama 3's, and Qwen2's, with single digits. */
+#define TOK_LETTERS "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define TOK_REST "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define TOK_CL100K TOK_LETTERS "|\\p{N}{1,3}" TOK_REST
+#define TOK_QWEN2 TOK_LETTERS "|\\p{N}" TOK_REST
+
 cJSON *ns_tok_typed(const char *type);                                  /* {"type": type}; the caller's */
 cJSON *ns_tok_append(cJSON *list, cJSON *object);                       /* the object, which is freed where it cannot be appended */
 cJSON *ns_tok_add_typed(cJSON *root, const char *key, const char *type);          /* root[key] = {"type": type} */

@@ -13,7 +13,7 @@ static const ns_tok_pieces_rule xglm = {.head = {"<s>", "<pad>", "</s>", "<unk>"
 #define BERT {[UNK] = "[UNK]", [SEP] = "[SEP]", [PAD] = "[PAD]", [CLS] = "[CLS]", [MASK] = "[MASK]"}
 #define ENDOFTEXT {[BOS] = "<|endoftext|>", [EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>"}
 static const ns_tok_class classes[] = {
-    {.name = "PreTrainedTokenizer"},
+    {.name = "PreTrainedTokenizer", .ranks = true},
     { .name = "LlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
       .writes_template = true, .add_bos = true, .rebuilds = true, .prefix = PREFIX_KEPT, .pieces = &llama },
     { .name = "CodeLlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},

@@ -128,12 +128,14 @@ static bool collect(ns_tok_neighbours *n)
 {
     const ns_tok_class *const c = n->class_;
     n->more = cJSON_CreateArray();
-    bool good = n->more && put_decoder(n, n->more);
+    const cJSON *const additional = given(n, "additional_special_tokens");
+    const bool first = n->converted && c->ranks;                 /* the converter of tiktoken adds them, before all others */
+    bool good = n->more && (!first || put_list(n, n->more, additional)) && put_decoder(n, n->more);
     for (int i = 0; i < N_SPECIAL && good; i++) {
         const bool plain = c->plain_special && (i == BOS || i == EOS || i == UNK || i == PAD);
         good = put_named(n, n->more, given(n, special_keys[i]), n->special[i], plain);
     }
-    good = good && put_list(n, n->more, given(n, "additional_special_tokens"));
+    good = good && (first || put_list(n, n->more, additional));
     for (int i = 0; i < 8 && c->more[i] && good; i++)
         good = put_named(n, n->more, NULL, c->more[i], false);
     return good && put_list(n, n->more, cJSON_GetObjectItemCaseSensitive(n->config, "extra_special_tokens"));

@@ -33,6 +33,7 @@ typedef struct ns_tok_class {
     const ns_tok_pieces_rule *pieces;  /* NULL: it reads no SentencePiece model */
     enum { PAIR_NONE, PAIR_GPT2, PAIR_QWEN2 } pair;          /* vocab.json and merges.txt */
     bool        word_list;             /* vocab.txt */
+    bool        ranks;                 /* a tiktoken vocabulary, cut as cl100k is */
 } ns_tok_class;
 
 const ns_tok_class *ns_tok_class_named(const char *name);              /* with or without "Fast"; NULL: not known */

@@ -81,15 +81,12 @@ static int add_merges(cJSON *model, const ns_tok_class *c, const char *path, ns_
     return rc;
 }
 
-#define QWEN2 "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+" \
-              "|\\s+(?!\\S)|\\s+"
-
 static bool add_steps(cJSON *json, const ns_tok_neighbours *n)
 {
     const bool qwen2 = n->class_->pair == PAIR_QWEN2;
     cJSON *const list = ns_tok_add_sequence(json, "pre_tokenizer", "pretokenizers");
     cJSON *const split = qwen2 ? ns_tok_append(list, ns_tok_typed("Split")) : NULL;
-    const bool cut = !qwen2 || (ns_tok_add_pattern(split, "Regex", QWEN2) && cJSON_AddStringToObject(split, "behavior", "Isolated") &&
+    const bool cut = !qwen2 || (ns_tok_add_pattern(split, "Regex", TOK_QWEN2) && cJSON_AddStringToObject(split, "behavior", "Isolated") &&
                                 cJSON_AddFalseToObject(split, "invert") && ns_tok_add_typed(json, "normalizer", "NFC"));
     return list && cut && ns_tok_add_byte_level(list, ns_tok_setting(n, "add_prefix_space", false), !qwen2) &&
            ns_tok_add_typed(json, "decoder", "ByteLevel");

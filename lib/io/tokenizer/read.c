@@ -88,6 +88,11 @@ static int read_json(ns_tokenizer *tok, cJSON **json, ns_error *err)
 /* Another form: its hash is that of the tokenizer.json that says the same. */
 static int read_source(ns_tokenizer *tok, const ns_tok_neighbours *beside, const ns_tok_source *source, cJSON **json, ns_error *err)
 {
+    if (source->read == ns_tok_from_ranks && !(beside->class_ && beside->class_->ranks))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: a tiktoken vocabulary, and how a text is cut is in the code of its class (of "
+                       "PreTrainedTokenizerFast it is known): take the tokenizer.json of the model's Hugging Face repository, or "
+                       "write one: transformers.integrations.tiktoken.convert_tiktoken_to_fast(ENCODING, FOLDER), ENCODING the model's "
+                       "tiktoken.Encoding", tok->path);
     if (!beside->class_ || !source->takes(beside->class_))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: what it means %s (load the folder in transformers and save_pretrained it: that writes "
                        "tokenizer.json)", tok->path, beside->class_ ? "to its tokenizer_class is not known"

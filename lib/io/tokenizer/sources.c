@@ -6,6 +6,7 @@
 
 static bool takes_pieces(const ns_tok_class *c) { return c->pieces != NULL; }
 static bool takes_pair(const ns_tok_class *c)   { return c->pair != PAIR_NONE; }
+static bool takes_ranks(const ns_tok_class *c)  { return c->ranks; }
 static bool takes_words(const ns_tok_class *c)  { return c->word_list; }
 
 static const ns_tok_source sources[] = {
@@ -15,11 +16,18 @@ static const ns_tok_source sources[] = {
     {"sentencepiece.bpe.model", ns_tok_from_pieces, takes_pieces},
     {"vocab.json", ns_tok_from_pair, takes_pair},
     {"vocab.txt", ns_tok_from_words, takes_words},
+    {"tiktoken.model", ns_tok_from_ranks, takes_ranks},
+    {"qwen.tiktoken", ns_tok_from_ranks, takes_ranks},
 };
 enum { N_SOURCES = sizeof sources / sizeof *sources };
 
+/* Of several names, and of one that a SentencePiece model has too. */
+static const ns_tok_source ranks = {"tokenizer.model", ns_tok_from_ranks, takes_ranks};
+
 const ns_tok_source *ns_tok_source_of(const char *path)
 {
+    if ((ns_ends(path, ".model") || ns_ends(path, ".tiktoken")) && ns_tok_is_ranks(path))
+        return &ranks;
     for (int i = 0; i < N_SOURCES; i++)
         if (strcmp(ns_path_base(path), sources[i].file) == 0)
             return &sources[i];

@@ -19,6 +19,8 @@ int ns_tok_pieces_beside(char **out, const char *path, ns_error *err);
 
 int ns_tok_from_pieces(const ns_tok_neighbours *, const char *path, cJSON **json, ns_error *);       /* tokenizer.model */
 int ns_tok_from_pair(const ns_tok_neighbours *, const char *path, cJSON **json, ns_error *);         /* vocab.json and merges.txt */
+int ns_tok_from_ranks(const ns_tok_neighbours *, const char *path, cJSON **json, ns_error *);        /* a tiktoken vocabulary */
+bool ns_tok_is_ranks(const char *path);                                 /* is it one? */
 int ns_tok_from_words(const ns_tok_neighbours *, const char *path, cJSON **json, ns_error *);        /* vocab.txt */
 
 #endif

@@ -3,11 +3,13 @@
 Folders of tokenizer.model (SentencePiece, trained here: BPE and unigram), vocab.json with merges.txt, and vocab.txt, each with what
 tokenizer_config.json and added_tokens.json can say of it. Ids, offsets and decodings must be equal on every line: the first folder of each
 type on all of them, the variations of it on fewer."""
+import base64
 import io
 import json
 import os
 import sys
 import tempfile
+import types
 import warnings
 
 import hard_text
@@ -18,6 +20,7 @@ import transformers
 from compare import count
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import pre_tokenizers as P
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 LINES, FEW = 10000, 1200
 
@@ -137,7 +140,44 @@ def wordpiece(lines):
         yield f"bert, tokenizer.json, lower {lower}", {"tokenizer.json": t.to_str()} | config("BertTokenizer", do_lower_case=lower)
 
 
-TYPES = {"SentencePiece BPE": sentencepiece_bpe, "Unigram": unigram, "byte-level BPE": byte_level, "WordPiece": wordpiece}
+def of_ranks(lines, hole=False):
+    """A tiktoken vocabulary: the bytes, then what a BPE learned, a rank each."""
+    cut = P.Sequence([P.Split(R.Regex(R.LLAMA3), "isolated"), P.ByteLevel(add_prefix_space=False, use_regex=False)])
+    d = json.loads(R.byte_level(lines, cut, added=[]).to_str())
+    letters = {c: b for b, c in bytes_to_unicode().items()}
+    learned = [bytes(letters[c] for c in t) for t in sorted(d["model"]["vocab"], key=d["model"]["vocab"].get)]
+    tokens = [bytes([b]) for b in range(256)] + [t for t in learned if len(t) > 1]
+    ranks = [i + (7 if hole and i > 300 else 0) for i in range(len(tokens))]
+    return "".join(f"{base64.b64encode(t).decode()} {r}\n" for t, r in zip(tokens, ranks))
+
+
+def tiktoken(lines):
+    special = dict(additional_special_tokens=["<|begin_of_text|>", "[WORD]", "<|im_end|>"])
+    model = {"tokenizer.model": of_ranks(lines)}
+    yield "tiktoken", model | config("PreTrainedTokenizerFast", **special)
+    yield "tiktoken, BOS and EOS", model | config("PreTrainedTokenizerFast", **special, bos_token="<|begin_of_text|>", eos_token="<|eot|>")
+    decoder = {"1400": token("<|end|>"), "1401": token("[NEW]", special=False, normalized=True, lstrip=True)}
+    yield "tiktoken, two in the decoder", model | config("PreTrainedTokenizerFast", **special, added_tokens_decoder={
+        str(1300 + i): token(t) for i, t in enumerate(special["additional_special_tokens"])}, pad_token="<pad>", unk_token="<unk>")
+    yield "tiktoken, special_tokens_map.json", model | config("PreTrainedTokenizerFast") | {"special_tokens_map.json": json.dumps(
+        dict(special, bos_token="<s>", eos_token="ab"))}
+    yield "tiktoken, added_tokens_decoder", model | config("PreTrainedTokenizerFast", added_tokens_decoder=decoder)
+    yield "tiktoken, ranks left out", {"tokenizer.model": of_ranks(lines, hole=True).replace("\n", "\r\n")} | config(
+        "PreTrainedTokenizerFast")
+
+
+def load_ranks(path):
+    """tiktoken.load.load_tiktoken_bpe, which the converter of transformers asks for: no more is needed of that package."""
+    with open(path, "rb") as f:
+        return {base64.b64decode(t): int(rank) for t, rank in (line.split() for line in f.read().splitlines() if line)}
+
+
+sys.modules["tiktoken"] = types.ModuleType("tiktoken")
+sys.modules["tiktoken.load"] = types.ModuleType("tiktoken.load")
+sys.modules["tiktoken.load"].load_tiktoken_bpe = load_ranks
+
+TYPES = {"SentencePiece BPE": sentencepiece_bpe, "Unigram": unigram, "byte-level BPE": byte_level, "WordPiece": wordpiece,
+         "tiktoken": tiktoken}
 
 
 def write(folder, files):

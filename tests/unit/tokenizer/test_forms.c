@@ -7,7 +7,7 @@
 
 static char folder[] = "/tmp/ns-forms-XXXXXX";
 static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "merges.txt", "vocab.txt",
-                                    "tokenizer_config.json", "added_tokens.json", "config.json"};
+                                    "tokenizer_config.json", "added_tokens.json", "config.json", "qwen.tiktoken"};
 
 static void put(const char *name, const void *bytes, size_t n)
 {
@@ -161,6 +161,54 @@ static void test_unigram_model(void **state)
     refused("spiece.model", NS_E_FORMAT, "extra_ids is -1");
 }
 
+/* ---- tiktoken ---- */
+
+#define BYTES_AB "YQ== 0\nYg== 1\nYw== 2\n"          /* a, b, c */
+
+static void expect_ids(const char *text, const int32_t *want, int64_t n)
+{
+    ns_tokenizer *const tok = opened();
+    ns_encoding e;
+    ns_error err = {""};
+    assert_int_equal(ns_encode(tok, text, strlen(text), true, &e, &err), NS_OK);
+    assert_int_equal(e.n, n);
+    assert_memory_equal(e.ids, want, (size_t)n * sizeof *want);
+    ns_encoding_clear(&e);
+    ns_tokenizer_free(tok);
+}
+
+/* Ranks are ids; the lower rank is joined first; a whole word that is a token is one. */
+static void test_ranks(void **state)
+{
+    (void)state;
+    clear();
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"additional_special_tokens\":[\"<s>\"]}");
+    put_text("tokenizer.model", BYTES_AB "YmM= 3\r\nYWI= 4\n\nYWJj 9");
+    expect_ids("abc", (const int32_t[]){9}, 1);
+    expect_ids("abcab", (const int32_t[]){9, 4}, 2);
+    expect_ids("c<s>a", (const int32_t[]){2, 6, 0}, 3);             /* behind six tokens, as `tokenizers` counts */
+    clear();
+    put_text("qwen.tiktoken", BYTES_AB);
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"QWenTokenizer\"}");
+    refused("qwen.tiktoken", NS_E_UNSUPPORTED, "transformers.integrations.tiktoken.convert_tiktoken_to_fast(ENCODING, FOLDER)");
+    refused("", NS_E_UNSUPPORTED, "a tiktoken vocabulary");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
+    expect_ids("cb", (const int32_t[]){2, 1}, 2);
+    static const struct { const char *then; int code; const char *says; } rows[] = {
+        {"YWI 3", NS_E_FORMAT, "line 4 is not a token in base64"}, {"YW=I 3", NS_E_FORMAT, "line 4 is not"},
+        {"Y*I= 3", NS_E_FORMAT, "line 4 is not"}, {"YWI=3", NS_E_FORMAT, "line 4 is not"}, {"YWI= ", NS_E_FORMAT, "line 4 is not"},
+        {"YWI= -3", NS_E_FORMAT, "line 4 is not"}, {"YWI= 4194304", NS_E_FORMAT, "below 4194304"}, {" 3", NS_E_FORMAT, "line 4 is not"},
+        {"YWI= 99999999999999999999", NS_E_FORMAT, "line 4 is not"}, {"YQ== 3", NS_E_FORMAT, "the token of line 4 is there twice"},
+        {"YWI= 2", NS_E_FORMAT, "share the id 2"}, {"YWI= 3\nYQ", NS_E_FORMAT, "line 5 is not"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[128];
+        snprintf(text, sizeof text, BYTES_AB "%s", rows[i].then);
+        put_text("tokenizer.model", text);
+        refused("tokenizer.model", rows[i].code, rows[i].says);
+    }
+}
+
 static void test_bad_models(void **state)
 {
     (void)state;
@@ -170,10 +218,20 @@ static void test_bad_models(void **state)
     refused("tokenizer.model", NS_E_UNSUPPORTED, "neither tokenizer_config.json nor config.json beside it names one");
     put_text("tokenizer_config.json", "{\"tokenizer_class\":\"GPTNeoXTokenizer\"}");
     refused("tokenizer.model", NS_E_UNSUPPORTED, "save_pretrained");
+    static const char *const encoders[] = {"AlbertTokenizer", "XLMRobertaTokenizer", "CamembertTokenizerFast", "MBartTokenizer",
+                                           "XLNetTokenizer"};
+    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "{\"tokenizer_class\":\"%s\"}", encoders[i]);
+        put_text("tokenizer_config.json", text);
+        refused("tokenizer.model", NS_E_UNSUPPORTED, "load the folder in transformers and save_pretrained it: that writes tokenizer.json");
+    }
     put_text("tokenizer_config.json", "{\"tokenizer_class\":\"LlamaTokenizer\"}");
     put("tokenizer.model", words.bytes, words.n);
     refused("tokenizer.model", NS_E_UNSUPPORTED, "a SentencePiece model of words");
     put_text("tokenizer.model", "IQ== 0\nIg== 1\n");
+    refused("tokenizer.model", NS_E_UNSUPPORTED, "a tiktoken vocabulary, and how a text is cut is in the code of its class");
+    put_text("tokenizer.model", "IQ==\n");
     refused("tokenizer.model", NS_E_FORMAT, "tiktoken");
     put("tokenizer.model", "", 0);
     refused("tokenizer.model", NS_E_FORMAT, "an empty file");
@@ -349,7 +407,8 @@ int main(void)
 {
     assert_non_null(mkdtemp(folder));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama), cmocka_unit_test(test_unigram_model), cmocka_unit_test(test_bad_models), cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_llama), cmocka_unit_test(test_unigram_model), cmocka_unit_test(test_ranks), cmocka_unit_test(test_bad_models),
+        cmocka_unit_test(test_pair),
         cmocka_unit_test(test_words), cmocka_unit_test(test_order), cmocka_unit_test(test_many_names), cmocka_unit_test(test_many_lines),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
