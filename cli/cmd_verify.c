@@ -1,4 +1,5 @@
 /* cmd_verify.c - is a file what it says? Its content hash, recomputed from every dataset. */
+#include <needlescope/inputs.h>
 #include <needlescope/provenance.h>
 #include <needlescope/record.h>
 
@@ -10,14 +11,40 @@ static const char uncovered[] =
     "of a file without a seal, 'ok' is of its datasets and of the facts that --content lists: other attributes, as the range and the "
     "chance of a score, are not in content_sha256";
 
-typedef struct verify_settings { bool content, facts; } verify_settings;
+typedef struct verify_settings { bool content, facts, inputs; } verify_settings;
 static const cli_option options[] = {
     {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL,
      "print the hash of every dataset and attribute: what two files share, by diff"},
     {"facts", 0, CLI_FLAG, offsetof(verify_settings, facts), NULL,
      "print what a file says of itself (HDF5, figures, notebooks, tables): made by what, when, with which weights, tokenizer and cases"},
+    {"inputs", 0, CLI_FLAG, offsetof(verify_settings, inputs), NULL,
+     "hash what the file was made from again (models, cases, tokenizers, shards): which of it is gone, changed, the same"},
     {0},
 };
+
+static int print_inputs(cli *app, const char *path)
+{
+    ns_engine *engine;
+    ns_inputs_count n = {0};
+    cli_out o;
+    int rc = ns_engine_new(&engine, &(ns_engine_params){.size = sizeof(ns_engine_params)}, &app->err);
+    if (rc != NS_OK)
+        return rc;
+    cli_out_begin(&o, app, "needlescope.inputs/1");
+    const ns_answer answer = cli_out_answer(&o);
+    rc = ns_inputs_verify(path, engine, &answer, &n, &app->err);
+    ns_engine_free(engine);
+    if (rc != NS_OK) {
+        cli_out_drop(&o);
+        return rc;
+    }
+    rc = cli_out_end(&o, &app->err);
+    const int worst = n.changed ? NS_E_FORMAT : n.unread ? NS_E_IO : n.gone ? NS_E_MISSING : NS_OK;
+    return rc != NS_OK || worst == NS_OK
+               ? rc
+               : ns_fail(&app->err, worst, "%s: of its inputs %lld changed, %lld cannot be read, %lld are gone, %lld are the same", path,
+                         (long long)n.changed, (long long)n.unread, (long long)n.gone, (long long)n.same);
+}
 
 static int print_content(cli *app, const char *path)
 {
@@ -82,10 +109,14 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
     const verify_settings *const s = settings;
     int rc = NS_OK, worst = NS_OK;
     bool bare = false;
-    if ((s->content || s->facts) && n_args > 1)
-        return ns_fail(&app->err, NS_E_ARG, "--%s is of one file", s->content ? "content" : "facts");
-    if (s->content && (s->facts || app->globals.json))
-        return ns_fail(&app->err, NS_E_ARG, "--content prints lines of text; leave %s out", s->facts ? "--facts" : "--json");
+    if (s->content + s->facts + s->inputs > 1)
+        return ns_fail(&app->err, NS_E_ARG, "--content, --facts or --inputs: one of them");
+    if ((s->content || s->facts || s->inputs) && n_args > 1)
+        return ns_fail(&app->err, NS_E_ARG, "--%s is of one file", s->content ? "content" : s->facts ? "facts" : "inputs");
+    if (s->content && app->globals.json)
+        return ns_fail(&app->err, NS_E_ARG, "--content prints lines of text; leave --json out");
+    if (s->inputs)
+        return print_inputs(app, args[0]);
     if (s->facts)
         return print_facts(app, args[0]);
     if (s->content)
@@ -116,10 +147,14 @@ const cli_command cli_cmd_verify = {
     .groups = {{"Options", options, 0}},
     .settings_size = sizeof(verify_settings),
     .description =
-        "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
+        "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the "
+        "date.\n\n"
+        "--inputs hashes again what the file was made from: it ends with 65 where an input is another than it was, with 66 where one is "
+        "gone.",
     .examples = "needlescope verify scores.h5 study.h5\n"
                 "needlescope verify --content scores.h5\n"
                 "needlescope verify --facts scores.h5\n"
+                "needlescope verify --inputs scores.h5\n"
                 "needlescope verify --facts heads.pdf",
     .run = verify,
 };

@@ -47,20 +47,20 @@ static int write_cells(ns_merging *m)
 }
 
 /* One hash over what the shards hold: the study's own inputs. */
-static void hash_shards(const ns_merging *m, char hex[65])
+static void hash_shards(const ns_merge_job *job, char hex[65])
 {
     ns_sha256 sha;
     ns_sha256_begin(&sha);
-    for (int64_t i = 0; i < m->job.n_shards; i++)
-        if (ns_shard_is_done(&m->job.shards[i]))
-            ns_sha256_add(&sha, m->job.shards[i].content, strlen(m->job.shards[i].content));
+    for (int64_t i = 0; i < job->n_shards; i++)
+        if (ns_shard_is_done(&job->shards[i]))
+            ns_sha256_add(&sha, job->shards[i].content, strlen(job->shards[i].content));
     ns_sha256_end(&sha, hex);
 }
 
 static int begin(ns_merging *m, const char *scanned, const char *study, const ns_merge_params *p)
 {
     char hex[65];
-    hash_shards(m, hex);
+    hash_shards(&m->job, hex);
     const ns_shard *const s = &m->job.shards[m->job.first];
     char not_taken[24], passed_over[24], unsealed[24], gone[24], superseded[24];
     snprintf(gone, sizeof gone, "%lld", (long long)m->job.gone);
@@ -79,7 +79,7 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     ns_fact_list facts = {0};
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);
     rc = rc != NS_OK ? rc : ns_merge_say(m, &facts);
-    rc = rc != NS_OK ? rc : ns_fact_list_add_input(&facts, scanned, m->err);
+    rc = rc != NS_OK ? rc : ns_fact_list_name_input(&facts, "shards", hex, scanned, m->err);
     rc = rc != NS_OK ? rc : ns_table_create_by(&m->w, study, &facts, p->by, m->err);
     ns_fact_list_clear(&facts);
     return rc;
@@ -147,10 +147,38 @@ static int merge_all(void *user, ns_error *err)
 
 /* Shards are many, and sealed by whoever made them: HDF5 opens them once, in a child process, so that one that was made to do harm is an
  * error with its name. */
+static const ns_child_limits limits = {.cpu_seconds = 6, .patience = 60, .hold = ns_file_hold};
+
 int ns_merge(const char *out, const char *study, const ns_merge_params *params, ns_error *err)
 {
     static const ns_merge_params defaults = {.size = sizeof defaults};
-    static const ns_child_limits limits = {.cpu_seconds = 6, .patience = 60, .hold = ns_file_hold};
     merge_call call = {out, study, params ? params : &defaults};
     return ns_in_child(merge_all, &call, out, &limits, err);
+}
+
+/* ---- are the shards of a study still those? ---- */
+
+typedef struct shards_call { const char *out, *sha256; bool gone_too; } shards_call;
+
+static int compare_shards(void *user, ns_error *err)
+{
+    const shards_call *const call = user;
+    char hex[65] = "";
+    ns_merging m = {.err = err, .job.mixed_kernels = true, .job.gone_too = call->gone_too};
+    int rc = ns_merge_find(&m.job, call->out, err);
+    if (rc == NS_OK)
+        hash_shards(&m.job, hex);
+    if (rc == NS_OK && strcmp(hex, call->sha256) != 0)
+        rc = ns_fail(err, NS_E_FORMAT, "%s: holds other shards than those that were merged", call->out);
+    merge_clear(&m);
+    return rc;
+}
+
+/* merge may have been asked for those of checkpoints that are gone. */
+int ns_shards_compare(const char *out, const char *sha256, ns_error *err)
+{
+    int rc = NS_E_FORMAT;
+    for (int gone_too = 0; gone_too < 2 && rc == NS_E_FORMAT; gone_too++)
+        rc = ns_in_child(compare_shards, &(shards_call){out, sha256, gone_too}, out, &limits, err);
+    return rc;
 }

@@ -58,6 +58,8 @@ typedef struct ns_merge_job {
 } ns_merge_job;
 int ns_merge_list(ns_merge_job *, const char *out, const char *shards, ns_error *);      /* by their names */
 int ns_merge_find(ns_merge_job *, const char *out, ns_error *);
+/* NS_E_FORMAT where the shards of the folder are not those of a study with this shards_sha256. */
+int ns_shards_compare(const char *out, const char *sha256, ns_error *);
 
 /* A dataset of the study, gathered over all shards. */
 typedef struct ns_merge_field {

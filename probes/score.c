@@ -199,7 +199,8 @@ static int say_models(const ns_scoring *r)
     const ns_model *const reference = r->params->reference;
     int rc = ns_provenance_of_model(said, r->model, r->err);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(said, r->given, r->err);
-    rc = rc != NS_OK || !reference ? rc : ns_fact_list_add_input(said, ns_checkpoint_dir(ns_model_checkpoint(reference)), r->err);
+    rc = rc != NS_OK || !reference ? rc : ns_fact_list_name_input(said, "weights", ns_model_weights_sha256(reference),
+                                                                  ns_checkpoint_dir(ns_model_checkpoint(reference)), r->err);
     return rc != NS_OK || !reference
                ? rc
                : ns_fact_list_add(said, "reference_weights_sha256", ns_model_weights_sha256(reference), false, r->err);

@@ -41,6 +41,11 @@ static int hash_all(const ns_model *m, hash_job *j, int64_t n, ns_error *err)
     return rc;
 }
 
+int ns_checkpoint_weights_sha256(const ns_checkpoint *c, ns_engine *engine, char hex[65], ns_error *err)
+{
+    return ns_weights_hash(&(ns_model){.engine = engine, .checkpoint = (ns_checkpoint *)(uintptr_t)c}, hex, err);
+}
+
 int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 {
     int64_t n = ns_checkpoint_count(m->checkpoint);

@@ -53,23 +53,91 @@ int ns_fact_list_add_input(ns_fact_list *f, const char *path, ns_error *err)
     return f->inputs[f->n_inputs++] ? NS_OK : ns_oom(err, path);
 }
 
+static void free_named(ns_named_input *n)
+{
+    free(n->what);
+    free(n->sha256);
+    free(n->path);
+}
+
+int ns_fact_list_name_input(ns_fact_list *f, const char *what, const char *sha256, const char *path, ns_error *err)
+{
+    const int rc = ns_fact_list_add_input(f, path, err);
+    if (rc != NS_OK || !path || !sha256)
+        return rc;
+    ns_named_input named = {ns_strdup(what), ns_strdup(sha256), ns_path_whole(path)};
+    const bool whole = named.what && named.sha256 && named.path;
+    if (!whole || !ns_grow(&f->named, &f->named_capacity, f->n_named + 1, sizeof *f->named)) {
+        free_named(&named);
+        return ns_oom(err, path);
+    }
+    f->named[f->n_named++] = named;
+    return NS_OK;
+}
+
+int ns_file_bytes_sha256(const char *path, char hex[65], ns_error *err)
+{
+    enum { CHUNK = 1 << 16 };
+    uint8_t bytes[CHUNK];
+    ns_input in;
+    ns_sha256 sha;
+    int rc = ns_input_open(&in, path, err);
+    ns_sha256_begin(&sha);
+    for (int64_t at = 0, n; rc == NS_OK && at < in.size; at += n) {
+        n = in.size - at < CHUNK ? in.size - at : CHUNK;
+        rc = ns_input_read(&in, at, bytes, (size_t)n, path, err);
+        if (rc == NS_OK)
+            ns_sha256_add(&sha, bytes, (size_t)n);
+    }
+    ns_sha256_end(&sha, hex);
+    if (in.open)
+        ns_input_close(&in);
+    return rc;
+}
+
 int ns_fact_list_join(ns_fact_list *f, const ns_fact_list *from, ns_error *err)
 {
     int rc = ns_fact_list_add_all(f, from->list, from->n, err);
     for (int64_t i = 0; i < from->n_inputs && rc == NS_OK; i++)
         rc = ns_fact_list_add_input(f, from->inputs[i], err);
+    for (int64_t i = 0; i < from->n_named && rc == NS_OK; i++)
+        rc = ns_fact_list_name_input(f, from->named[i].what, from->named[i].sha256, from->named[i].path, err);
     return rc;
 }
 
 void ns_fact_list_clear(ns_fact_list *f)
 {
     ns_free_strings(f->inputs, f->n_inputs);
+    for (int64_t i = 0; i < f->n_named; i++)
+        free_named(&f->named[i]);
+    free(f->named);
     for (int64_t i = 0; i < f->n; i++) {
         free((char *)(uintptr_t)f->list[i].name);
         free((char *)(uintptr_t)f->list[i].value);
     }
     free(f->list);
     *f = (ns_fact_list){0};
+}
+
+static bool add_named(cJSON *list, const ns_named_input *n)
+{
+    cJSON *const item = cJSON_CreateObject();
+    const bool good = cJSON_AddItemToArray(list, item) && cJSON_AddStringToObject(item, "what", n->what)
+                      && cJSON_AddStringToObject(item, "sha256", n->sha256) && cJSON_AddStringToObject(item, "path", n->path);
+    return good;
+}
+
+static int add_inputs(ns_fact_list *f, ns_error *err)
+{
+    cJSON *const list = cJSON_CreateArray();
+    bool good = list != NULL;
+    for (int64_t i = 0; i < f->n_named && good; i++)
+        good = add_named(list, &f->named[i]);
+    char *const text = good ? ns_json_print(list, false) : NULL;
+    const int rc = !text ? ns_oom(err, "the inputs") : f->n_named ? ns_fact_list_add(f, "inputs_json", text, true, err) : NS_OK;
+    free(text);
+    cJSON_Delete(list);
+    return rc;
 }
 
 int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err)
@@ -85,6 +153,7 @@ int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err
     rc = ns_fact_list_add(f, "command_line", by->caller, true, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, "hostname", host, true, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, "created_utc", stamp, true, err);
+    rc = rc != NS_OK ? rc : add_inputs(f, err);
     return rc != NS_OK ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
 }
 
@@ -92,9 +161,13 @@ int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err
 
 int ns_provenance_of_cases(ns_fact_list *f, const ns_cases *cases, ns_error *err)
 {
+    char hex[65];
     int rc = NS_OK;
-    for (int64_t i = 0; i < cases->n_files && rc == NS_OK; i++)
-        rc = ns_fact_list_add_input(f, cases->files[i], err);
+    for (int64_t i = 0; i < cases->n_files && rc == NS_OK; i++) {
+        /* what is a stream, or is gone by now, was read all the same */
+        const bool there = ns_file_bytes_sha256(cases->files[i], hex, NULL) == NS_OK;
+        rc = ns_fact_list_name_input(f, "cases", there ? hex : NULL, cases->files[i], err);
+    }
     return rc;
 }
 
@@ -132,7 +205,7 @@ int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_erro
         return rc;
     snprintf(name, sizeof name, number > 1 ? "source_file.%d" : "source_file", number);
     rc = ns_fact_list_add(f, name, ns_path_base(path), true, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add_input(f, path, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_name_input(f, "file", ns_file_fact(file, "content_sha256"), path, err);
     for (size_t i = 0; i < sizeof names / sizeof *names && rc == NS_OK; i++) {
         const char *const value = ns_file_fact(file, names[i]);
         const bool of_source = i < 2 || strcmp(names[i], "created_utc") == 0;       /* the figure has its own */

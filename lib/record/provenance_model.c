@@ -102,14 +102,34 @@ static int add_revision(ns_fact_list *f, const ns_model *m, ns_error *err)
     return rc;
 }
 
+/* The one file that all weights lie in, else their folder: what opens them again. */
+static const char *weights_path(const ns_checkpoint *c)
+{
+    const char *const first = ns_checkpoint_count(c) ? ns_checkpoint_tensor(c, 0)->file : NULL;
+    bool one = first != NULL;
+    for (int64_t i = 1; i < ns_checkpoint_count(c) && one; i++)
+        one = strcmp(ns_checkpoint_tensor(c, i)->file, first) == 0;
+    return one ? first : ns_checkpoint_dir(c);
+}
+
+static int name_file(ns_fact_list *f, const char *what, const char *path, ns_error *err)
+{
+    char hex[65];
+    const bool there = path && ns_file_bytes_sha256(path, hex, NULL) == NS_OK;
+    return ns_fact_list_name_input(f, what, there ? hex : NULL, path, err);
+}
+
+/* A tokenizer was looked for by a file's or a folder's name, and its hash is in the facts. */
 static int add_inputs(ns_fact_list *f, const ns_model *m, ns_error *err)
 {
-    const char *const paths[] = {ns_checkpoint_dir(ns_model_checkpoint(m)), ns_model_tokenizer_path(m), ns_model_arch_path(m),
-                                 ns_model_names_path(m)};
-    int rc = NS_OK;
-    for (size_t i = 0; i < sizeof paths / sizeof *paths && rc == NS_OK; i++)
-        rc = ns_fact_list_add_input(f, paths[i], err);
-    return rc;
+    const ns_checkpoint *const c = ns_model_checkpoint(m);
+    int rc = ns_fact_list_add_input(f, ns_checkpoint_dir(c), err);
+    rc = rc != NS_OK ? rc : ns_fact_list_name_input(f, "weights", ns_model_weights_sha256(m), weights_path(c), err);
+    rc = rc != NS_OK ? rc : ns_fact_list_name_input(f, "config", ns_fact_list_find(f, "model_config_sha256"), weights_path(c), err);
+    rc = rc != NS_OK ? rc : ns_fact_list_name_input(f, "tokenizer", ns_fact_list_find(f, "tokenizer_sha256"),
+                                                    ns_model_tokenizer_path(m), err);
+    rc = rc != NS_OK ? rc : name_file(f, "arch", ns_model_arch_path(m), err);
+    return rc != NS_OK ? rc : name_file(f, "names", ns_model_names_path(m), err);
 }
 
 int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)

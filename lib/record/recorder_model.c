@@ -6,9 +6,9 @@ int ns_recorder_new(ns_recorder **out, const ns_model *model, const ns_cases *ca
 {
     ns_fact_list facts = {0};
     *out = NULL;
-    int rc = ns_provenance_of_run(&facts, by, err);
-    rc = rc != NS_OK ? rc : ns_provenance_of_model(&facts, model, err);
+    int rc = ns_provenance_of_model(&facts, model, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&facts, cases, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_run(&facts, by, err);
     rc = rc != NS_OK ? rc : ns_provenance_check_output(&facts, path, err);
     if (rc == NS_OK)
         rc = ns_recorder_new_for(out, ns_model_arch(model), ns_engine_threads(ns_model_engine(model)), cases, path, params, facts.list,

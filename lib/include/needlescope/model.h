@@ -51,6 +51,8 @@ NS_API const char *ns_model_arch_path(const ns_model *);         /* as ns_model_
 NS_API const char *ns_model_names_path(const ns_model *);
 /* 64 hex digits over all weights (hash = true and all layers packed at least once), else NULL. */
 NS_API const char *ns_model_weights_sha256(const ns_model *);
+/* The same of weights that are no model yet: every tensor is read once. */
+NS_API NS_MUST_CHECK int ns_checkpoint_weights_sha256(const ns_checkpoint *, ns_engine *, char hex[65], ns_error *);
 
 /* The cost of a pass, computed before it runs; weights are kept as the checkpoint stores them, in 16 bits or in f32. */
 typedef struct ns_cost { int64_t weight_bytes, activation_bytes, kv_bytes, waves; double flops; bool streamed; } ns_cost;

@@ -16,11 +16,16 @@ typedef struct ns_provenance {
     const char *job;           /* of a batch system; NULL = none */
 } ns_provenance;
 
-/* What is said of a thing, and the files and folders it was made from (paths; they are not written): a writer refuses to replace one of
- * those. All texts are the list's own; zero is an empty list. */
+/* An input that a file of ours names in its /provenance (inputs_json), so that ns_inputs_verify finds it again. what: weights, config,
+ * tokenizer, cases, arch, names, shards, file; sha256: what that word's hash is of (lib/record/schema.md). */
+typedef struct ns_named_input { char *what, *sha256, *path; } ns_named_input;
+
+/* What is said of a thing, and the files and folders it was made from (paths; only named ones are written): a writer refuses to replace one
+ * of those. All texts are the list's own; zero is an empty list. */
 typedef struct ns_fact_list {
     ns_fact *list;   int64_t n, capacity;
     char   **inputs; int64_t n_inputs, inputs_capacity;
+    ns_named_input *named; int64_t n_named, named_capacity;
 } ns_fact_list;
 /* A copy is added, unless the name is there already: what is said first stands. A value of NULL says nothing and is left out. */
 NS_API NS_MUST_CHECK int ns_fact_list_add(ns_fact_list *, const char *name, const char *value, bool is_volatile, ns_error *);
@@ -28,12 +33,16 @@ NS_API NS_MUST_CHECK int ns_fact_list_add_all(ns_fact_list *, const ns_fact *fac
 /* Facts and inputs of another list. */
 NS_API NS_MUST_CHECK int ns_fact_list_join(ns_fact_list *, const ns_fact_list *from, ns_error *);
 NS_API NS_MUST_CHECK int ns_fact_list_add_input(ns_fact_list *, const char *path, ns_error *);
+/* The same, and named. Nothing for a path of NULL; not named where the hash is NULL. */
+NS_API NS_MUST_CHECK int ns_fact_list_name_input(ns_fact_list *, const char *what, const char *sha256, const char *path, ns_error *);
+/* SHA-256 of a file's bytes. */
+NS_API NS_MUST_CHECK int ns_file_bytes_sha256(const char *path, char hex[65], ns_error *);
 NS_API void ns_fact_list_clear(ns_fact_list *);
 /* NULL where it is not said; borrowed. */
 NS_API const char *ns_fact_list_find(const ns_fact_list *, const char *name);
 
-/* needlescope_version, command_line, hostname, created_utc and the batch job. by = NULL: the version alone, so that the same input gives
- * the same bytes. */
+/* needlescope_version, command_line, hostname, created_utc, the batch job, and the inputs that were named so far. by = NULL: the version
+ * alone, so that the same input gives the same bytes. */
 NS_API NS_MUST_CHECK int ns_provenance_of_run(ns_fact_list *, const ns_provenance *by, ns_error *);
 /* Name, family, layers, arch, kernels and threads; hashes of weights (where the model was loaded with them), config and tokenizer. */
 NS_API NS_MUST_CHECK int ns_provenance_of_model(ns_fact_list *, const ns_model *, ns_error *);
