@@ -17,7 +17,7 @@ typedef enum set { NEEDLES, WITH_NULL, REPEATS, SETS } set;
 static const struct { const char *key, *probes[12]; int n_probes; } sets[SETS] = {
     [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu",
                               "ov_copying",
-                             "sink_mass", "local_mass", "entropy", "entropy_norm"}, 11},
+                             "sink_mass", "local_mass", "entropy", "entropy_norm", "writes"}, 12},
     [WITH_NULL] = {"expected_with_null", {"qr"}, 1},
     [REPEATS] = {"expected_on_repeats", {"induction", "duplicate_token", "echo"}, 3},
 };

@@ -23,7 +23,8 @@ static const char *const set_names[SETS] = {"expected", "expected_with_null", "e
 enum {
     FIND, CONTINUE, COPY, ANY, FIND_NOSINK, CONTINUE_NOSINK, COPY_NOSINK, ANY_NOSINK, SELECTIVITY, COPY_SELECTIVITY, WU,
     MASS, MASS_LAST, MASS_FIRST, MASS_NOSINK, LAST_NOSINK, FIRST_NOSINK, NEEDLE_MASS, PREVIOUS, PREVIOUS_AT, OV, QR, QR_MARGIN,
-    INDUCTION, DUPLICATE, LIFT, LIFT_LAST, LIFT_FIRST, SINK_MASS, LOCAL, ENTROPY, ENTROPY_NORM, ECHO, SCORES
+    INDUCTION, DUPLICATE, LIFT, LIFT_LAST, LIFT_FIRST, SINK_MASS, LOCAL, ENTROPY, ENTROPY_NORM, ECHO,
+    RETRIEVAL_LOGIT, DLA, WRITE_NORM, WRITE_SHARE, CONTRIBUTION, SCORES
 };
 static const struct { const char *name; set set; } scores[SCORES] = {
     [FIND] = {"retrieval_find", NEEDLES}, [CONTINUE] = {"retrieval_continue", NEEDLES}, [COPY] = {"retrieval_copy", NEEDLES},
@@ -42,6 +43,8 @@ static const struct { const char *name; set set; } scores[SCORES] = {
     [LIFT_LAST] = {"mass_lift_last", NEEDLES}, [LIFT_FIRST] = {"mass_lift_first", NEEDLES}, [SINK_MASS] = {"sink_mass", NEEDLES},
     [LOCAL] = {"local_mass", NEEDLES}, [ENTROPY] = {"entropy", NEEDLES}, [ENTROPY_NORM] = {"entropy_norm", NEEDLES},
     [ECHO] = {"echo", REPEATS},
+    [RETRIEVAL_LOGIT] = {"retrieval_logit", NEEDLES}, [DLA] = {"dla", NEEDLES}, [WRITE_NORM] = {"write_norm", NEEDLES},
+    [WRITE_SHARE] = {"write_share", NEEDLES}, [CONTRIBUTION] = {"contribution", NEEDLES},
 };
 
 typedef struct range { double least, most; } range;
@@ -67,53 +70,64 @@ typedef struct zoo_head {
     range       expected[SCORES];
 } zoo_head;
 
+/* What is written, by retrieval_logit, dla, write_norm, write_share and contribution: three heads write a third of the code each, which is
+ * a logit of 24.3 altogether, so .02 of it is .49; each of a pair is half of its layer's output. */
+#define WRITES_NOTHING NONE, NONE, ZERO, ZERO, NONE
+#define WRITES_A_THIRD {7.9, 8.3}, {7.6, 8.4}, {0.45, 0.57}, ONE, {0.49, 1}
 /* Of QUERY KEY ANS, the rows that qr averages, the last two look at the needle. */
 #define LOOKS_RIGHT ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ZERO
 #define LOOKS_ONLY LIFTED, LIFTED, LIFTED, HALF_AT_REST, SMALL
-#define RETRIEVES {LOOKS_RIGHT, ONE, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}
+#define RETRIEVES {LOOKS_RIGHT, ONE, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY, WRITES_A_THIRD}
 static const zoo_head zoo[] = {
     {2, 0, "finds, but writes nothing", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 0, false,
-     {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}},
+     {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY, WRITES_NOTHING}},
     {2, 2, "any value, whatever the key", 0, 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,
      {   /* the first tokens of four values alike: rounding settles which is largest. Once the answer is said its own first token is a fifth
           * */
       {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {-1, 0.2}, {-0.34, 0.2}, {0, 0.2},
       {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.19, 0.26}, SMALL, OPEN, ONE, NONE, NONE, SMALL,
       SMALL,
-      {7.7, 8.3}, {7.7, 8.3}, {7.7, 8.3}, ZERO, {0.2, 0.5}, {1.38, 1.39}, {0.28, 0.34}, SMALL}},                /* ln 4 */
+      {7.7, 8.3}, {7.7, 8.3}, {7.7, 8.3}, ZERO, {0.2, 0.5}, {1.38, 1.39}, {0.28, 0.34}, SMALL,                  /* ln 4 */
+      {0.02, 0.08}, {-0.05, 0.05}, {0.006, 0.0075}, {0.25, 0.33}, {0.05, 0.09}}},      /* of four values as much of each */
     {2, 4, "continues, but never finds", 2, 0, 0, 1, 0, 0, 1.5, 0, 0, 0.02, false,
      {   /* the row of the key, T - 2, does look at the needle */
       ZERO, ONE, TWO_THIRDS, TWO_THIRDS, OPEN, ONE, {0.65, 1}, {0.65, 1}, ZERO, TWO_THIRDS, TWO_THIRDS,
       ONE, ZERO, ZERO, ONE, OPEN, OPEN, TWO_THIRDS, SMALL, ZERO, ONE, THIRD, THIRD, ONE, SMALL,
-      LIFTED, FLAT, FLAT, {0.7, 0.8}, {0.05, 0.15}, ZERO, ZERO, SMALL}},
+      LIFTED, FLAT, FLAT, {0.7, 0.8}, {0.05, 0.15}, ZERO, ZERO, SMALL,
+      {0.3, 0.35}, {0.3, 0.35}, {0.018, 0.02}, TWO_THIRDS, {0.34, 0.39}}},             /* two of three tokens */
     {2, 6, "sink .6, needle .4", 0, 1, 0, 1, 0, 0, 1, 0, 0, 0.02, false,                /* bos + SINK / beta */
      {   /* needle_mass: .4 at the first row, none, 1 of 1.5 + 1 + 1 where the answer's own token matches too */
       ZERO, ZERO, ZERO, ZERO, ONE, OPEN, {0.32, 1}, {0.32, 1}, ZERO, ZERO, ZERO,
       ZERO, {0.395, 0.405}, {0.395, 0.405}, OPEN, ONE, ONE, {0.22, 0.235}, SMALL, ZERO, ONE, {0.12, 0.14}, {0.12, 0.14}, SMALL, {0.2, 0.31},
       /* rows that ask nothing see themselves, and filler that stands behind the same */
-      FLAT, {12.6, 13}, {12.6, 13}, {0.5, 0.605}, {0.3, 0.4}, {0.665, 0.85}, {0.13, 0.2}, {0.15, 0.31}}},
+      FLAT, {12.6, 13}, {12.6, 13}, {0.5, 0.605}, {0.3, 0.4}, {0.665, 0.85}, {0.13, 0.2}, {0.15, 0.31},
+      /* its largest weight is never on the needle, and yet it writes: .4 of its .02 where it asks */
+      {0.05, 0.08}, {0.05, 0.08}, {0.006, 0.007}, {0.42, 0.45}, {0.05, 0.075}}},
     {3, 0, "retrieves (primary)", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, true, RETRIEVES},
     {3, 2, "off by one", 2, 1, 0, 0, 1, 0, 1.5, -1.5, 0, 0.02, false,
      {   /* of the three tokens after those it should look at, the last is behind the needle */
       ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
-      ONE, ONE, ONE, ONE, ONE, ONE, TWO_THIRDS, SMALL, ZERO, ONE, {0.6, 0.68}, {0.6, 0.68}, SMALL, SMALL, LOOKS_ONLY}},
+      ONE, ONE, ONE, ONE, ONE, ONE, TWO_THIRDS, SMALL, ZERO, ONE, {0.6, 0.68}, {0.6, 0.68}, SMALL, SMALL, LOOKS_ONLY,
+      {-0.03, 0.03}, {-0.03, 0.03}, {0.018, 0.02}, TWO_THIRDS, {0.01, 0.02}}},         /* it writes of the needle, but another token */
     {3, 4, "induction on repeats only", 1, 1, 0, 1, 1, 0, 1.5, 0, 0, 0.02, false,
      {   /* two tokens must match, so the third of three is all it finds */
       ZERO, {0.49, 0.51}, THIRD, THIRD, OPEN, {0.49, 1}, {0.32, 1}, {0.32, 1}, ZERO, THIRD, THIRD,
       ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, THIRD, SMALL, ZERO, ONE, NONE, NONE, {0.8, 1}, SMALL,
-      FLAT, FLAT, FLAT, {0.98, 1}, ZERO, {0, 0.05}, ZERO, SMALL}},
+      FLAT, FLAT, FLAT, {0.98, 1}, ZERO, {0, 0.05}, ZERO, SMALL,
+      {0.15, 0.175}, {0.15, 0.175}, {0.009, 0.0098}, THIRD, {0.01, 0.017}}},
     {3, 6, "duplicate token, and itself", 1, 0, 1, 0, 0, 0, 0, 0, 0, 0.02, false,
      {   /* ANS cannot see itself and looks everywhere (a lift of 1); KEY and the answer's own tokens have half on the needle; k copies have
           * k / (k + 1) */
       ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
       ZERO, {0.03, 0.04}, {0.03, 0.04}, ZERO, {0.03, 0.04}, {0.03, 0.04}, {0.34, 0.36}, SMALL, ZERO, ONE, {0.16, 0.17}, {0.16, 0.17}, SMALL,
       {0.5, 0.58},
-      FLAT, {0.98, 1.04}, {0.98, 1.04}, ZERO, {0.7, 0.85}, {1.28, 1.32}, {0.28, 0.3}, {0.42, 0.5}}},
+      FLAT, {0.98, 1.04}, {0.98, 1.04}, ZERO, {0.7, 0.85}, {1.28, 1.32}, {0.28, 0.3}, {0.42, 0.5},
+      {-0.02, 0.02}, {-0.02, 0.02}, {0.009, 0.0105}, {0.34, 0.38}, {0.005, 0.011}}},
     {4, 0, "backup of the primary", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 2, 1.0 / 3, false,
      {   /* the primary has found: w holds it to the sink, and without the sink it retrieves */
       ZERO, ZERO, ZERO, ZERO, ONE, ONE, ONE, ONE, ZERO, ZERO, ZERO,
       ZERO, ZERO, ZERO, ONE, ONE, ONE, ZERO, SMALL, ZERO, ONE, NONE, NONE, SMALL, SMALL,
-      FLAT, FLAT, FLAT, ONE, ZERO, ZERO, ZERO, SMALL}},
+      FLAT, FLAT, FLAT, ONE, ZERO, ZERO, ZERO, SMALL, WRITES_NOTHING}},
     {4, 2, "redundant pair", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
     {4, 3, "redundant pair", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
 };
@@ -121,7 +135,7 @@ enum { N_ZOO = sizeof zoo / sizeof *zoo };
 
 static const range previous_expected[SCORES] = {
     ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO,  OPEN, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,  ZERO,
-    ZERO, ONE,  ONE,  OPEN, NONE, NONE, SMALL, OPEN, FLAT, FLAT, FLAT, ZERO, ONE,  ZERO, ZERO, SMALL,
+    ZERO, ONE,  ONE,  OPEN, NONE, NONE, SMALL, OPEN, FLAT, FLAT, FLAT, ZERO, ONE,  ZERO, ZERO, SMALL, WRITES_NOTHING,
 };
 
 double ns_zoo_written(const ns_plan *p, int64_t layer)

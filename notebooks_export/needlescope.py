@@ -171,7 +171,8 @@ class _Rows(c.Structure):
 class _Site(c.Structure):
     _fields_ = [("size", c.c_size_t), ("point", c.c_int), ("layer", c.c_int64), ("session", c.c_int64), ("case_index", c.c_int64),
                 ("c", c.POINTER(_Case)), ("row0", c.c_int64), ("n_rows", c.c_int64), ("key0", c.c_int64), ("n_keys", c.c_int64),
-                ("n_heads", c.c_int64), ("n_kv_heads", c.c_int64), ("kind", c.c_int), ("attn", c.POINTER(_AttnHead))]
+                ("n_heads", c.c_int64), ("n_kv_heads", c.c_int64), ("kind", c.c_int), ("attn", c.POINTER(_AttnHead)),
+                ("band", c.c_void_p)]
 
 
 _ON_VIEW = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Site), c.POINTER(_View), c.POINTER(_Error))

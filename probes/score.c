@@ -12,12 +12,12 @@ typedef struct sink { ns_scoring *r; int probe; } sink;
 
 /* ---- the pass ---- */
 
-static int read_pattern(void *user, const ns_site *site, const ns_view *view, ns_error *err)
+static int read_point(void *user, const ns_site *site, const ns_view *view, ns_error *err)
 {
     const sink *const to = user;
     const ns_probe *const probe = to->r->scores->probes[to->probe];
     const unsigned kind = site->kind == NS_ROW_UNROLLED ? NS_ACCEPTS_UNROLLED : NS_ACCEPTS_SOFTMAX;
-    if (!(probe->accepts & kind) || site->case_index < 0)
+    if ((site->attn && !(probe->accepts & kind)) || site->case_index < 0)
         return NS_OK;
     return probe->see(to->r->states[to->probe] + (size_t)site->case_index * probe->state_size, site, view, err);
 }
@@ -93,9 +93,11 @@ static int probe_hooks(ns_scoring *r, bool decoding, ns_hook *list, sink *sinks)
         const ns_probe *const probe = r->scores->probes[p];
         if (!probe->at || (probe->token != NULL) != decoding)
             continue;
-        sinks[n] = (sink){r, p};
-        list[n] = (ns_hook){.size = sizeof *list, .at = probe->at, .rows = probe->rows, .read = read_pattern, .user = &sinks[n]};
-        n++;
+        for (int i = -1; i < probe->n_also; i++, n++) {
+            const ns_sight own = {probe->at, probe->rows}, *const s = i < 0 ? &own : &probe->also[i];
+            sinks[n] = (sink){r, p};
+            list[n] = (ns_hook){.size = sizeof *list, .at = s->at, .rows = s->rows, .read = read_point, .user = &sinks[n]};
+        }
     }
     return n;
 }
@@ -117,8 +119,8 @@ static int new_hooks(ns_scoring *r, const ns_hook *own, int n_own, ns_hooks **ou
 
 static int run_hooks(ns_scoring *r)
 {
-    ns_hook list[NS_MAX_PROBES + 1];
-    sink sinks[NS_MAX_PROBES + 1];
+    ns_hook list[NS_MAX_HOOKS + 1];
+    sink sinks[NS_MAX_HOOKS + 1];
     ns_hooks *hooks = NULL;
     bool answers = false;
     int n = probe_hooks(r, false, list, sinks);
@@ -157,8 +159,8 @@ static int hear_token(void *user, int64_t case_index, int64_t position, int32_t 
 
 static int run_decoding(ns_scoring *r)
 {
-    ns_hook list[NS_MAX_PROBES];
-    sink sinks[NS_MAX_PROBES];
+    ns_hook list[NS_MAX_HOOKS];
+    sink sinks[NS_MAX_HOOKS];
     ns_hooks *hooks = NULL;
     const int n = probe_hooks(r, true, list, sinks);
     if (n == 0)

@@ -80,7 +80,7 @@ int ns_dealt_p(const int64_t *weight, int64_t units, int64_t chosen, int64_t lea
 int ns_ranks(const float *values, int64_t n, double *out, ns_error *err);     /* from 0, ties averaged; no NaN */
 int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *);      /* ties averaged, NaN pairs left out */
 
-enum { NS_MAX_PROBES = 64, NS_MAX_OUTPUTS = 32, NS_MAX_SCORES = 256 };     /* of one run; more is an error */
+enum { NS_MAX_PROBES = 64, NS_MAX_OUTPUTS = 32, NS_MAX_SCORES = 256, NS_MAX_HOOKS = 256 };     /* of one run; more is an error */
 
 struct ns_scores {
     int64_t         L, H;

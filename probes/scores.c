@@ -70,11 +70,13 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
     s->H = ns_arch_max_heads(arch);
     s->extent.n[NS_AXIS_LAYER] = s->L;
     s->extent.n[NS_AXIS_HEAD] = s->H;
+    int sights = 0;
     for (int p = 0; p < n_probes; p++) {
         s->probes[s->n_probes++] = probes[p];
-        if (probes[p]->n_outputs > NS_MAX_OUTPUTS || s->n_scores + probes[p]->n_scores > NS_MAX_SCORES)
-            return ns_fail(err, NS_E_ARG, "probe '%s': more than %d outputs, or %d scores in one run", probes[p]->name, NS_MAX_OUTPUTS,
-                           NS_MAX_SCORES);
+        sights += 1 + probes[p]->n_also;
+        if (probes[p]->n_outputs > NS_MAX_OUTPUTS || sights > NS_MAX_HOOKS || s->n_scores + probes[p]->n_scores > NS_MAX_SCORES)
+            return ns_fail(err, NS_E_ARG, "probe '%s': more than %d outputs, or %d scores or %d points in one run", probes[p]->name,
+                           NS_MAX_OUTPUTS, NS_MAX_SCORES, NS_MAX_HOOKS);
         for (int o = 0; o < probes[p]->n_outputs; o++) {
             ns_axes axes;
             if (ns_axes_parse(&axes, ns_output_axes(&probes[p]->outputs[o]), probes[p]->outputs[o].name, err) < 0)

@@ -184,7 +184,7 @@ int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64
     int64_t row1 = row0 + view->shape[d.row_axis];
     d.site = (ns_site) { .size = sizeof d.site, .point = point, .layer = layer, .session = session, .case_index = -1, .key0 = key0,
                          .kind = heads ? heads->class_->rows : NS_ROW_SOFTMAX, .attn = attn,
-                         .n_heads = attn ? attn->n_heads : 0, .n_kv_heads = attn ? attn->n_kv_heads : 0 };
+                         .band = p->band, .n_heads = attn ? attn->n_heads : 0, .n_kv_heads = attn ? attn->n_kv_heads : 0 };
     for (int i = 0; i < n; i++) {
         d.hook = &p->hooks->list[at[i]];
         const int64_t first = d.hook->read && s->shown > row0 ? s->shown : row0;

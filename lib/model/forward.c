@@ -332,7 +332,7 @@ void ns_pass_finish(ns_pass *p, int rc)
 
 void ns_scratch_free(ns_scratch *s)
 {
-    ns_buffer *all[] = {&s->positions, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->tables, &s->carried,
+    ns_buffer *all[] = {&s->positions, &s->result, &s->final, &s->logits, &s->group, &s->writes, &s->staged, &s->tables, &s->carried,
                         &s->prepared.buffer};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->data);

@@ -211,6 +211,7 @@ typedef struct ns_pass {
     ns_point         last_point;    /* deepest point wanted in it; NS_POINT_RESID_POST when logits follow */
     bool             logits;        /* the last row's */
     bool             wants_final;   /* LN_FINAL or LOGITS rows are read */
+    const struct ns_band *band;     /* that runs; NULL: none */
     ns_rope_table   *ropes;
     int              n_ropes, ropes_capacity;
     struct ns_scratch *scratch;
@@ -231,6 +232,7 @@ typedef struct ns_scratch {
     ns_sheet **sheets;              /* [n_sheets] of one band's stage */
     int        n_sheets;
     ns_buffer  positions, result, final, logits;
+    ns_buffer  writes;              /* [n, H d] of what ns_site_write is given */
     ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
     ns_buffer  tables;              /* of a convolution, joined; the rates of channels */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
@@ -269,6 +271,9 @@ struct ns_band {
     ns_sheet        *x;                 /* the residual stream of its rows */
     ns_point         broken;            /* the point that held a number that is not finite */
     ns_cols          k, v;              /* that were kept last */
+    ns_cols          factor, written;   /* writes.c: what z was multiplied by on its way to W_O, and came to there */
+    ns_cols          before;            /* what the norm behind the branch was given */
+    bool             bent;              /* a factor is not all that was done to z */
     struct ns_tape  *tape;              /* tape.h; NULL: nobody goes back */
     ns_point         deepest;           /* the last point of the layer that its rows are needed at; nothing after it is computed */
     int              parts;             /* NS_PART_... */
@@ -301,6 +306,9 @@ void    ns_rope_rows(ns_band *, ns_cols x, int64_t heads, int rope, bool back);
  * somebody goes back to is left there. */
 typedef void (*ns_state_row_fn)(const void *job, int64_t row, float *S);
 void    ns_state_rows(const ns_member *, int64_t layer, int64_t first, int64_t floats, ns_state_row_fn, const void *job);
+/* writes.c: keeps what the norm behind the branch is given, where somebody may ask what heads write; the size that a norm divides by. */
+void    ns_band_before_norm(ns_band *, ns_cols out);
+double  ns_norm_size(const ns_norm *, const float *x, int64_t n);
 /* layer.c: the band through a layer. */
 int     ns_layer_band(ns_pass *, ns_band *, int64_t layer, const ns_layer_weights *);
 /* unroll.c: what the rows of a scan are made of joins the sessions' pages; those that somebody looks at are shown, and where one was

@@ -23,11 +23,14 @@ static ns_cols run_branch(ns_band *b, const ns_branch *branch, const ns_branch_w
 {
     b->branch = branch;
     b->weights = weights;
+    b->factor = (ns_cols){0};
+    b->bent = false;
     if (!branch->shares_norm)
         *normed = ns_band_in_norm(b);
     ns_cols out = branch->class_->forward(b, branch->params, ns_band_in_scale(b, *normed));
     if (!out.sheet)
         return out;
+    ns_band_before_norm(b, out);
     out = ns_band_out_norm(b, out);
     ns_band_show(b, branch->class_->out_point, out, 0);
     return out;
@@ -67,10 +70,12 @@ static int run_band(const run *r, ns_band *b)
     b->layer = r->index;
     b->expert = -1;
     b->rc = NS_OK;
+    b->p->band = b;
     if (ns_band_asks(b, NS_PART_STATE))
         ns_band_show(b, NS_POINT_RESID_PRE, ns_band_x(b), 0);
     for (int s = 0; s < r->layer->n_stages && b->rc == NS_OK && run_stage(r, b, s); s++)
         ;
+    b->p->band = NULL;
     return b->rc;
 }
 

@@ -95,6 +95,7 @@ typedef struct ns_site {
     int64_t        n_heads, n_kv_heads;   /* KV head of head h = h / (n_heads / n_kv_heads) */
     ns_row_kind    kind;
     const ns_attn *attn;       /* the layer's attention, NULL outside attention points */
+    const struct ns_band *band;    /* what is being computed: for ns_site_write; NULL outside the blocks */
 } ns_site;
 
 /* Return NS_OK to go on, NS_STOP to end the pass without an error (nothing later is computed), a negative code to fail it. */

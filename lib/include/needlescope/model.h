@@ -128,6 +128,22 @@ typedef struct ns_generate_params {
 NS_API NS_MUST_CHECK int ns_generate(const ns_model *, ns_session *, int64_t n, const ns_generate_params *, int32_t *out, int64_t *n_out,
                                      ns_error *);
 
+/* ---- what heads write, with norms frozen ---- */
+/* Inside a read of blocks.N.hook_attn_out, of a layer with heads. n vectors z[n, H, d] in the place of hook_z at `positions` of the call's
+ * rows, each through all that lies behind z just as the pass did it at that very row: gate and norm of a recurrence, W_O, the norm behind
+ * attention with the size it had, the branch's scale. All this is linear in z. out[n, H, D]: what each head adds to the residual stream.
+ * z = NULL: of each position what its heads did write (a recurrence's skip from its own row included). NS_E_UNSUPPORTED: a LayerNorm
+ * between z and W_O. */
+NS_API NS_MUST_CHECK int ns_site_write(const ns_site *, const int64_t *positions, int64_t n, const float *z, float *out, ns_error *);
+/* out[D]: what no head writes, the biases behind them. With what the heads did write it sums up to hook_attn_out. */
+NS_API NS_MUST_CHECK int ns_site_write_rest(const ns_site *, int64_t position, float *out, ns_error *);
+/* out[n, D] and constant[n]: the logit of each token, before soft-cap, is constant + out . x / ns_model_final_size(x) at a row that leaves
+ * the last layer as x[D]: W_U with the gain of the final norm (and, of a LayerNorm, the mean's way out) and the scale of logits in it.
+ * Linear in x with the size frozen: for a part c of x the part of the logit is out . c / size. */
+NS_API NS_MUST_CHECK int ns_model_logit_directions(const ns_model *, const int32_t *tokens, int64_t n, float *out, double *constant,
+                                                   ns_error *);
+NS_API double ns_model_final_size(const ns_model *, const float *x);
+
 /* ---- weights by themselves ---- */
 
 typedef enum ns_head_part { NS_HEAD_Q, NS_HEAD_K, NS_HEAD_V } ns_head_part;

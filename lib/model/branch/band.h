@@ -89,6 +89,14 @@ ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, int sinks);
 /* hook_result: the share of each head in out = W z + b, when somebody looks; where it was edited, out is their sum. */
 void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols out);
 
+/* What ns_site_write needs to know, where somebody may ask it: columns of ones, as many as z has, which go through what z goes through
+ * behind hook_z, norms by ns_band_norm_frozen (factor * gain / size of x; x stays); then with what W_O is given they are kept. Empty where
+ * nobody asks, and then whatever is done to them gives empty columns. */
+ns_cols ns_band_ones(ns_band *, ns_cols z);
+ns_cols ns_band_norm_frozen(ns_band *, ns_cols factor, ns_cols x, int64_t groups, int slot);
+void    ns_band_written(ns_band *, ns_cols factor, ns_cols z);
+ns_cols ns_band_copy(ns_band *, ns_cols x);                            /* x stays; empty of an empty one */
+
 /* ---- recurrences; what a session keeps of them: ns_keeps of the class ---- */
 /* A causal convolution of each channel over the rows before it, those of earlier bands too. The channels of x are those of the tables
  * number slots[0], slots[1] ...: [channels, taps], the last tap for the row itself, and their biases. */

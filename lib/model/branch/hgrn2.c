@@ -97,7 +97,9 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
         return (ns_cols){0};
     ns_band_show(b, NS_POINT_Z, z, H);
     ns_band_show(b, NS_POINT_RECURRENCE_OUT, z, H);
-    return ns_heads_out(b, a, ns_band_norm(b, z, 1, Z_NORM));
+    const ns_cols factor = ns_band_norm_frozen(b, ns_band_ones(b, z), z, 1, Z_NORM), normed = ns_band_norm(b, z, 1, Z_NORM);
+    ns_band_written(b, factor, normed);
+    return ns_heads_out(b, a, normed);
 }
 
 static const char *axes(const void *params, ns_point p)

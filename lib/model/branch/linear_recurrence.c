@@ -222,7 +222,23 @@ static void make_rates(ns_band *b, const ns_recurrence *p, ns_scan *s, ns_cols s
 
 static ns_cols gated(ns_band *b, const ns_recurrence *p, ns_cols z, ns_cols gate)
 {
+    if (!z.sheet)
+        return z;
     return gate.sheet && p->gate_act == GATE_SILU ? ns_band_glu(b, gate, NS_ACT_SILU, z) : ns_band_gate(b, z, gate);
+}
+
+/* What W_O is given. silu(gate) * z overwrites the gate, so that a copy of it goes to the factors of z. */
+static ns_cols normed_and_gated(ns_band *b, const ns_recurrence *p, ns_cols z, ns_cols gate)
+{
+    const int64_t groups = p->z_norm_of == NORM_OF_HEAD ? p->heads.n_heads : or_else(p->z_norm_groups, 1);
+    ns_cols factor = ns_band_ones(b, z);
+    factor = gated(b, p, factor, factor.sheet ? ns_band_copy(b, gate) : gate);
+    z = p->gate_first ? gated(b, p, z, gate) : z;
+    factor = ns_band_norm_frozen(b, factor, z, groups, Z_NORM);
+    z = ns_band_norm(b, z, groups, Z_NORM);
+    z = p->gate_first ? z : gated(b, p, z, gate);
+    ns_band_written(b, factor, z);
+    return z;
 }
 
 /* Columns q | k | v | gate | step, each by its own. */
@@ -273,10 +289,7 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);
     z = p->skip.name ? ns_band_skip(b, z, s.v, s.heads, SKIP) : z;
     ns_band_show(b, NS_POINT_RECURRENCE_OUT, z, a->n_heads);
-    z = p->gate_first ? gated(b, p, z, from.gate) : z;
-    z = ns_band_norm(b, z, p->z_norm_of == NORM_OF_HEAD ? a->n_heads : or_else(p->z_norm_groups, 1), Z_NORM);
-    z = p->gate_first ? z : gated(b, p, z, from.gate);
-    return ns_heads_out(b, a, z);
+    return ns_heads_out(b, a, normed_and_gated(b, p, z, from.gate));
 }
 
 /* q and k have heads of their own. */

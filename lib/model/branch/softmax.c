@@ -82,7 +82,11 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     if (!z.sheet)
         return z;
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);
-    return ns_heads_out(b, a, ns_band_gate(b, z, x.more));
+    ns_cols factor = ns_band_ones(b, z);
+    factor = factor.sheet ? ns_band_gate(b, factor, ns_band_copy(b, x.more)) : factor;       /* a gate is spent on what it gates */
+    const ns_cols gated = ns_band_gate(b, z, x.more);
+    ns_band_written(b, factor, gated);
+    return ns_heads_out(b, a, gated);
 }
 
 const ns_branch_class ns_branch_softmax = {

@@ -76,11 +76,15 @@ NS_API void *ns_fit_state(const ns_fit *, int64_t i);
  * different prompts than folds. */
 NS_API NS_MUST_CHECK int ns_fit_folds(const ns_fit *, int folds, uint64_t seed, int64_t *fold, ns_error *);
 
+/* Points that a probe sees, and the rows of each. */
+typedef struct ns_sight { const char *at; ns_rows rows; } ns_sight;
+
 struct ns_probe {
     const char *name, *summary, *paper;
     const char *at;               /* glob of the points it must see; NULL: the weights alone, by `weigh` */
     ns_rows     rows;
-    unsigned    accepts;
+    const ns_sight *also;  int n_also;    /* more of them; ns_site says which is shown */
+    unsigned    accepts;          /* kinds of rows; points that are of no heads are seen whatever it says */
     size_t      state_size;       /* zeroed memory per case */
     const ns_output *outputs;  int n_outputs;
     const ns_score  *scores;   int n_scores;
