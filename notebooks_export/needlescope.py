@@ -120,7 +120,8 @@ class _Fact(c.Structure):
 
 class _FactList(c.Structure):
     _fields_ = [("list", c.POINTER(_Fact)), ("n", c.c_int64), ("capacity", c.c_int64), ("inputs", c.POINTER(c.c_char_p)),
-                ("n_inputs", c.c_int64), ("inputs_capacity", c.c_int64)]
+                ("n_inputs", c.c_int64), ("inputs_capacity", c.c_int64), ("named", c.c_void_p), ("n_named", c.c_int64),
+                ("named_capacity", c.c_int64)]
 
 
 class _EngineParams(c.Structure):
