@@ -12,6 +12,7 @@
 
 typedef struct ns_shard {
     char   *run_name, *path;
+    ns_file *file;                     /* of a finished one, resting */
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
     char   *reference;                 /* reference_weights_sha256; "" where it does not say */
     char   *tokenizer;                 /* tokenizer_sha256; "" where it does not say */
@@ -91,6 +92,7 @@ typedef struct ns_merging {
     float           **samples;  const char **sampled;    /* [R, P] of merge_weights.c: weights, and of which tensors; NULL = none */
     const char      **kinds, **labels, **weights;        /* [R, L] [R, P] [R, P]; the last two are the shards' */
     char            **errors;                            /* [R, P] */
+    ns_file          *last;                              /* the shard's that was read last, awake */
     char            **texts;  int64_t n_texts, texts_capacity;      /* what kinds and labels point to */
     ns_error         *err;
 } ns_merging;

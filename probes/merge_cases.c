@@ -144,11 +144,9 @@ static int write_value(ns_merging *m, void *user, const ns_file *f, const char *
 
 int ns_merge_write_cases(ns_merging *m)
 {
-    ns_file *f;
-    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
-    if (rc != NS_OK)
-        return rc;
-    rc = ns_merge_each(m, f, write_value, NULL);
-    ns_file_close(f);
+    ns_file *const f = m->job.shards[m->job.first].file;
+    int rc = ns_file_wake(f, m->err);
+    rc = rc != NS_OK ? rc : ns_merge_each(m, f, write_value, NULL);
+    ns_file_rest(f);
     return rc;
 }

@@ -88,12 +88,10 @@ static int take_field(ns_merging *m, void *user, const ns_file *f, const char *n
 
 int ns_merge_find_fields(ns_merging *m)
 {
-    ns_file *f;
-    int rc = ns_file_open_own(&f, m->job.shards[m->job.first].path, m->err);
-    if (rc != NS_OK)
-        return rc;
-    rc = ns_merge_each(m, f, take_field, NULL);
-    ns_file_close(f);
+    ns_file *const f = m->job.shards[m->job.first].file;
+    int rc = ns_file_wake(f, m->err);
+    rc = rc != NS_OK ? rc : ns_merge_each(m, f, take_field, NULL);
+    ns_file_rest(f);
     return rc;
 }
 
@@ -268,10 +266,14 @@ static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
 }
 
 /* A seal can be renewed by hand, the hash says what was measured; what it is made of says whether the cases are those of the others. */
-static int verify(ns_merging *m, const ns_file *file, const ns_shard *s)
+static int verify(ns_merging *m, ns_file *file, const ns_shard *s)
 {
     char **lines = NULL;
     int64_t n = 0;
+    ns_file_keep(file, m->last);
+    if (m->last)
+        ns_file_rest(m->last);
+    m->last = file;
     int rc = ns_file_verified(file, &lines, &n, m->err);
     rc = rc != NS_OK ? rc : ns_merge_compare_cases(m, file, s, lines, n);
     ns_free_strings(lines, n);
@@ -280,10 +282,10 @@ static int verify(ns_merging *m, const ns_file *file, const ns_shard *s)
 
 int ns_merge_read(ns_merging *m, const ns_shard *s)
 {
-    ns_file *file;
+    ns_file *const file = s->file;
     const int64_t cell = s->run * m->job.P + s->place;
     char *text = NULL;
-    enum { LARGEST = 1 << 16 };
+    enum { LARGEST = 1 << 16, LARGE = 1 << 16 };
     if (s->missing) {
         m->status[cell] = NS_STUDY_NOT_THERE;
         m->tokens[cell] = s->tokens;
@@ -299,7 +301,7 @@ int ns_merge_read(ns_merging *m, const ns_shard *s)
         m->errors[cell] = text;
         return rc;
     }
-    int rc = ns_file_open_own(&file, s->path, m->err);
+    int rc = ns_file_wake(file, m->err);
     if (rc != NS_OK)
         return rc;
     m->status[cell] = 1;
@@ -312,13 +314,13 @@ int ns_merge_read(ns_merging *m, const ns_shard *s)
     if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
-        ns_child_busy(s->path);                          /* a large one may take its time */
+        if (m->fields[i].n > LARGE)
+            ns_child_busy(s->path);                      /* it may take its time */
         rc = read_field(m, file, &m->fields[i], s);
     }
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
         rc = check_hits(m, &m->fields[i], s);
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
         rc = check_defined(m, &m->fields[i], s);
-    ns_file_close(file);
     return rc;
 }

@@ -126,6 +126,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     int rc = ns_file_open_own(&f, s->path, err);
     if (rc != NS_OK)
         return rc;
+    s->file = f;
     rc = read_place(s, f, err);
     s->own_run = fact_of(f, "run");
     s->cases = fact_of(f, "scan_cases_sha256");
@@ -144,6 +145,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
         rc = ns_oom(err, s->path);
     if (rc == NS_OK && in_place(s) && supersede(m, s)) {
         ns_file_close(f);
+        s->file = NULL;
         return NS_OK;
     }
     rc = rc != NS_OK ? rc : ns_merge_hear(m, f, s, err);
@@ -161,7 +163,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
         rc = hash_layers(s, f, err);
     }
     rc = rc != NS_OK ? rc : hear_extent(m, s, f, err);
-    ns_file_close(f);
+    ns_file_rest(f);
     return rc;
 }
 
@@ -385,5 +387,6 @@ void ns_shard_clear(ns_shard *s)
                            s->kinds, s->config, s->coords, s->expected, s->weights, s->reference, s->tokenizer};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
+    ns_file_close(s->file);
     *s = (ns_shard){0};
 }

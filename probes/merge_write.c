@@ -194,12 +194,9 @@ int ns_merge_write_coords(ns_merging *m)
     if (!values)
         return ns_oom(m->err, "coordinates of runs");
     for (int64_t r = 0; rc == NS_OK && r < m->job.R; r++) {
-        ns_file *f;
         const ns_shard *const s = shard_of_run(m, r);
-        if (!s)
-            continue;
-        rc = ns_file_open(&f, s->path, m->err);
-        for (int64_t i = 0; rc == NS_OK && i < ns_file_fact_count(f); i++) {
+        const ns_file *const f = s ? s->file : NULL;
+        for (int64_t i = 0; rc == NS_OK && f && i < ns_file_fact_count(f); i++) {
             const char *const name = ns_file_fact_name(f, i);
             if (!ns_starts(name, "run.") || strlen(name) >= KEY + 4)
                 continue;
@@ -213,8 +210,6 @@ int ns_merge_write_coords(ns_merging *m)
             if (!(values[k * m->job.R + r] = ns_merge_keep(m, ns_file_fact(f, name))))
                 rc = ns_oom(m->err, name);
         }
-        if (rc == NS_OK)
-            ns_file_close(f);
     }
     for (int k = 0; rc == NS_OK && k < n_keys; k++)
         rc = write_coord(m, keys[k], values + k * m->job.R);

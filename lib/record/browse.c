@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB_BYTES = 32 << 20 };
+enum { SLAB_BYTES = 32 << 20, NAME_BYTES = 256 };
 
 /* ---- the list of datasets ---- */
 
@@ -24,61 +24,79 @@ static void free_paths(path_list *p)
 
 static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err);
 
-/* A dataset has one name in what we write: with many, all that is done for each dataset would be done again and again. */
-static int check_one_name(const ns_file *f, hid_t dataset, const char *path, ns_error *err)
+/* path becomes the list's, or is freed where there is no memory. */
+static int add_path(const ns_file *f, path_list *out, char *path, ns_error *err)
 {
-    H5O_info_t info;
-    if (H5Oget_info2(dataset, &info, H5O_INFO_BASIC) < 0)
-        return ns_h5_fail(err, NS_E_FORMAT, f->path, path);
-    return info.rc <= 1 ? NS_OK
-                        : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has %u names in it, where needlescope writes one (refused)", f->path,
-                                  path, info.rc);
-}
-
-/* path becomes the list's, or is freed. What is no dataset and no group is passed over. */
-static int list_object(const ns_file *f, hid_t object, char *path, bool below, path_list *out, ns_error *err)
-{
-    const H5I_type_t type = H5Iget_type(object);
-    int rc = path && ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list) ? NS_OK : ns_oom(err, f->path);
-    if (rc == NS_OK && type == H5I_DATASET)
-        rc = check_one_name(f, object, path, err);
-    if (rc == NS_OK && type == H5I_DATASET) {
+    if (path && ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list)) {
         out->list[out->n++] = path;
         return NS_OK;
     }
-    if (rc == NS_OK && type == H5I_GROUP && below)
-        rc = list_group(f, object, path, false, out, err);
     free(path);
-    return rc;
+    return ns_oom(err, f->path);
 }
 
-static int list_link(const ns_file *f, hid_t group, const char *prefix, hsize_t i, bool below, path_list *out, ns_error *err)
+/* A dataset has one name in what we write: with many, all that is done for each dataset would be done again and again. */
+static int list_dataset(const ns_file *f, hid_t object, const char *path, path_list *out, ns_error *err)
 {
-    char name[256] = "";
-    H5L_info_t link;
-    const ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
-    if (length <= 0 || length >= (ssize_t)sizeof name || !ns_utf8_valid(name, strlen(name), NULL) ||
-        H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
-        return ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
-    if (link.type != H5L_TYPE_HARD)
-        return ns_fail(err, NS_E_FORMAT, "%s: '%s/%s' is a link that leads elsewhere (refused)", f->path, prefix, name);
+    H5O_info_t info;
+    ns_dset d;
+    if (H5Oget_info2(object, &info, H5O_INFO_BASIC | H5O_INFO_HDR) < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, path);
+    if (info.rc > 1)
+        return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has %u names in it, where needlescope writes one (refused)", f->path, path,
+                       info.rc);
+    H5Iinc_ref(object);
+    if (ns_dset_of(f, object, path, &d, NULL) == NS_OK) {
+        ns_kept_add(f, path, &d);
+        ns_kept_header(f, path, &info);
+        ns_dset_close(&d);
+    }
+    return add_path(f, out, ns_strdup(path), err);
+}
+
+/* What is no dataset and no group is passed over. */
+static int list_object(const ns_file *f, hid_t object, const char *path, bool below, path_list *out, ns_error *err)
+{
+    const H5I_type_t type = H5Iget_type(object);
+    return type == H5I_DATASET         ? list_dataset(f, object, path, out, err)
+           : type == H5I_GROUP && below ? list_group(f, object, path, false, out, err)
+                                       : NS_OK;
+}
+
+typedef struct listing { const ns_file *f; const char *prefix; bool below; path_list *out; int rc; ns_error *err; } listing;
+
+static int list_link(const listing *l, hid_t group, const char *name, const H5L_info_t *link)
+{
+    const ns_file *const f = l->f;
+    char path[2 * NAME_BYTES];
+    if (!name[0] || strlen(name) >= NAME_BYTES || !ns_utf8_valid(name, strlen(name), NULL))
+        return ns_h5_fail(l->err, NS_E_FORMAT, f->path, "its groups cannot be listed");
+    if (link->type != H5L_TYPE_HARD)
+        return ns_fail(l->err, NS_E_FORMAT, "%s: '%s/%s' is a link that leads elsewhere (refused)", f->path, l->prefix, name);
+    snprintf(path, sizeof path, "%s/%s", l->prefix, name);
+    if (ns_kept_recall(f, path, link->u.address))
+        return add_path(f, l->out, ns_strdup(path), l->err);
     const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
     if (object < 0)
-        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
-    const int rc = list_object(f, object, ns_printf_alloc("%s/%s", prefix, name), below, out, err);
+        return ns_h5_fail(l->err, NS_E_FORMAT, f->path, name);
+    const int rc = list_object(f, object, path, l->below, l->out, l->err);
     H5Oclose(object);
     return rc;
 }
 
+static herr_t list_one(hid_t group, const char *name, const H5L_info_t *link, void *user)
+{
+    listing *const l = user;
+    l->rc = list_link(l, group, name, link);
+    return l->rc != NS_OK;
+}
+
 static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err)
 {
-    H5G_info_t info;
-    int rc = ns_file_check(f, NS_OK, err);
-    if (rc == NS_OK && H5Gget_info(group, &info) < 0)
-        rc = ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
-    for (hsize_t i = 0; rc == NS_OK && i < info.nlinks; i++)
-        rc = list_link(f, group, prefix, i, below, out, err);
-    return rc;
+    listing l = {f, prefix, below, out, ns_file_check(f, NS_OK, err), err};
+    if (l.rc != NS_OK || H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, list_one, &l) >= 0 || l.rc != NS_OK)
+        return l.rc;
+    return ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
 }
 
 int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
@@ -98,14 +116,13 @@ int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *rank, int64_t *shape, char **axes, ns_error *err)
 {
     ns_dset d;
-    ns_dtype kind = NS_N_DTYPES;
     int rc = ns_dset_open(f, name, &d, err);
     if (rc != NS_OK)
         return rc;
-    if (!ns_dset_type(&d, &kind))
+    if (d.foreign)
         rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type that needlescope does not write", f->path, name);
     if (dtype)
-        *dtype = kind;
+        *dtype = d.dtype;
     if (rank)
         *rank = d.rank;
     if (shape)
@@ -133,7 +150,7 @@ int ns_file_describe(const ns_file *f, const char *dataset, ns_dtype *dtype, int
 /* The tile from the attribute; without one, runs of whole inner axes of at most SLAB_BYTES. */
 static bool tile_of(const ns_dset *d, size_t size, int64_t tile[NS_MAX_RANK])
 {
-    if (H5Aexists(d->id, "hash_tile") > 0) {
+    if (d->tiled) {
         const hid_t attribute = H5Aopen(d->id, "hash_tile", H5P_DEFAULT), space = H5Aget_space(attribute);
         bool ok = H5Sget_simple_extent_npoints(space) == d->rank && H5Aread(attribute, H5T_NATIVE_INT64, tile) >= 0;
         for (int i = 0; ok && i < d->rank; i++)
@@ -158,9 +175,9 @@ static bool all_fill(const uint8_t *data, size_t bytes, const uint8_t *fill, siz
 
 /* What a dataset is hashed with. */
 typedef struct hasher {
+    const ns_file *f;
     const ns_dset *d;
     int64_t tile[NS_MAX_RANK];
-    bool tiled;
     hsize_t stored;                     /* tiles that the file holds; 0: not known */
     size_t size, tile_bytes;            /* of a number, of a tile */
     uint8_t fill[16], *buffer;
@@ -187,9 +204,9 @@ static int hash_tile(hasher *h, const int64_t *start, int64_t number)
         count[i] = h->tile[i] < h->d->shape[i] - start[i] ? h->tile[i] : h->d->shape[i] - start[i];
         bytes *= (size_t)count[i];
     }
-    if (ns_dset_read(h->d, h->memory, h->d->rank ? start : NULL, count, h->buffer) < 0)
+    if (ns_dset_read(h->f, h->d, h->memory, h->d->rank ? start : NULL, count, h->buffer) < 0)
         return -1;
-    if (!h->tiled) {
+    if (!h->d->tiled) {
         ns_sha256_add(h->sha, h->buffer, bytes);
     } else if (!all_fill(h->buffer, bytes, h->fill, h->size)) {
         ns_sha256 one;
@@ -225,7 +242,7 @@ static int hash_tiles(hasher *h)
 static void count_tiles(hasher *h)
 {
     hsize_t chunk[NS_MAX_RANK], stored;
-    bool same = h->tiled && ns_dset_chunks(h->d, chunk, &stored);
+    bool same = h->d->tiled && ns_dset_chunks(h->d, chunk, &stored);
     for (int i = 0; same && i < h->d->rank; i++)
         same = chunk[i] == (hsize_t)h->tile[i];
     h->stored = same ? stored : 0;
@@ -245,40 +262,67 @@ static int take_bytes(const ns_file *f, const hasher *h, int64_t *left, ns_error
                    "of ours makes (refused)", f->path, NS_MOST_RATIO, (long long)f->as.size);
 }
 
-static int begin_hasher(const ns_file *f, const char *path, const char **type_name, hasher *h, ns_error *err)
+static int begin_hasher(const ns_file *f, const char *path, hasher *h, ns_error *err)
 {
-    ns_dtype dtype;
-    if (!ns_dset_type(h->d, &dtype) || dtype == NS_N_DTYPES || !tile_of(h->d, ns_dtype_size(dtype), h->tile))
+    if (!tile_of(h->d, h->d->unit, h->tile))
         return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
-    h->tiled = H5Aexists(h->d->id, "hash_tile") > 0;
-    h->size = h->tile_bytes = ns_dtype_size(dtype);
-    *type_name = ns_h5_type_name(dtype);
+    h->size = h->tile_bytes = h->d->unit;
     for (int i = 0; i < h->d->rank; i++)
         if (!ns_mul_size(h->tile_bytes, (size_t)h->tile[i], &h->tile_bytes))
             return ns_oom(err, path);
     count_tiles(h);
-    h->memory = ns_h5_type(dtype);
+    h->memory = h->d->bytes ? H5I_INVALID_HID : ns_h5_type(h->d->dtype);
     /* A flat one was written whole, else it claims terabytes of nothing; of a tiled one, what was never written does not count. */
-    return ns_dset_check(f, h->d, path, !h->tiled, err);
+    return ns_dset_check(f, h->d, path, !h->d->tiled, err);
 }
 
-static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, const char **type_name, ns_sha256 *sha, int64_t *left,
-                        ns_error *err)
+/* Of tiles: what was never written. */
+static void find_fill(hasher *h)
 {
-    hasher h = {.d = d, .memory = H5I_INVALID_HID, .sha = sha};
-    int rc = begin_hasher(f, path, type_name, &h, err);
-    const bool empty = h.tiled && d->stored == 0;
-    rc = rc != NS_OK || empty ? rc : take_bytes(f, &h, left, err);
-    if (rc == NS_OK && !empty) {
-        const hid_t dcpl = H5Dget_create_plist(d->id);
-        H5Pget_fill_value(dcpl, h.memory, h.fill);
-        H5Pclose(dcpl);
-        h.buffer = ns_alloc_aligned(h.tile_bytes);
-        rc = !h.buffer ? ns_oom(err, path) : hash_tiles(&h) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, path) : NS_OK;
+    const hid_t dcpl = H5Dget_create_plist(h->d->id);
+    H5Pget_fill_value(dcpl, h->memory, h->fill);
+    H5Pclose(dcpl);
+}
+
+static int hash_read(const ns_file *f, const char *path, hasher *h, ns_error *err)
+{
+    h->buffer = ns_alloc_aligned(h->tile_bytes);
+    if (!h->buffer)
+        return ns_oom(err, path);
+    if (h->d->tiled)
+        find_fill(h);
+    if (hash_tiles(h) < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, path);
+    if (!h->d->tiled && h->tile_bytes == (size_t)h->d->count * h->size) {
+        ns_kept_numbers(f, path, h->d, h->buffer, (int64_t)h->tile_bytes);
+        h->buffer = NULL;
     }
+    return NS_OK;
+}
+
+static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, ns_sha256 *sha, int64_t *left, ns_error *err)
+{
+    hasher h = {.f = f, .d = d, .memory = H5I_INVALID_HID, .sha = sha};
+    int rc = begin_hasher(f, path, &h, err);
+    const bool empty = d->tiled && d->stored == 0;
+    rc = rc != NS_OK || empty ? rc : take_bytes(f, &h, left, err);
+    if (rc == NS_OK && d->bytes)
+        ns_sha256_add(sha, d->bytes, (size_t)d->count * d->unit);
+    else if (rc == NS_OK && !empty)
+        rc = hash_read(f, path, &h, err);
     if (h.memory >= 0)
         H5Tclose(h.memory);
     free(h.buffer);
+    return rc;
+}
+
+static int hash_texts(const ns_file *f, const char *path, const ns_dset *d, ns_sha256 *sha, ns_error *err)
+{
+    char **texts;
+    const int rc = ns_dset_texts(f, d, path, &texts, err);
+    for (int64_t i = 0; texts && i < d->count; i++)
+        ns_sha256_add(sha, texts[i] ? texts[i] : "", strlen(texts[i] ? texts[i] : "") + 1);
+    ns_dset_free_texts(texts, d->count);
     return rc;
 }
 
@@ -286,20 +330,17 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
 {
     ns_dset d;
     ns_sha256 sha;
-    const char *type_name = "string";
-    int rc = ns_dset_open(f, path, &d, err);
+    int rc = ns_dset_seen(f, path, &d, err);
     if (rc != NS_OK)
         return rc;
+    const char *const type_name = d.dtype == NS_N_DTYPES ? "string" : ns_h5_type_name(d.dtype);
     ns_sha256_begin(&sha);
-    if (H5Tis_variable_str(d.type) > 0) {
-        char **texts;
-        rc = ns_dset_texts(f, &d, path, &texts, err);
-        for (int64_t i = 0; texts && i < d.count; i++)
-            ns_sha256_add(&sha, texts[i] ? texts[i] : "", strlen(texts[i] ? texts[i] : "") + 1);
-        ns_dset_free_texts(texts, d.count);
-    } else {
-        rc = hash_numbers(f, path, &d, &type_name, &sha, left, err);
-    }
+    if (d.foreign)
+        rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
+    else if (d.dtype == NS_N_DTYPES)
+        rc = hash_texts(f, path, &d, &sha, err);
+    else
+        rc = hash_numbers(f, path, &d, &sha, left, err);
     char hex[65], group[256];
     ns_sha256_end(&sha, hex);
     const char *const name = ns_path_base(path);

@@ -41,6 +41,8 @@ static ns_file *own(const ns_file *f)
 
 bool ns_file_has(const ns_file *f, const char *dataset)
 {
+    if (ns_kept_find(f, dataset))
+        return true;
     const ns_h5_quiet quiet = ns_h5_enter();
     const htri_t there = is_there(f, dataset);
     const hid_t object = there > 0 ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
@@ -75,7 +77,7 @@ static const char *foreign_storage(hid_t dcpl)
 int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool whole, ns_error *err)
 {
     int64_t bytes;
-    bool held = ns_mul_i64(d->count, (int64_t)H5Tget_size(d->type), &bytes);
+    bool held = ns_mul_i64(d->count, (int64_t)d->unit, &bytes);
     if (held && !d->chunked)
         held = d->stored >= (hsize_t)bytes;
     else if (held && whole)
@@ -90,7 +92,8 @@ int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool who
 static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_error *err)
 {
     const char *foreign = NULL;
-    if (H5Dget_offset(d->id) == HADDR_UNDEF) {
+    d->at = H5Dget_offset(d->id);
+    if (d->at == HADDR_UNDEF) {
         const hid_t dcpl = H5Dget_create_plist(d->id);
         foreign = dcpl < 0 ? "cannot be read" : foreign_storage(dcpl);
         d->chunked = dcpl >= 0 && H5Pget_layout(dcpl) == H5D_CHUNKED;
@@ -102,27 +105,39 @@ static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_erro
                    : ns_dset_check(f, d, name, false, err);
 }
 
-int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
+/* False: a type that needlescope does not write. */
+static bool find_type(hid_t type, size_t unit, ns_dtype *out)
 {
-    *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
-    const int same = ns_file_check(f, NS_OK, err);
-    if (same != NS_OK)
-        return same;
-    const htri_t there = is_there(f, name);
-    if (there <= 0 && f->in_doubt)              /* it was said to be there when nothing could be seen */
-        return ns_oom(err, f->path);
-    if (there < 0)
-        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
-    if (!there)
-        return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
-    out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
-    if (out->id < 0)
-        return f->in_doubt ? ns_oom(err, f->path) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
-    out->type = H5Dget_type(out->id);
+    const H5T_class_t class = H5Tget_class(type);
+    *out = NS_N_DTYPES;
+    if (class == H5T_STRING)
+        return H5Tis_variable_str(type) > 0;
+    for (int t = 0; t < NS_N_DTYPES; t++) {
+        const bool real = t == NS_F16 || t == NS_F32 || t == NS_F64;
+        if (ns_dtype_size(t) != unit || real != (class == H5T_FLOAT))
+            continue;
+        const hid_t ours = ns_h5_type(t);
+        const bool same = ours >= 0 && H5Tequal(ours, type) > 0;
+        if (ours >= 0)
+            H5Tclose(ours);
+        *out = t;
+        if (same)
+            return true;
+    }
+    *out = NS_N_DTYPES;
+    return false;
+}
+
+int ns_dset_of(const ns_file *f, hid_t object, const char *name, ns_dset *out, ns_error *err)
+{
+    *out = (ns_dset){.id = object, .type = H5Dget_type(object), .count = 1, .at = HADDR_UNDEF};
     const hid_t space = H5Dget_space(out->id);
     hsize_t dims[H5S_MAX_RANK] = {0};
     out->rank = H5Sget_simple_extent_dims(space, dims, NULL);
     H5Sclose(space);
+    out->unit = H5Tget_size(out->type);
+    out->foreign = !find_type(out->type, out->unit, &out->dtype);
+    out->tiled = H5Aexists(out->id, "hash_tile") > 0;
     bool fits = out->rank >= 0 && out->rank <= NS_MAX_RANK;
     for (int i = 0; fits && i < out->rank; i++) {
         out->shape[i] = (int64_t)dims[i];
@@ -132,6 +147,42 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
                         : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
     if (rc != NS_OK)
         ns_dset_close(out);
+    return rc;
+}
+
+int ns_dset_seen(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
+{
+    const ns_kept *const kept = ns_kept_find(f, name);
+    if (!kept || !kept->bytes)
+        return ns_dset_open(f, name, out, err);
+    *out = kept->d;
+    return NS_OK;
+}
+
+int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
+{
+    *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
+    const int same = ns_file_check(f, NS_OK, err);
+    if (same != NS_OK)
+        return same;
+    const ns_kept *const kept = ns_kept_find(f, name);
+    if (kept && kept->d.id >= 0) {
+        *out = kept->d;
+        return NS_OK;
+    }
+    const htri_t there = kept ? 1 : is_there(f, name);
+    if (there <= 0 && f->in_doubt)              /* it was said to be there when nothing could be seen */
+        return ns_oom(err, f->path);
+    if (there < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+    if (!there)
+        return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
+    out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
+    if (out->id < 0)
+        return f->in_doubt ? ns_oom(err, f->path) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+    const int rc = ns_dset_of(f, out->id, name, out, err);
+    if (rc == NS_OK)
+        ns_kept_add(f, name, out);
     return rc;
 }
 
@@ -160,6 +211,8 @@ bool ns_dset_has_chunk(const ns_dset *d, const hsize_t *at)
 
 void ns_dset_close(ns_dset *d)
 {
+    if (d->shared)
+        return;
     if (d->type >= 0)
         H5Tclose(d->type);
     if (d->id >= 0)
@@ -167,10 +220,10 @@ void ns_dset_close(ns_dset *d)
     d->type = d->id = H5I_INVALID_HID;
 }
 
-int ns_dset_read(const ns_dset *d, hid_t memory_type, const int64_t *start, const int64_t *count, void *out)
+int ns_dset_read(const ns_file *f, const ns_dset *d, hid_t memory_type, const int64_t *start, const int64_t *count, void *out)
 {
     if (!start)
-        return d->count ? H5Dread(d->id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) : 0;
+        return d->count ? H5Dread(d->id, memory_type, H5S_ALL, H5S_ALL, ns_h5_transfer(&own(f)->transfer, d->count), out) : 0;
     hsize_t from[NS_MAX_RANK], n[NS_MAX_RANK];
     for (int i = 0; i < d->rank; i++) {
         from[i] = (hsize_t)start[i];
@@ -240,22 +293,4 @@ int ns_dset_axes(const ns_file *f, const ns_dset *d, const char *name, char **ou
     }
     *out = text;
     return text ? NS_OK : ns_oom(err, name);
-}
-
-/* False: a type that needlescope does not write. Texts are NS_N_DTYPES. */
-bool ns_dset_type(const ns_dset *d, ns_dtype *out)
-{
-    *out = NS_N_DTYPES;
-    if (H5Tget_class(d->type) == H5T_STRING)
-        return H5Tis_variable_str(d->type) > 0;
-    for (int t = 0; t < NS_N_DTYPES; t++) {
-        const hid_t ours = ns_h5_type(t);
-        const bool same = ours >= 0 && H5Tequal(ours, d->type) > 0;
-        if (ours >= 0)
-            H5Tclose(ours);
-        *out = t;
-        if (same)
-            return true;
-    }
-    return false;
 }

@@ -3,6 +3,7 @@
 #include "record/file.h"
 #include "record/seal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +70,10 @@ int ns_attribute_text(const ns_file *f, hid_t attribute, const char *name, char 
     return NS_OK;
 }
 
-static int load_attribute(ns_file *f, hid_t attribute, ns_error *err)
+static int load_attribute(ns_file *f, hid_t attribute, const char *name, ns_error *err)
 {
-    char name[ATTRIBUTE_NAME] = "", *value;
-    const ssize_t length = H5Aget_name(attribute, sizeof name, name);
-    if (length <= 0 || length >= (ssize_t)sizeof name || !ns_utf8_valid(name, strlen(name), NULL))
+    char *value;
+    if (!name[0] || strlen(name) >= ATTRIBUTE_NAME || !ns_utf8_valid(name, strlen(name), NULL))
         return ns_fail(err, NS_E_FORMAT, "%s: an attribute has an impossible name", f->path);
     const int rc = ns_attribute_text(f, attribute, name, &value, err);
     if (rc != NS_OK || !value)
@@ -104,18 +104,26 @@ int ns_attributes_count(const ns_file *f, hid_t object, hsize_t *n, ns_error *er
                    (unsigned long long)*n, MOST);
 }
 
+typedef struct loading { ns_file *f; int rc; ns_error *err; } loading;
+
+static herr_t load_one(hid_t object, const char *name, const H5A_info_t *info, void *user)
+{
+    loading *const l = user;
+    const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    (void)info;
+    l->rc = attribute < 0 ? ns_h5_fail(l->err, NS_E_FORMAT, l->f->path, "an attribute cannot be read")
+                          : load_attribute(l->f, attribute, name, l->err);
+    H5Aclose(attribute);
+    return l->rc != NS_OK;
+}
+
 int ns_load_attributes(ns_file *f, hid_t object, ns_error *err)
 {
     hsize_t n;
-    int rc = ns_attributes_count(f, object, &n, err);
-    for (hsize_t i = 0; rc == NS_OK && i < n; i++) {
-        const hid_t attribute = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
-        if (attribute < 0)
-            return ns_h5_fail(err, NS_E_FORMAT, f->path, "an attribute cannot be read");
-        rc = load_attribute(f, attribute, err);
-        H5Aclose(attribute);
-    }
-    return rc;
+    loading l = {f, ns_attributes_count(f, object, &n, err), err};
+    if (l.rc != NS_OK || H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, load_one, &l) >= 0 || l.rc != NS_OK)
+        return l.rc;
+    return ns_h5_fail(err, NS_E_FORMAT, f->path, "its attributes cannot be read");
 }
 
 static int load_facts(ns_file *f, const char *group, ns_error *err)
@@ -145,6 +153,7 @@ static hid_t open_hdf5(const char *path)
 #if H5_VERSION_GE(1, 10, 7)
     H5Pset_file_locking(fapl, 0, 1); /* finished files are never written again; locks fail on NFS and Lustre */
 #endif
+    H5Pset_sieve_buf_size(fapl, NS_SIEVE);
     const hid_t id = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
     return id;
@@ -172,6 +181,25 @@ int ns_file_end(const ns_file *f, ns_h5_quiet quiet, int rc, ns_error *err)
     return ns_h5_end(quiet, ns_file_check(f, rc, err), f->path, err);
 }
 
+bool ns_file_bytes(const ns_file *f, void *to, size_t n, uint64_t at)
+{
+    const uint64_t size = (uint64_t)f->as.size;
+    size_t done = 0;
+    if (at > size || n > size - at)
+        return false;
+    if (f->image) {
+        memcpy(to, f->image + at, n);
+        return true;
+    }
+    while (done < n) {
+        const ssize_t got = pread(f->fd, (char *)to + done, n - done, (off_t)(at + done));
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return false;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return true;
+}
+
 static int open_file(ns_file *f, const ns_identity *as, ns_error *err)
 {
     f->id = open_hdf5(f->path);
@@ -196,10 +224,21 @@ static int open_file(ns_file *f, const ns_identity *as, ns_error *err)
     return NS_OK;
 }
 
-static void close_file(ns_file *f)
+static void close_hdf5(ns_file *f)
 {
+    ns_kept_clear(f);
+    if (f->transfer >= 0)
+        H5Pclose(f->transfer);
     if (f->id >= 0)
         H5Fclose(f->id);
+    f->id = f->transfer = H5I_INVALID_HID;
+    free(f->image);
+    f->image = NULL;
+}
+
+static void close_file(ns_file *f)
+{
+    close_hdf5(f);
     for (int64_t i = 0; i < f->n_facts; i++) {
         free(f->facts[i].name);
         free(f->facts[i].value);
@@ -230,7 +269,7 @@ int ns_file_open_bare(ns_file **out, const char *path, const ns_identity *as, ns
         return ns_oom(err, path);
     ns_child_busy(path);
     const ns_h5_quiet quiet = ns_h5_enter();
-    f->id = H5I_INVALID_HID;
+    f->id = f->transfer = H5I_INVALID_HID;
     f->path = ns_strdup(path);
     const int rc = f->path ? ns_file_check(f, open_file(f, as, err), err) : ns_oom(err, path);
     if (rc != NS_OK)
@@ -270,6 +309,24 @@ int ns_file_open_own(ns_file **out, const char *path, ns_error *err)
 {
     bool sealed;
     return open_checked(out, path, false, &sealed, err);
+}
+
+void ns_file_rest(ns_file *f)
+{
+    const ns_h5_quiet quiet = ns_h5_enter();
+    close_hdf5(f);
+    ns_h5_leave(quiet);
+    ns_child_busy(NULL);
+}
+
+int ns_file_wake(ns_file *f, ns_error *err)
+{
+    const ns_identity as = f->as;
+    ns_child_busy(f->path);
+    const ns_h5_quiet quiet = ns_h5_enter();
+    f->id = f->id < 0 ? open_hdf5(f->path) : f->id;
+    const int rc = f->id < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "not a whole HDF5 file") : identify(f, &as, err);
+    return ns_h5_end(quiet, rc, f->path, err);
 }
 
 void ns_file_close(ns_file *f)

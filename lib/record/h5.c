@@ -148,6 +148,16 @@ hid_t ns_h5_string(void)
     return H5I_INVALID_HID;
 }
 
+hid_t ns_h5_transfer(hid_t *list, int64_t n)
+{
+    enum { SMALL = 16 << 10, LARGEST = 16 };             /* bytes of a value on either side: a text's reference has 16 */
+    if (n > SMALL / LARGEST)
+        return H5P_DEFAULT;
+    if (*list < 0 && (*list = H5Pcreate(H5P_DATASET_XFER)) >= 0)
+        H5Pset_buffer(*list, SMALL, NULL, NULL);
+    return *list >= 0 ? *list : H5P_DEFAULT;
+}
+
 const char *ns_h5_type_name(ns_dtype dtype)
 {
     static const char *const names[NS_N_DTYPES] = {

@@ -35,6 +35,12 @@ hid_t ns_h5_type(ns_dtype);            /* to be closed; negative when HDF5 has n
 hid_t ns_h5_string(void);              /* variable-length UTF-8; to be closed */
 const char *ns_h5_type_name(ns_dtype); /* numpy's: "float16" */
 
+/* ---- what HDF5 clears first, for a small dataset longer than all the rest takes ---- */
+enum { NS_SIEVE = 4096 };              /* of each dataset that is read or written; 64 KiB by default, more than most of ours */
+/* How n numbers or texts are converted: few of them not by way of a megabyte. *list: made when it is needed, to be closed; negative at
+ * first. */
+hid_t ns_h5_transfer(hid_t *list, int64_t n);
+
 /* ---- the file driver of output files (vfd.c) ---- */
 typedef struct ns_disk {
     int fd;                  /* the new file, open to read and write; the driver takes it and leaves -1 */

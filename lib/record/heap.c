@@ -3,10 +3,8 @@
  * reference says is written beyond HDF5's buffer. So each reference is held to the heap before it is followed, in the child that vets. */
 #include "record/heap.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { HEAD = 16, REFERENCE = 16, OBJECTS = 1 << 16, GONE = -1 };      /* bytes of a heap's and of an object's head; numbers are 16 bits */
 
@@ -53,20 +51,6 @@ void ns_heaps_close(ns_heaps *h)
     free(h);
 }
 
-static bool read_at(const ns_heaps *h, void *to, size_t n, uint64_t at)
-{
-    const uint64_t size = (uint64_t)h->f->as.size;
-    for (size_t done = 0; at <= size && n <= size - at;) {
-        const ssize_t got = pread(h->f->fd, (char *)to + done, n - done, (off_t)(at + done));
-        if (got == 0 || (got < 0 && errno != EINTR))
-            return false;
-        done += got > 0 ? (size_t)got : 0;
-        if (done == n)
-            return true;
-    }
-    return false;
-}
-
 /* Objects: the number of each (0 = the rest is free), 6 bytes that do not matter here, its size, its bytes filled up to a multiple of 8. */
 static bool list_objects(int64_t *sizes, const uint8_t *bytes, uint64_t n)
 {
@@ -92,13 +76,13 @@ static bool read_heap(ns_heaps *h, uint64_t at)
     uint64_t n;
     h->at = 0;
     memset(h->sizes, 0xff, sizeof h->sizes);                     /* GONE */
-    if (at > INT64_MAX - h->base || !read_at(h, head, HEAD, h->base + at))
+    if (at > INT64_MAX - h->base || !ns_file_bytes(h->f, head, HEAD, h->base + at))
         return false;
     memcpy(&n, head + 8, sizeof n);
     if (memcmp(head, magic, sizeof magic) != 0 || n < HEAD || n > (uint64_t)h->f->as.size)
         return false;
     uint8_t *const bytes = ns_alloc_array((size_t)n, 1);
-    const bool whole = bytes && read_at(h, bytes, (size_t)n, h->base + at) && list_objects(h->sizes, bytes, n);
+    const bool whole = bytes && ns_file_bytes(h->f, bytes, (size_t)n, h->base + at) && list_objects(h->sizes, bytes, n);
     free(bytes);
     h->at = whole ? at : 0;
     return whole;

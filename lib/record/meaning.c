@@ -104,12 +104,21 @@ int ns_file_meaning(const ns_file *f, const char *dataset, ns_score_meaning *out
 {
     *out = (ns_score_meaning){.best = NS_BEST_LARGEST, .chance = (double)NAN};
     ns_dset d;
+    ns_kept *kept = ns_kept_find(f, dataset);
+    if (kept && kept->has_meaning) {
+        *out = kept->meaning;
+        return NS_OK;
+    }
     const ns_h5_quiet quiet = ns_h5_enter();
     int rc = ns_dset_open(f, dataset, &d, err);
     if (rc == NS_OK) {
         rc = read_best(f, dataset, d.id, out, err);
         rc = rc != NS_OK ? rc : read_numbers(f, dataset, d.id, out, err);
         ns_dset_close(&d);
+    }
+    if (rc == NS_OK && (kept = ns_kept_find(f, dataset))) {
+        kept->meaning = *out;
+        kept->has_meaning = true;
     }
     return ns_file_end(f, quiet, rc, err);
 }

@@ -72,23 +72,35 @@ static int check_axes(const ns_file *f, const ns_expected *w, const ns_dset *d, 
     return rc;
 }
 
-/* Opened, and what was expected; w->shape is then what it has. */
-static int open_wanted(const ns_file *f, ns_expected *w, ns_dset *d, ns_error *err)
+/* Of numbers that the file keeps: what HDF5 would make of them. */
+static bool converts(ns_dtype is, ns_dtype wanted)
 {
-    ns_dtype type;
-    int rc = ns_dset_open(f, w->name, d, err);
-    if (rc != NS_OK)
-        return rc;
-    if (!ns_dset_type(d, &type))
+    return is == wanted || (is == NS_U8 && wanted == NS_F32) || (is == NS_I64 && wanted == NS_F32) || (is == NS_U8 && wanted == NS_I64);
+}
+
+static void convert(const ns_dset *d, ns_dtype wanted, void *out)
+{
+    if (d->dtype == wanted)
+        memcpy(out, d->bytes, (size_t)d->count * d->unit);
+    for (int64_t i = 0; d->dtype != wanted && i < d->count; i++)
+        if (wanted == NS_I64)
+            ((int64_t *)out)[i] = ((const uint8_t *)d->bytes)[i];
+        else
+            ((float *)out)[i] = d->dtype == NS_U8 ? (float)((const uint8_t *)d->bytes)[i] : (float)((const int64_t *)d->bytes)[i];
+}
+
+/* It is what was expected; w->shape is then what it has. */
+static int check_wanted(const ns_file *f, ns_expected *w, const ns_dset *d, ns_error *err)
+{
+    int rc;
+    if (d->foreign)
         rc = mismatch(f, w, d, "of a type that needlescope does not write,", err);
-    else if (!type_serves(type, w->type) || !shape_serves(d, w))
-        rc = mismatch(f, w, d, type == NS_N_DTYPES ? "text" : ns_h5_type_name(type), err);
+    else if (!type_serves(d->dtype, w->type) || !shape_serves(d, w))
+        rc = mismatch(f, w, d, d->dtype == NS_N_DTYPES ? "text" : ns_h5_type_name(d->dtype), err);
     else
         rc = check_axes(f, w, d, err);
     for (int i = 0; rc == NS_OK && i < w->rank; i++)
         w->shape[i] = d->shape[i];
-    if (rc != NS_OK)
-        ns_dset_close(d);
     return rc;
 }
 
@@ -99,21 +111,6 @@ static int begin(ns_expected *own, const ns_expected *theirs, ns_error *err)
     if (rc == NS_OK && (own->rank < 0 || own->rank > NS_MAX_RANK))
         rc = ns_fail(err, NS_E_ARG, "dataset '%s': rank %d (0 to %d)", own->name ? own->name : "", own->rank, NS_MAX_RANK);
     return rc;
-}
-
-typedef int (*dataset_reader)(const ns_file *, const ns_expected *, const ns_dset *, void *user, ns_error *);
-
-/* The dataset opened, held against what is expected of it, read and closed; the shape is filled in. */
-static int with_dataset(const ns_file *f, ns_expected *w, dataset_reader read, void *user, ns_error *err)
-{
-    ns_dset d;
-    const ns_h5_quiet quiet = ns_h5_enter();
-    int rc = open_wanted(f, w, &d, err);
-    if (rc == NS_OK) {
-        rc = read ? read(f, w, &d, user, err) : NS_OK;
-        ns_dset_close(&d);
-    }
-    return ns_file_end(f, quiet, rc, err);
 }
 
 /* ---- numbers ---- */
@@ -150,13 +147,41 @@ static int read_array(const ns_file *f, const ns_expected *w, const ns_dset *d, 
     void *const data = ns_alloc_array((size_t)d->count, ns_dtype_size(w->type));
     if (!data)
         return ns_oom(err, w->name);
-    rc = ns_dset_read(d, memory_type(w->type), NULL, NULL, data) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, w->name) : NS_OK;
+    if (d->bytes && converts(d->dtype, w->type))
+        convert(d, w->type, data);
+    else if (ns_dset_read(f, d, memory_type(w->type), NULL, NULL, data) < 0)
+        rc = ns_h5_fail(err, NS_E_FORMAT, f->path, w->name);
     rc = rc != NS_OK ? rc : check_range(f, w, data, d->count, err);
     if (rc == NS_OK)
         *(void **)out = data;
     else
         free(data);
     return rc;
+}
+
+typedef int (*dataset_reader)(const ns_file *, const ns_expected *, const ns_dset *, void *user, ns_error *);
+
+static int read_wanted(const ns_file *f, ns_expected *w, const ns_dset *d, dataset_reader read, void *user, ns_error *err)
+{
+    const int rc = check_wanted(f, w, d, err);
+    return rc == NS_OK && read ? read(f, w, d, user, err) : rc;
+}
+
+/* The dataset opened, held against what is expected of it, read and closed; the shape is filled in. For numbers that the file keeps HDF5 is
+ * not asked. */
+static int with_dataset(const ns_file *f, ns_expected *w, dataset_reader read, void *user, ns_error *err)
+{
+    ns_dset d;
+    const ns_kept *const kept = read == read_array && !w->axes ? ns_kept_find(f, w->name) : NULL;
+    if (kept && kept->bytes && converts(kept->d.dtype, w->type))
+        return read_wanted(f, w, &kept->d, read, user, err);
+    const ns_h5_quiet quiet = ns_h5_enter();
+    int rc = ns_dset_open(f, w->name, &d, err);
+    if (rc == NS_OK) {
+        rc = read_wanted(f, w, &d, read, user, err);
+        ns_dset_close(&d);
+    }
+    return ns_file_end(f, quiet, rc, err);
 }
 
 static int begin_numbers(ns_expected *own, const ns_expected *wanted, ns_error *err)
@@ -196,7 +221,7 @@ static int read_part(const ns_file *f, const ns_expected *w, const ns_dset *d, v
     }
     if (n == 0)
         return NS_OK;
-    const int status = ns_dset_read(d, memory_type(w->type), w->rank ? p->start : NULL, p->count, p->out);
+    const int status = ns_dset_read(f, d, memory_type(w->type), w->rank ? p->start : NULL, p->count, p->out);
     return status < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, w->name) : check_range(f, w, p->out, n, err);
 }
 
@@ -238,7 +263,7 @@ int ns_dset_texts(const ns_file *f, const ns_dset *d, const char *name, char ***
     if (!values)
         return ns_oom(err, name);
     const hid_t type = ns_h5_string();
-    rc = ns_dset_read(d, type, NULL, NULL, values) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, name) : NS_OK;
+    rc = ns_dset_read(f, d, type, NULL, NULL, values) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, name) : NS_OK;
     H5Tclose(type);
     for (int64_t i = 0; rc == NS_OK && i < d->count; i++)
         rc = check_text(f, name, values[i], err);

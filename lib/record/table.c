@@ -165,7 +165,9 @@ struct ns_table_part {
     char       *name, *axes, *summary;
     hid_t       dataset;
     int         lead;            /* leading axes that count the cells */
-    int64_t     next, n_cells;
+    int64_t     next, n_cells;   /* next: the first that is not written */
+    int64_t     n_held, room;    /* cells that wait to be written together */
+    uint8_t    *held;
     size_t      cell_bytes;
     ns_sha256   sha;
 };
@@ -182,7 +184,12 @@ static int begin_part(ns_table_part *p, ns_error *err)
         p->n_cells *= p->spec.shape[i];
     p->cell_bytes = p->n_cells ? (size_t)(n / p->n_cells) * ns_dtype_size(p->spec.dtype) : 0;
     choose_chunks(&p->spec);
+    p->room = p->cell_bytes && p->cell_bytes < CHUNK_BYTES ? (int64_t)(CHUNK_BYTES / p->cell_bytes) : 1;
+    p->room = p->room < p->n_cells ? p->room : p->n_cells;
+    p->held = ns_alloc_array((size_t)p->room * p->cell_bytes + 1, 1);
     ns_sha256_begin(&p->sha);
+    if (!p->held)
+        return ns_oom(err, p->spec.name);
     const ns_h5_quiet quiet = ns_h5_enter();
     return ns_h5_end(quiet, ns_out_dataset(o, &p->spec, &p->dataset, err), ns_out_label(o), err);
 }
@@ -207,12 +214,14 @@ int ns_table_begin(ns_table_writer *t, ns_table_part **out, const char *axes, co
     return rc;
 }
 
-/* The next cell's place: whole behind the leading axes. A chunk that is not full yet stays in HDF5's memory. */
-static int write_cell(const ns_table_part *p, const void *cell)
+/* So many cells from the next place on, which lie side by side along the last leading axis, whole behind it. */
+static int write_cells(const ns_table_part *p, const void *cells, int64_t n_cells)
 {
     hsize_t from[NS_MAX_RANK] = {0}, n[NS_MAX_RANK];
     for (int i = 0; i < p->spec.rank; i++)
         n[i] = i < p->lead ? 1 : (hsize_t)p->spec.shape[i];
+    if (p->lead)
+        n[p->lead - 1] = (hsize_t)n_cells;
     int64_t rest = p->next;
     for (int i = p->lead - 1; i >= 0; i--) {
         from[i] = (hsize_t)(rest % p->spec.shape[i]);
@@ -221,23 +230,34 @@ static int write_cell(const ns_table_part *p, const void *cell)
     const hid_t type = ns_h5_type(p->spec.dtype), space = H5Dget_space(p->dataset), memory = H5Screate_simple(p->spec.rank, n, NULL);
     int status = memory < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, n, NULL);
     if (status >= 0)
-        status = H5Dwrite(p->dataset, type, memory, space, H5P_DEFAULT, cell);
+        status = H5Dwrite(p->dataset, type, memory, space, H5P_DEFAULT, cells);
     H5Sclose(memory);
     H5Sclose(space);
     H5Tclose(type);
     return status;
 }
 
-int ns_table_add(ns_table_part *p, const void *cell, ns_error *err)
+/* What waits. A chunk that is not full yet stays in HDF5's memory. */
+static int write_held(ns_table_part *p, ns_error *err)
 {
     ns_out *const o = p->table->out;
-    if (p->next == p->n_cells)
-        return ns_fail(err, NS_E_INTERNAL, "%s: array '%s' has more cells than its shape", ns_out_label(o), p->name);
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_out_check(o, p->cell_bytes ? write_cell(p, cell) : 0, p->name, err);
-    ns_sha256_add(&p->sha, cell, p->cell_bytes);
-    p->next++;
+    const int rc = ns_out_check(o, p->cell_bytes && p->n_held ? write_cells(p, p->held, p->n_held) : 0, p->name, err);
+    ns_sha256_add(&p->sha, p->held, (size_t)p->n_held * p->cell_bytes);
+    p->next += p->n_held;
+    p->n_held = 0;
     return ns_h5_end(quiet, rc, ns_out_label(o), err);
+}
+
+int ns_table_add(ns_table_part *p, const void *cell, ns_error *err)
+{
+    if (p->next + p->n_held == p->n_cells)
+        return ns_fail(err, NS_E_INTERNAL, "%s: array '%s' has more cells than its shape", ns_out_label(p->table->out), p->name);
+    if (p->cell_bytes)
+        memcpy(p->held + (size_t)p->n_held * p->cell_bytes, cell, p->cell_bytes);
+    p->n_held++;
+    const int64_t along = p->lead ? p->spec.shape[p->lead - 1] : 1, left = along - p->next % along;
+    return p->n_held == p->room || p->n_held == left ? write_held(p, err) : NS_OK;
 }
 
 void ns_table_part_drop(ns_table_part *p)
@@ -249,6 +269,7 @@ void ns_table_part_drop(ns_table_part *p)
     free(p->name);
     free(p->axes);
     free(p->summary);
+    free(p->held);
     free(p);
 }
 
@@ -256,7 +277,7 @@ int ns_table_finish(ns_table_part *p, ns_error *err)
 {
     ns_out *const o = p->table->out;
     char hex[65];
-    ns_sha256_end(&p->sha, hex);
+    ns_sha256_end(&p->sha, hex);                         /* the last cell of all ends a row, so none waits */
     int rc = p->next == p->n_cells ? NS_OK : ns_fail(err, NS_E_INTERNAL, "%s: array '%s' lacks cells", ns_out_label(o), p->name);
     const ns_h5_quiet quiet = ns_h5_enter();
     const int closed = H5Dclose(p->dataset);

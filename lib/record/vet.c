@@ -54,7 +54,7 @@ static int walk_dataset(ns_file *f, ns_heaps *heaps, const char *path, ns_error 
     rc = rc != NS_OK ? rc : ns_dset_axes(f, &d, path, &axes, err);
     rc = rc != NS_OK ? rc : ns_load_attributes(f, d.id, err);
     rc = rc != NS_OK ? rc : walk_chunks(f, &d, path, err);
-    if (rc == NS_OK && H5Tis_variable_str(d.type) > 0)
+    if (rc == NS_OK && d.dtype == NS_N_DTYPES && !d.foreign)
         rc = walk_texts(f, heaps, &d, path, err);
     free(axes);
     ns_dset_close(&d);
@@ -96,6 +96,7 @@ int ns_walk(const char *path, const ns_identity *as, ns_error *err)
         return rc;
     const ns_h5_quiet quiet = ns_h5_enter();
     rc = walk_all(f, err);
+    ns_kept_clear(f);
     if (rc == NS_OK && H5Fclose(f->id) < 0)              /* what cannot be closed would stay in this process, and HDF5 print at its end */
         rc = ns_h5_fail(err, NS_E_FORMAT, path, "cannot be closed");
     f->id = rc == NS_OK ? H5I_INVALID_HID : f->id;

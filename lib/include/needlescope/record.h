@@ -67,6 +67,9 @@ NS_API NS_MUST_CHECK int ns_file_open_inside(ns_file **out, const char *path, ns
 NS_API bool ns_file_is_unsealed(const char *path);
 /* What they say of it: "PATH has no seal: " this. */
 #define NS_UNSEALED "made or changed by another program (h5repack, h5py): whether the values are those that were written is not known"
+/* Gives back what HDF5 holds of an open file, of which the facts stay; and takes it up again: NS_E_IO where it is another one by now. */
+NS_API void ns_file_rest(ns_file *);
+NS_API NS_MUST_CHECK int ns_file_wake(ns_file *, ns_error *);
 NS_API void ns_file_close(ns_file *);
 /* act(arg) once, while no other thread of this process is inside HDF5: for a fork() whose child is to use files. HDF5 has one lock, and one
  * that another thread has at that moment would never come free in the child. */
@@ -126,6 +129,10 @@ NS_API NS_MUST_CHECK int ns_file_verify(const ns_file *, ns_error *);
 NS_API NS_MUST_CHECK int ns_file_content(const ns_file *, char ***out, int64_t *n, ns_error *);
 /* Both at once, reading the file once: the lines of a file whose content_sha256 is theirs. */
 NS_API NS_MUST_CHECK int ns_file_verified(const ns_file *, char ***out, int64_t *n, ns_error *);
+/* For who verifies a file and then reads it: what is hashed stays in memory (at most 64 MiB), and where `before`, a file of the same
+ * writer or NULL, has datasets like this one's, they are not looked at anew. What it knows of them is taken from it: it can only be closed
+ * then. */
+NS_API void ns_file_keep(ns_file *, ns_file *before);
 /* Version of the HDF5 library in use, "1.10.8". */
 NS_API void ns_hdf5_version(char *buf, size_t n);
 
