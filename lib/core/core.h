@@ -67,6 +67,9 @@ int  ns_input_open(ns_input *, const char *path, ns_error *);         /* a folde
                                                                        * kind */
 /* all n bytes, or an error; any thread */
 int  ns_input_read(const ns_input *, int64_t at, void *out, size_t n, const char *path, ns_error *);
+/* Hints, where the system takes them: these bytes are read soon; these are not read again for long and may leave the page cache. */
+void ns_input_soon(const ns_input *, int64_t at, int64_t n);
+void ns_input_done(const ns_input *, int64_t at, int64_t n);
 void ns_input_close(ns_input *);
 int  ns_input_refuse(const char *path, mode_t, ns_error *);           /* NS_E_MISSING: says what it is */
 /* A descriptor of a file that is written in its place (a log, a lock), made where it is absent; flags: O_WRONLY or O_RDWR, O_TRUNC. Below

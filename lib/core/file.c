@@ -93,6 +93,28 @@ int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const cha
     return NS_OK;
 }
 
+#ifdef POSIX_FADV_WILLNEED
+void ns_input_soon(const ns_input *in, int64_t at, int64_t n)
+{
+    (void)posix_fadvise(in->fd, (off_t)at, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
+void ns_input_done(const ns_input *in, int64_t at, int64_t n)
+{
+    (void)posix_fadvise(in->fd, (off_t)at, (off_t)n, POSIX_FADV_DONTNEED);
+}
+#else
+void ns_input_soon(const ns_input *in, int64_t at, int64_t n)
+{
+    (void)in, (void)at, (void)n;
+}
+
+void ns_input_done(const ns_input *in, int64_t at, int64_t n)
+{
+    (void)in, (void)at, (void)n;
+}
+#endif
+
 static bool identity(int failed, const struct stat *st, ns_identity *out)
 {
     *out = (ns_identity){0};

@@ -133,6 +133,18 @@ int ns_tensor_read_f32(const ns_tensor *t, int64_t first, int64_t n, float *out,
                                       : ns_plain_read(t, t->view.dtype, first, n, out, err);
 }
 
+void ns_tensor_soon(const ns_tensor *t)
+{
+    if (ns_is_row_major(&t->view))
+        ns_input_soon(&t->from->in, t->at, t->n_bytes);
+}
+
+void ns_tensor_done(const ns_tensor *t)
+{
+    if (ns_is_row_major(&t->view))
+        ns_input_done(&t->from->in, t->at, t->n_bytes);
+}
+
 const char *ns_tensor_stored(const ns_tensor *t)
 {
     return t->coded ? t->coded->block->name : ns_dtype_name(t->view.dtype);

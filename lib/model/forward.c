@@ -216,12 +216,6 @@ static bool may_cut(const ns_pass *p, int64_t first, int64_t at)
     return true;
 }
 
-/* Bytes that the sessions of a wave may take. */
-static int64_t wave_room(const ns_model *m)
-{
-    return m->streamed ? m->memory / 2 : m->memory - m->weight_bytes;
-}
-
 int64_t ns_model_wave_rows(const ns_model *m)
 {
     int64_t most = 0;
@@ -230,12 +224,12 @@ int64_t ns_model_wave_rows(const ns_model *m)
         const int64_t floats = ns_kv_page_floats(&keeps) / NS_PAGE;
         most = floats > most ? floats : most;
     }
-    return wave_room(m) / ((m->arch->d_model + most) * (int64_t)sizeof(float));
+    return m->room / ((m->arch->d_model + most) * (int64_t)sizeof(float));
 }
 
 static int64_t wave_end(const ns_pass *p, int64_t first)
 {
-    const int64_t room = wave_room(p->model);
+    const int64_t room = p->model->room;
     int64_t used = 0, at = first;
     for (; at < p->n_sessions; at++) {
         used += session_bytes(p, p->sessions[at]);
@@ -260,6 +254,7 @@ static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
     ns_layer_weights streamed = {0}, *w = &m->layers[layer];
     int rc = NS_OK;
     if (m->streamed) {
+        ns_advise_soon(m, layer + 1);
         rc = ns_weights_layer(m, layer, &streamed, p->err);
         w = &streamed;
     }
@@ -270,6 +265,7 @@ static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
         rc = ns_layer_run(p, first, last, layer, w);
     if (m->streamed)
         ns_weights_layer_free(&streamed);
+    ns_advise_done(m, layer);
     return rc;
 }
 
@@ -281,6 +277,7 @@ static int run_head(ns_pass *p, int64_t first, int64_t last)
         rc = ns_final_run(p, first, last);
     if (m->streamed)
         ns_weight_free(&m->head);
+    ns_advise_done(m, p->arch->n_layers);
     return rc;
 }
 

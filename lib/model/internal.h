@@ -60,12 +60,19 @@ struct ns_model {
     ns_weight            head;
     ns_gains             final;       /* of the norm before the head */
     int64_t              memory, weight_bytes;
+    int64_t              room;        /* of the memory, for the sessions of a wave */
     bool                 streamed;
+    bool                 ahead, drops;     /* advise.c: reads the next layer ahead; leaves nothing in the page cache */
     char                 sha256[65];
     char                *name, *tokenizer, *arch_path, *names_path;
     pthread_mutex_t      lock;        /* one streamed pass at a time */
     ns_at_fork           at_fork;     /* makes the lock anew */
 };
+
+/* advise.c: chooses by the largest layer or head; the layer (n_layers: the head) is read soon, it was read. */
+void ns_advise_plan(ns_model *, int64_t largest);
+void ns_advise_soon(const ns_model *, int64_t layer);
+void ns_advise_done(const ns_model *, int64_t layer);
 
 int  ns_weights_layer(const ns_model *, int64_t layer, ns_layer_weights *out, ns_error *);
 void ns_weights_layer_free(ns_layer_weights *);

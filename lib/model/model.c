@@ -20,6 +20,23 @@ static int64_t all_weight_bytes(const ns_arch *arch, const ns_checkpoint *c)
     return bytes;
 }
 
+/* What is packed at a time of a model that is streamed. */
+static int64_t largest_part(const ns_arch *arch, const ns_checkpoint *c)
+{
+    int64_t largest = ns_weights_head_size(arch, c).bytes;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const int64_t bytes = ns_weights_layer_size(arch, c, l).bytes;
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest;
+}
+
+/* What the weights leave of the memory; a quarter of it where they leave less. */
+static int64_t room_beside(int64_t memory, int64_t weights)
+{
+    return memory - weights > memory / 4 ? memory - weights : memory / 4;
+}
+
 static int load_kept(ns_model *m, ns_error *err)
 {
     int rc = NS_OK;
@@ -42,6 +59,9 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     m->weight_bytes = all_weight_bytes(arch, m->checkpoint);
     m->memory = params && params->memory > 0 ? params->memory : half_of_memory();
     m->streamed = m->weight_bytes > m->memory;
+    const int64_t largest = largest_part(arch, m->checkpoint);
+    m->room = m->streamed ? room_beside(m->memory, largest) : m->memory - m->weight_bytes;
+    ns_advise_plan(m, largest);
     m->layers = ns_alloc_array((size_t)arch->n_layers, sizeof *m->layers);
     if (!m->layers)
         return ns_oom(err, "layers");
@@ -190,7 +210,7 @@ int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, c
     *out = (ns_cost) { .weight_bytes = all_weight_bytes(arch, c), .waves = 1 };
     memory = memory > 0 ? memory : half_of_memory();
     out->streamed = out->weight_bytes > memory;
-    int64_t room = out->streamed ? memory : memory - out->weight_bytes, used = 0;
+    int64_t room = out->streamed ? room_beside(memory, largest_part(arch, c)) : memory - out->weight_bytes, used = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t T = lengths[i], x_bytes = T * arch->d_model * (int64_t)sizeof(float), kv = kv_bytes(arch, T);
         if (T < 1 || (arch->max_positions && T > arch->max_positions))

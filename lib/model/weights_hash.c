@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; int *failed; } hash_job;
+typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; int *failed; bool ahead, drops; } hash_job;
 
 static int hash_tensor(const ns_tensor *t, char hex[65], ns_error *err)
 {
@@ -27,7 +27,12 @@ static void hash_task(void *user, int64_t task, int worker)
 {
     (void)worker;
     const hash_job *const j = user;
-    j->failed[task] = hash_tensor(ns_checkpoint_tensor(j->c, task), j->hex[task], NULL);
+    const ns_tensor *const t = ns_checkpoint_tensor(j->c, task);
+    if (j->ahead && task + 1 < ns_checkpoint_count(j->c))
+        ns_tensor_soon(ns_checkpoint_tensor(j->c, task + 1));
+    j->failed[task] = hash_tensor(t, j->hex[task], NULL);
+    if (j->drops)
+        ns_tensor_done(t);
 }
 
 /* The first that failed is read again, for its message. */
@@ -49,7 +54,8 @@ int ns_checkpoint_weights_sha256(const ns_checkpoint *c, ns_engine *engine, char
 int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 {
     int64_t n = ns_checkpoint_count(m->checkpoint);
-    hash_job j = {m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed)};
+    hash_job j = {m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed),
+                  m->ahead, m->drops};
     const int rc = j.hex && j.failed ? hash_all(m, &j, n, err) : ns_oom(err, "tensor hashes");
     ns_sha256 sha;
     ns_sha256_begin(&sha);

@@ -66,6 +66,11 @@ NS_API NS_MUST_CHECK int ns_tensor_read(const ns_tensor *, int64_t first, int64_
  * gguf.dequantize of the Python package `gguf` gives, to the bit. */
 NS_API NS_MUST_CHECK int ns_tensor_read_f32(const ns_tensor *, int64_t first, int64_t n, float *out, ns_error *);
 
+/* Hints to the system's page cache: the tensor is read soon; it is not read again for long, and nobody else's use of the file is to be
+ * kept warm. Of tensors whose elements do not lie in their own order, nothing. Any thread. */
+NS_API void ns_tensor_soon(const ns_tensor *);
+NS_API void ns_tensor_done(const ns_tensor *);
+
 NS_API const char *ns_tensor_stored(const ns_tensor *);     /* how it is stored: "F32", "Q4_K", ...; static */
 
 /* Writing: a safetensors file of f32/bf16/f16 tensors, atomic. The views' data is f32; dtype says what is stored. */
