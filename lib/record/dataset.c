@@ -18,6 +18,8 @@ static const out_scale *find_scale(const ns_out *o, const char *group, const cha
 static int attach(ns_out *o, hid_t dataset, const out_scale *scale, int dim)
 {
     char path[300];
+    if (scale->id >= 0)
+        return H5DSattach_scale(dataset, scale->id, (unsigned)dim);
     snprintf(path, sizeof path, "%s/%s", scale->group, scale->name);
     const hid_t id = H5Dopen2(o->id, path, H5P_DEFAULT);
     const int rc = id < 0 ? -1 : H5DSattach_scale(dataset, id, (unsigned)dim);
@@ -211,14 +213,17 @@ int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype,
         rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) : 0, name, err);
     if (rc == NS_OK)
         rc = ns_out_check(o, H5DSset_scale(dataset, name), name, err);
-    rc = close_written(o, dataset, rc, name, err);
+    if (rc == NS_OK && !ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
+        rc = ns_oom(err, o->label);
+    if (rc != NS_OK || group[0]) {
+        rc = close_written(o, dataset, rc, name, err);
+        dataset = H5I_INVALID_HID;
+    }
     if (type >= 0)
         H5Tclose(type);
     if (rc != NS_OK)
         return rc;
-    if (!ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
-        return ns_oom(err, o->label);
-    const out_scale scale = {ns_strdup(group), ns_strdup(name), n};
+    const out_scale scale = {ns_strdup(group), ns_strdup(name), n, dataset};
     o->scales[o->n_scales++] = scale;
     if (!scale.group || !scale.name)
         return ns_oom(err, o->label);
@@ -250,7 +255,7 @@ int ns_out_strings(ns_out *o, const ns_out_spec *s, const char *const *values, n
     if (rc == NS_OK)
         rc = attach_axes(o, s, dataset, err);
     if (rc == NS_OK)
-        rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, clean) : 0, s->name, err);
+        rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, ns_h5_transfer(&o->transfer, n), clean) : 0, s->name, err);
     rc = close_written(o, dataset, rc, s->name, err);
     H5Tclose(type);
     for (int64_t i = 0; clean && i < n; i++)

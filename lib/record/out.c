@@ -115,7 +115,8 @@ static int create_group(ns_out *o, const char *name, hid_t *out)
 static int create_file(ns_out *o, ns_error *err)
 {
     const hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), fcpl = H5Pcreate(H5P_FILE_CREATE);
-    const bool good = set_order(fcpl) && H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0 &&
+    const bool good = set_order(fcpl) && H5Pset_sieve_buf_size(fapl, NS_SIEVE) >= 0 &&
+                      H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0 &&
                       H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0;
     o->driver = ns_disk_driver();
     o->disk.fd = ns_atomic_open(&o->file, err);
@@ -162,7 +163,7 @@ int ns_out_create(ns_out **out, const char *path, const ns_fact *facts, int n_fa
     ns_out *const o = ns_alloc_array(1, sizeof *o);
     if (!o)
         return ns_oom(err, path);
-    o->driver = o->id = o->provenance = o->string = H5I_INVALID_HID;
+    o->driver = o->id = o->provenance = o->transfer = H5I_INVALID_HID;
     o->label = ns_strdup(path);
     int rc = o->label ? begin(o, path, facts, n_facts, err) : ns_oom(err, path);
     if (rc != NS_OK) {
@@ -184,8 +185,20 @@ int ns_out_group(ns_out *o, const char *name, ns_error *err)
 
 /* ---- the end ---- */
 
+static void close_scales(ns_out *o)
+{
+    for (int64_t i = 0; i < o->n_scales; i++) {
+        if (o->scales[i].id >= 0)
+            H5Dclose(o->scales[i].id);
+        o->scales[i].id = H5I_INVALID_HID;
+    }
+}
+
 static void release(ns_out *o)
 {
+    close_scales(o);
+    if (o->transfer >= 0)
+        H5Pclose(o->transfer);
     if (o->provenance >= 0)
         H5Gclose(o->provenance);
     if (o->id >= 0)
@@ -228,6 +241,7 @@ int ns_out_commit(ns_out *o, ns_error *err)
         ns_out_abort(o);
         return rc;
     }
+    close_scales(o);
     const int left = H5Gclose(o->provenance), closed = H5Fclose(o->id);
     o->provenance = o->id = H5I_INVALID_HID;
     rc = ns_out_check(o, left < 0 ? left : closed, "closing", err);

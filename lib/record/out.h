@@ -7,13 +7,14 @@
 typedef struct out_scale {
     char *group, *name;
     int64_t n;
+    hid_t id; /* of the root's: they stay open, since most datasets have them */
 } out_scale;
 
 struct ns_out {
     char *label; /* the path as the caller gave it */
     ns_atomic_file file;
     ns_disk disk;
-    hid_t driver, id, provenance, string;
+    hid_t driver, id, provenance, transfer;
     ns_fact *facts; /* names already taken by root attributes and /provenance; names are ours */
     int64_t n_facts, facts_capacity;
     out_scale *scales;
