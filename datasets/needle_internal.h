@@ -36,10 +36,14 @@ typedef struct ns_needle_place { int64_t slot; int needle; } ns_needle_place;
 typedef struct ns_draft {
     char   *text;
     int64_t n, capacity;
-    ns_text_span *spans;       /* [2 keys + 3] */
+    ns_text_span *spans;       /* the caller's, with room for all marks */
     int     n_spans;
     bool    failed;            /* memory ran out */
 } ns_draft;
+
+void ns_draft_put_bytes(ns_draft *, const char *text, size_t n);
+void ns_draft_put(ns_draft *, const char *text);
+void ns_draft_mark(ns_draft *, const char *name, int64_t begin);       /* from there to here; spans has room; the name is borrowed */
 
 typedef struct ns_template ns_template;
 const ns_template *ns_template_find(const char *name);
@@ -106,9 +110,12 @@ int  ns_needle_finish(ns_case *c, const ns_needle_cell *, int64_t begin, int64_t
 int ns_needle_filler(int32_t **out, const ns_needle_params *, int64_t n, ns_error *);
 int ns_needle_from_tokens(ns_case *out, ns_needle_cell *, const int32_t *filler, ns_error *);
 int ns_needle_from_text(ns_case *out, ns_needle_cell *, ns_error *);
+/* FNV-1a of a text; never 0: the random stream of what is called so. */
+uint64_t ns_stream_of(const char *name);
 /* "brave-lantern": n_words^2 names. */
 int64_t ns_words_count(void);
 void ns_words_name(int64_t i, char out[40]);
 bool ns_words_alike(const char *a, const char *b);     /* the same name, or one word in common */
+const char *ns_word(int64_t i);                        /* an adjective or a noun; NULL beyond the last */
 
 #endif

@@ -53,42 +53,21 @@ const char *ns_needle_template(int i)
     return i >= 0 && i < N_TEMPLATES ? templates[i].name : NULL;
 }
 
-static void put_bytes(ns_draft *d, const char *text, size_t n)
-{
-    if (d->failed || !ns_grow(&d->text, &d->capacity, d->n + (int64_t)n + 1, 1)) {
-        d->failed = true;
-        return;
-    }
-    memcpy(d->text + d->n, text, n);
-    d->n += (int64_t)n;
-    d->text[d->n] = 0;
-}
-
-static void put(ns_draft *d, const char *text)
-{
-    put_bytes(d, text, strlen(text));
-}
-
-static void mark(ns_draft *d, const char *name, int64_t begin)
-{
-    d->spans[d->n_spans++] = (ns_text_span){name, (size_t)begin, (size_t)d->n};
-}
-
 /* The pattern's text; its key or value becomes a span where a name is given. */
 static void put_pattern(ns_draft *d, const char *pattern, const char *noun, const ns_needle_key *k, const char *key_span,
                         const char *value_span)
 {
     for (const char *p = pattern; *p;) {
         const size_t plain = strcspn(p, "%");
-        put_bytes(d, p, plain);
+        ns_draft_put_bytes(d, p, plain);
         p += plain;
         if (!*p)
             break;
         const int64_t begin = d->n;
-        put(d, p[1] == 't' ? noun : p[1] == 'k' ? k->key : k->value);
+        ns_draft_put(d, p[1] == 't' ? noun : p[1] == 'k' ? k->key : k->value);
         const char *const span = p[1] == 'k' ? key_span : p[1] == 'v' ? value_span : NULL;
         if (span)
-            mark(d, span, begin);
+            ns_draft_mark(d, span, begin);
         p += 2;
     }
 }
@@ -102,7 +81,7 @@ static void end_line(ns_draft *d, const char *end)
 {
     while (d->n > 0 && (d->text[d->n - 1] == ' ' || d->text[d->n - 1] == '\n'))
         d->n--;
-    put(d, end);
+    ns_draft_put(d, end);
 }
 
 static void put_needle(ns_draft *d, const ns_prompt *p, const ns_needle_key *k)
@@ -111,8 +90,8 @@ static void put_needle(ns_draft *d, const ns_prompt *p, const ns_needle_key *k)
         end_line(d, "\n");
     const int64_t begin = d->n;
     put_pattern(d, p->template_->needle, noun_of(p), k, NULL, k->answer_label);
-    mark(d, k->label, begin);
-    put(d, p->template_->lines ? "\n" : " ");
+    ns_draft_mark(d, k->label, begin);
+    ns_draft_put(d, p->template_->lines ? "\n" : " ");
 }
 
 const char *ns_template_unit(const ns_template *t)
@@ -153,8 +132,8 @@ static void put_question(ns_draft *d, const ns_prompt *p)
     const ns_template *const t = p->template_;
     const int64_t begin = d->n;
     put_pattern(d, t->question, noun_of(p), &p->keys[p->asked], "query", NULL);
-    mark(d, "question", begin);
-    put(d, p->between ? p->between : t->between);
+    ns_draft_mark(d, "question", begin);
+    ns_draft_put(d, p->between ? p->between : t->between);
     put_pattern(d, t->prefix, noun_of(p), &p->keys[p->asked], NULL, NULL);
 }
 
@@ -165,7 +144,7 @@ void ns_prompt_write(ns_draft *d, const ns_prompt *p, int64_t n_sentences, const
     int next = 0;
     d->n = 0;
     d->n_spans = 0;
-    put(d, p->before ? p->before : "");
+    ns_draft_put(d, p->before ? p->before : "");
     put_pattern(d, t->head, noun_of(p), &p->keys[0], NULL, NULL);
     const int64_t begin = d->n;
     for (int64_t slot = 0; slot <= slots; slot++) {
@@ -173,13 +152,13 @@ void ns_prompt_write(ns_draft *d, const ns_prompt *p, int64_t n_sentences, const
             put_needle(d, p, &p->keys[places[next].needle]);
         for (int64_t s = slot * per_slot; s < n_sentences && s < (slot + 1) * per_slot; s++) {
             const char *const sentence = sentence_at(p, s, n_sentences);
-            put(d, sentence);
-            put(d, ns_ends(sentence, "\n") ? "" : " ");
+            ns_draft_put(d, sentence);
+            ns_draft_put(d, ns_ends(sentence, "\n") ? "" : " ");
         }
     }
-    put(d, p->rest ? p->rest : "");
+    ns_draft_put(d, p->rest ? p->rest : "");
     end_line(d, "");
-    mark(d, "haystack", begin);
-    put(d, t->before_question);
+    ns_draft_mark(d, "haystack", begin);
+    ns_draft_put(d, t->before_question);
     put_question(d, p);
 }

@@ -36,3 +36,16 @@ bool ns_words_alike(const char *a, const char *b)
     const size_t first = strcspn(a, "-");
     return strcmp(a + first, b + strcspn(b, "-")) == 0 || (first == strcspn(b, "-") && strncmp(a, b, first) == 0);
 }
+
+const char *ns_word(int64_t i)
+{
+    return i < N_ADJECTIVES ? adjectives[i] : i < N_ADJECTIVES + N_NOUNS ? nouns[i - N_ADJECTIVES] : NULL;
+}
+
+uint64_t ns_stream_of(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
+    return hash ? hash : 1;
+}

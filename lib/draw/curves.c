@@ -285,13 +285,17 @@ static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
     free(xy);
 }
 
+void ns_curves_point(ns_canvas *c, double x, double y, ns_rgb color, bool open)
+{
+    const ns_box b = {x - POINT / 2, y - POINT / 2, POINT, POINT};
+    ns_canvas_fill(c, b, open ? (ns_rgb){255, 255, 255} : color);
+    ns_canvas_frame(c, b, (ns_pen){.color = color, .width = 0.8});
+}
+
 static void draw_point(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i)
 {
-    const double px = ns_curves_x(p, curve->panel, curve->x[i]), py = ns_curves_y(p, curve->panel, curve->y[i]);
-    const ns_rgb color = color_of(curve->group);
-    const ns_box b = {px - POINT / 2, py - POINT / 2, POINT, POINT};
-    ns_canvas_fill(c, b, curve->open ? (ns_rgb){255, 255, 255} : color);
-    ns_canvas_frame(c, b, (ns_pen){.color = color, .width = 0.8});
+    ns_curves_point(c, ns_curves_x(p, curve->panel, curve->x[i]), ns_curves_y(p, curve->panel, curve->y[i]), color_of(curve->group),
+                    curve->open);
 }
 
 static void draw_curve(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve)

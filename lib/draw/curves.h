@@ -24,5 +24,6 @@ int    ns_curves_begin(ns_curves_panel *, const ns_curves_figure *, const ns_fig
 void   ns_curves_end(ns_curves_panel *);
 double ns_curves_x(const ns_curves_panel *, int panel, double);          /* clamped to the panel's box */
 double ns_curves_y(const ns_curves_panel *, int panel, double);
+void   ns_curves_point(ns_canvas *, double x, double y, ns_rgb, bool open);      /* the mark of a point; points of the page */
 
 #endif

@@ -49,6 +49,13 @@ int ns_draw_rank(const char *path, const ns_rank_figure *figure, const ns_figure
     return refuse(err, path);
 }
 
+int ns_draw_fit(const char *path, const ns_fit_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}
+
 int ns_draw_strips(const char *path, const ns_strips_figure *figure, const ns_figure_params *params, ns_error *err)
 {
     (void)figure;

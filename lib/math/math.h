@@ -111,6 +111,17 @@ double ns_exp(double x);
 double ns_log(double x);
 void   ns_sincos(double x, double *sin, double *cos);    /* |x| < 2^30 */
 
+/* ---- minimize.c: a smooth function of a few variables in a box ---- */
+enum { NS_MINIMIZE_MOST = 8 };
+typedef struct ns_minimize {
+    int     n;                                           /* variables, at most NS_MINIMIZE_MOST */
+    double (*value)(void *user, const double *x, double *gradient);      /* both [n]; x lies in the box */
+    void   *user;
+    const double *low, *high;                            /* [n] infinite: no bound; equal: the variable is held */
+} ns_minimize;
+/* From x[n], put into the box first, downhill to a local minimum: x is it, and its value is given back; not finite where x's is not. */
+double ns_minimize_from(const ns_minimize *, double *x);
+
 /* The floating-point environment of a task: round to nearest, denormals on; restores what it found. */
 typedef struct ns_fpenv { unsigned mxcsr; } ns_fpenv;
 ns_fpenv ns_fpenv_set(void);

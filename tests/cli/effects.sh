@@ -80,6 +80,17 @@ cp -r runs/short runs/broken && rm runs/broken/step000010/model.safetensors
 "$NEEDLESCOPE" scan runs/broken --cases c.jsonl --probe retrieval_find -o failed >out 2>err
 cp -r scan scan_gone && mkdir away && mv runs/one/step000010 away && run scan runs/one --cases c.jsonl \
     --probe retrieval_find,previous_token -o scan_gone && mv away/step000010 runs/one
+printf '{"id": "said", "text": "A B C A B", "answer": " C"}\n' >said.jsonl
+printf '{"id": "more", "text": "A B C A", "answer": " B"}\n' >more.jsonl
+printf '[2, 5]\n' >keys.txt
+# 3 sizes x 3 budgets; t and u differ where noise is
+scaling_table() {
+    awk -v factor="$1" 'BEGIN { print "model_size\ttoken_multiplier\tn\tloss"
+        for (s = 1; s <= 3; s++) for (m = 1; m <= 3; m++)
+            printf "S%d\t%dn\t%d\t%.9g\n", s, 100 * m, 1e7 * 2^s, 12 - s - factor * m + (s * m % 2) / 10 }'
+}
+scaling_table .5 >t.tsv
+scaling_table .4 >u.tsv
 echo '{"name": "own", "rows": "first", "keys": "needle", "stat": "mass"}' >own.json
 cat >lab.json <<'END'
 {"schema": 1, "first_seed": 5, "checkpoint_every": 2, "validation_seed": 7, "draws": 2,

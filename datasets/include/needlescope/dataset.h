@@ -59,6 +59,26 @@ NS_API NS_MUST_CHECK int ns_chat_compare(char **note, const char *chat, const ch
 NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */
 NS_API const char *ns_needle_template(int i);
 
+/* RULER's synthetic tasks (Hsieh et al. 2024) in its own words: 8 kinds of needles, chains of variables (vt), common and frequent words
+ * (cwe, fwe). The prompt is its `input` and its `answer_prefix`; length is its max_seq_length, the prompt and what the task lets a model
+ * say, and the haystack the largest that fits. meta has outputs, all of which a right answer names, and max_new_tokens. The essay and the words are
+ * our own. A case depends on its task, length, index and the seed alone.
+ * Needles have spans: needle and needle_answer of the first output, which is the answer, also.0 and also_answer.0 ... of further ones,
+ * distractor.0 ... of keys that nobody asks for (not of the haystack of multikey_2 and 3), question, query. Other tasks have no answer to
+ * be given beforehand: they are for free generation. */
+typedef struct ns_ruler_params {
+    size_t         size;
+    const ns_tokenizer *tokenizer;
+    const char *const *tasks;    int n_tasks;        /* none = all */
+    const int64_t *lengths;      int n_lengths;
+    int            count;                /* cases of a task and length; 0 = 1 */
+    uint64_t       seed;
+    bool           add_special;          /* the tokenizer's BOS etc. */
+    ns_case_drops *dropped;              /* as of needles */
+} ns_ruler_params;
+NS_API NS_MUST_CHECK int ns_ruler_cases(ns_cases *, const ns_ruler_params *, ns_error *);
+NS_API const char *ns_ruler_task_name(int i);              /* NULL beyond the last */
+
 /* Random tokens without an answer, for induction, previous_token and duplicate_token; BOS in front where there is one. */
 typedef enum ns_repeat_kind {
     NS_REPEAT,           /* r r. Spans first, second */

@@ -105,6 +105,25 @@ typedef struct ns_curves_figure {
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 
+/* Points and the curves fitted to them, coloured by group, in panels side by side that share their axes; under each a strip of what the
+ * curve leaves of its points. */
+typedef struct ns_fit_series {
+    const double *x, *y, *rest;  int64_t n;       /* points; rest: curve minus point */
+    const double *line_x, *line_y;  int64_t n_line;
+    int           group, panel;
+    bool          open;                           /* hollow points: not fitted */
+} ns_fit_series;
+typedef struct ns_fit_figure {
+    size_t        size;
+    const ns_fit_series *series;  int n_series;
+    const char *const *groups;  int n_groups;     /* at most 8 */
+    const char *const *panels;  int n_panels;     /* their names; 0 = one without a name; at most 4 */
+    const char   *x_name, *y_name, *rest_name, *title, *study_name;
+    const char   *open_name;                      /* what hollow points mean */
+    bool          log_x;
+} ns_fit_figure;
+NS_API NS_MUST_CHECK int ns_draw_fit(const char *path, const ns_fit_figure *, const ns_figure_params *, ns_error *);
+
 /* Heads maps side by side (find, continue, induction): what each says of the same layers and heads. One colour bar where all have one scale
  * and one chance. */
 enum { NS_FIGURE_HEADS = 6 };

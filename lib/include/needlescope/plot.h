@@ -105,6 +105,15 @@ typedef struct ns_agreement_plot {
 NS_API NS_MUST_CHECK int ns_plot_agreement(const char *path, const ns_agreement_plot *, const ns_figure_params *look, ns_plotted *,
                                            ns_error *);
 
+/* ---- tables of losses (scaling.h) ---- */
+/* Scaling laws over tokens, a panel a table (at most 4), a colour a size (at most 8), with the residuals under them. */
+typedef struct ns_scaling_plot {
+    size_t             size;
+    const char *const *files;   int n_files;
+    bool               longppl, hold_largest;        /* as ns_scaling_params has them */
+} ns_scaling_plot;
+NS_API NS_MUST_CHECK int ns_plot_scaling(const char *path, const ns_scaling_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
 /* ---- interventions ---- */
 /* Files of ablate, or of patch with a set, beside each other: every control a dot. */
 NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look,

@@ -59,7 +59,8 @@ NS_API NS_MUST_CHECK int ns_provenance_check_file(const ns_fact_list *, const ch
 /* The same for a table and what stands beside it (ns_provenance_beside): NS_E_CREATE where that would replace another kind of file. */
 NS_API NS_MUST_CHECK int ns_provenance_check_table(const ns_fact_list *, const char *output, ns_error *);
 /* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of
- * a second file that differ from the first's are called NAME.2, and so on. */
+ * a second file that differ from the first's are called NAME.2, and so on. Of a text: its name and the hash of its bytes
+ * (source_sha256). */
 NS_API NS_MUST_CHECK int ns_provenance_of_file(ns_fact_list *, const char *path, int number, ns_error *);
 /* Adds what a file says of itself, all of it volatile: an HDF5 file of ours (with its whole JSON), a figure (PNG, PDF, SVG), a notebook, a
  * LaTeX table, or what stands beside a table. NS_E_ARG for a file that says nothing, with what it is. */
