@@ -6,7 +6,7 @@
 #include "cli/open.h"
 
 typedef struct ruler_settings {
-    const char *model, *out;
+    const char *model, *out, *qa;
     cli_model_settings how;
     cli_words   tasks;
     cli_ints    lengths;
@@ -18,7 +18,9 @@ typedef struct ruler_settings {
 static const cli_option options[] = {
     {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer the cases are for"},
     {"task", 'k', CLI_WORDS, FIELD(tasks), "NAME,...",
-     "niah_single_1 to _3, niah_multikey_1 to _3, niah_multivalue, niah_multiquery, vt, cwe, fwe (default all)"},
+     "niah_single_1 to _3, niah_multikey_1 to _3, niah_multivalue, niah_multiquery, vt, cwe, fwe (default all of these); qa_1, "
+     "qa_2 (with --qa), phonebook, copy, copy_shuffled"},
+    {"qa", 0, CLI_FILE, FIELD(qa), "FILE", "questions and documents of qa_1 and qa_2: SQuAD's or HotpotQA's JSON"},
     {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "RULER's max_seq_length: prompt and what may be said (default 4096)"},
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases of every task and length (default 1)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
@@ -44,7 +46,7 @@ static int cases_ruler(cli *app, const void *settings, char **args, int n_args)
     const ns_ruler_params params = {.size = sizeof params, .tokenizer = m ? m->tokenizer : NULL, .tasks = s->tasks.list,
                                     .n_tasks = (int)s->tasks.n, .lengths = s->lengths.n ? s->lengths.list : &usual,
                                     .n_lengths = s->lengths.n ? (int)s->lengths.n : 1, .count = (int)s->count, .seed = (uint64_t)s->seed,
-                                    .add_special = !s->no_special, .dropped = &dropped};
+                                    .add_special = !s->no_special, .dropped = &dropped, .qa = s->qa};
     rc = rc != NS_OK ? rc : ns_ruler_cases(&cases, &params, &app->err);
     rc = rc != NS_OK ? rc : cli_write_cases(app, &cases, &dropped, s->out);
     ns_case_drops_clear(&dropped);
@@ -59,6 +61,6 @@ const cli_command cli_cmd_cases_ruler = {
     .groups = {{"Options", options, 0}, {"Model options", cli_text_options, offsetof(ruler_settings, how)}},
     .description = "The wording, the sizes and the rules are RULER's; its input and its answer_prefix are one prompt. The essay and the "
                    "words are our own. meta of a case has outputs, all of which a right answer names, and max_new_tokens: `generate` "
-                   "scores with them. SQuAD and HotpotQA (qa_1, qa_2) are not made, nor are BABILong's stories.",
+                   "scores with them. qa_1 and qa_2 ask what a file of yours asks. BABILong's stories are not made.",
     .examples = "needlescope cases ruler --model MODEL --task niah_multikey_2 --lengths 1024 --count 20 -o ruler.jsonl",
 };

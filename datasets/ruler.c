@@ -7,27 +7,48 @@
 
 #include "ruler.h"
 
-enum { MOST_UNITS = 1 << 20, EXAMPLE_TOKENS = 500, EXAMPLE_STEP = 5, VT_LEAST = 6 };
+enum {
+    MOST_UNITS = 1 << 20,
+    EXAMPLE_TOKENS = 500,
+    EXAMPLE_STEP = 5,
+    VT_LEAST = 6,
+    MOST_WORDS = 4000,
+    MOST_NAMES = 1024
+}; /* that there are */
 
 /* k keys of v values, q of them asked for */
 static const ns_ruler_task tasks[] = {
-    {"niah_single_1", 128, 1, ns_ruler_niah, NS_RULER_NOISE, "words", "numbers", 1, 1, 1},
-    {"niah_single_2", 128, 1, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 1, 1, 1},
-    {"niah_single_3", 128, 1, ns_ruler_niah, NS_RULER_ESSAY, "words", "uuids", 1, 1, 1},
-    {"niah_multikey_1", 128, 4, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 4, 1, 1},
-    {"niah_multikey_2", 128, 1, ns_ruler_niah, NS_RULER_NEEDLES, "words", "numbers", 1, 1, 1},
-    {"niah_multikey_3", 128, 1, ns_ruler_niah, NS_RULER_NEEDLES, "uuids", "uuids", 1, 1, 1},
-    {"niah_multivalue", 128, 4, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 1, 4, 1},
-    {"niah_multiquery", 128, 4, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 4, 1, 4},
-    {"vt", 30, VT_LEAST, ns_ruler_vt, 0, NULL, NULL, 0, 0, 0},
-    {"cwe", 120, 11, ns_ruler_cwe, 0, NULL, NULL, 0, 0, 0},
-    {"fwe", 50, 60, ns_ruler_fwe, 0, NULL, NULL, 0, 0, 0},
+    {"niah_single_1", true, 128, 1, MOST_UNITS, ns_ruler_niah, NS_RULER_NOISE, "words", "numbers", 1, 1, 1},
+    {"niah_single_2", true, 128, 1, MOST_UNITS, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 1, 1, 1},
+    {"niah_single_3", true, 128, 1, MOST_UNITS, ns_ruler_niah, NS_RULER_ESSAY, "words", "uuids", 1, 1, 1},
+    {"niah_multikey_1", true, 128, 4, MOST_UNITS, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 4, 1, 1},
+    {"niah_multikey_2", true, 128, 1, MOST_UNITS, ns_ruler_niah, NS_RULER_NEEDLES, "words", "numbers", 1, 1, 1},
+    {"niah_multikey_3", true, 128, 1, MOST_UNITS, ns_ruler_niah, NS_RULER_NEEDLES, "uuids", "uuids", 1, 1, 1},
+    {"niah_multivalue", true, 128, 4, MOST_UNITS, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 1, 4, 1},
+    {"niah_multiquery", true, 128, 4, MOST_UNITS, ns_ruler_niah, NS_RULER_ESSAY, "words", "numbers", 4, 1, 4},
+    {"vt", true, 30, VT_LEAST, MOST_UNITS, ns_ruler_vt, 0, NULL, NULL, 0, 0, 0},
+    {"cwe", true, 120, 11, MOST_WORDS, ns_ruler_cwe, 0, NULL, NULL, 0, 0, 0},
+    {"fwe", true, 50, 60, MOST_UNITS, ns_ruler_fwe, 0, NULL, NULL, 0, 0, 0},
+    {"qa_1", false, 32, 1, MOST_UNITS, ns_ruler_qa, 0, NULL, NULL, 0, 0, 0},
+    {"qa_2", false, 32, 1, MOST_UNITS, ns_ruler_qa, 0, NULL, NULL, 0, 0, 0},
+    {"phonebook", false, 16, 4, MOST_NAMES, ns_phonebook, 0, NULL, NULL, 0, 0, 0},
+    {"copy", false, 32, 2, MOST_UNITS, ns_copy, 0, NULL, NULL, 0, 0, 0},
+    {"copy_shuffled", false, 32, 2, MOST_UNITS, ns_copy_shuffled, 0, NULL, NULL, 0, 0, 0},
 };
 enum { N_TASKS = sizeof tasks / sizeof *tasks };
 
 const char *ns_ruler_task_name(int i)
 {
     return i >= 0 && i < N_TASKS ? tasks[i].name : NULL;
+}
+
+/* RULER's that need no file come first. */
+static int n_rulers(void)
+{
+    int n = 0;
+    while (tasks[n].rulers)
+        n++;
+    return n;
 }
 
 static int find_task(const char *name, const ns_ruler_task **out, ns_error *err)
@@ -38,9 +59,6 @@ static int find_task(const char *name, const ns_ruler_task **out, ns_error *err)
             *out = &tasks[i];
             return NS_OK;
         }
-    if (ns_starts(name, "qa"))
-        return ns_fail(err, NS_E_UNSUPPORTED,
-                       "ruler: '%.40s' is made of SQuAD or HotpotQA, which are not read here: the other 11 tasks are", name);
     if (ns_starts(name, "babilong"))
         return ns_fail(err, NS_E_UNSUPPORTED, "ruler: BABILong is no task of RULER, and its multi-hop stories are not made here");
     const char *const near = ns_nearest_word(name, names, N_TASKS);
@@ -73,6 +91,7 @@ static int write_prompt(ns_ruler_prompt *p, const ns_ruler_cell *cell, int64_t n
 static int fit(ns_ruler_prompt *p, const ns_ruler_cell *cell, int64_t *out, ns_error *err)
 {
     const int64_t limit = cell->length - cell->task->say;
+    const int64_t most = cell->qa && cell->task->write == ns_ruler_qa ? ns_qa_documents(cell->qa) : cell->task->most;
     int64_t fits = cell->task->least, tokens, beyond = 0;
     int rc = write_prompt(p, cell, fits, &tokens, err);
     if (rc == NS_OK && tokens > limit)
@@ -80,10 +99,10 @@ static int fit(ns_ruler_prompt *p, const ns_ruler_cell *cell, int64_t *out, ns_e
                        "ruler: length %lld is too short for %s (with this tokenizer its shortest prompt and what it may say take "
                        "%lld tokens)",
                        (long long)cell->length, cell->task->name, (long long)(tokens + cell->task->say));
-    while (rc == NS_OK && !beyond && fits < MOST_UNITS) {
-        rc = write_prompt(p, cell, 2 * fits, &tokens, err);
-        beyond = tokens > limit ? 2 * fits : 0;
-        fits = beyond ? fits : 2 * fits;
+    while (rc == NS_OK && !beyond && fits < most) {
+        const int64_t more = 2 * fits < most ? 2 * fits : most;
+        rc = write_prompt(p, cell, more, &tokens, err);
+        *(tokens > limit ? &beyond : &fits) = more;
     }
     while (rc == NS_OK && beyond - fits > 1) {
         const int64_t middle = (fits + beyond) / 2;
@@ -177,10 +196,12 @@ int ns_ruler_cases(ns_cases *cases, const ns_ruler_params *params, ns_error *err
 {
     ns_ruler_params p;
     ns_text_span marks[NS_RULER_MARKS];
+    ns_qa *qa = NULL;
     int rc = ns_sized_copy(&p, sizeof p, params, "ns_ruler_params", err);
     rc = rc != NS_OK ? rc : check(&p, err);
+    rc = rc == NS_OK && p.qa ? ns_qa_read(&qa, p.qa, err) : rc;
     const int64_t before = cases->n;
-    for (int t = 0; t < (p.n_tasks ? p.n_tasks : N_TASKS) && rc == NS_OK; t++)
+    for (int t = 0; t < (p.n_tasks ? p.n_tasks : n_rulers()) && rc == NS_OK; t++)
         for (int l = 0; l < p.n_lengths && rc == NS_OK; l++)
             for (int i = 0; i < (p.count ? p.count : 1) && rc == NS_OK; i++) {
                 ns_ruler_cell cell = {.task = &tasks[t],
@@ -188,13 +209,17 @@ int ns_ruler_cases(ns_cases *cases, const ns_ruler_params *params, ns_error *err
                                       .length = p.lengths[l],
                                       .index = i,
                                       .seed = p.seed,
+                                      .qa = qa,
                                       .special = p.add_special};
                 ns_ruler_prompt prompt = {.draft.spans = marks};
                 rc = p.n_tasks ? find_task(p.tasks[t], &cell.task, err) : NS_OK;
                 rc = rc != NS_OK ? rc : make_or_drop(cases, &prompt, &cell, &p, err);
                 free(prompt.draft.text);
             }
+    ns_qa_free(qa);
     if (rc == NS_OK && cases->n == before)
         rc = ns_fail(err, NS_E_ARG, "%s", p.dropped && p.dropped->n ? p.dropped->list[0].reason : "ruler: no case was made");
+    while (rc != NS_OK && cases->n > before)
+        ns_case_clear(&cases->list[--cases->n]);
     return rc;
 }

@@ -83,6 +83,7 @@ cp -r scan scan_gone && mkdir away && mv runs/one/step000010 away && run scan ru
 printf '{"id": "said", "text": "A B C A B", "answer": " C"}\n' >said.jsonl
 printf '{"id": "more", "text": "A B C A", "answer": " B"}\n' >more.jsonl
 printf '[2, 5]\n' >keys.txt
+printf '{"data": [{"paragraphs": [{"context": "A B.", "qas": [{"question": "A?", "answers": [{"text": "B"}]}]}]}]}' >squad.json
 # 3 sizes x 3 budgets; t and u differ where noise is
 scaling_table() {
     awk -v factor="$1" 'BEGIN { print "model_size\ttoken_multiplier\tn\tloss"

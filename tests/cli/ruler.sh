@@ -24,11 +24,47 @@ run cases ruler --model m --lengths 400,3000 --task niah_single_1 -o r.jsonl
 grep -q 'length 400 is too short for niah_single_1' out && [ "$(grep -c . r.jsonl)" = 1 ] || fail "a length that is too short: $(cat out)"
 expect 2 'length 40 is too short for vt' cases ruler --model m --lengths 40 --task vt -o no.jsonl
 expect 2 "there is no task 'niah_multikey' .did you mean niah_multikey_1" cases ruler --model m --task niah_multikey -o no.jsonl
-expect 65 "'qa_1' is made of SQuAD or HotpotQA" cases ruler --model m --task qa_1 -o no.jsonl
+# questions of a file of the user's; phone books and copies
+cat >squad.json <<'END'
+{"version": "v2.0", "data": [{"title": "A", "paragraphs": [
+  {"context": "The mill stands by the river.", "qas": [{"question": "Where is the mill?", "id": "1", "is_impossible": false,
+     "answers": [{"text": "by the river", "answer_start": 16}, {"text": "the river", "answer_start": 19}]},
+     {"question": "Why?", "id": "2", "is_impossible": true, "answers": []}]},
+  {"context": "A bridge crosses it.", "qas": []}]}, {"title": "B", "paragraphs": [{"context": "Far away it rains.", "qas": []}]}]}
+END
+run cases ruler --model m --task qa_1 --qa squad.json --lengths 600 --count 2 -o q.jsonl
+[ "$(grep -c . q.jsonl)" = 1 ] && grep -q 'the file of questions has 1' out || fail "qa_1: $(cat out)"
+grep -q 'Document 3:' q.jsonl && grep -q 'Question: Where is the mill? Answer:"' q.jsonl &&
+    grep -q '"outputs": *\["by the river", *"the river"\]' q.jsonl ||
+    fail "qa_1: $(cat q.jsonl)"
+printf '[{"question": "Who?", "answer": "Ada", "context": [["T", ["Ada did.", " So it is."]], ["U", ["No one."]]]}]' >hotpot.json
+run cases ruler --model m --task qa_2 --qa hotpot.json --lengths 600 -o q.jsonl
+grep -q 'Ada did. So it is.' q.jsonl && grep -q '"units": *2' q.jsonl && grep -q '"outputs": *\["Ada"\]' q.jsonl ||
+    fail "qa_2: $(cat q.jsonl)"
+expect 2 'qa_1 asks about documents of a file of yours' cases ruler --model m --task qa_1 -o no.jsonl
+printf '{"data": []}' >empty.json
+expect 65 'empty.json: no question with an answer' cases ruler --model m --task qa_1 --qa empty.json -o no.jsonl
+run cases ruler --model m --task phonebook,copy,copy_shuffled --lengths 2000 --count 3 -o p.jsonl
+[ "$(grep -c . p.jsonl)" = 9 ] || fail "phonebook, copy: $(cat out)"
+run cases check p.jsonl --model m --list
 expect 65 'BABILong is no task of RULER' cases ruler --model m --task babilong -o no.jsonl
 expect 2 '-o FILE is missing' cases ruler --model m
 expect 2 'give --model MODEL or --tokenizer' cases ruler -o no.jsonl
 [ ! -e no.jsonl ] || fail "a refused call leaves a file"
+
+# ---- multi-query recall: every key is asked for once, and its value stands behind it
+run cases recall --vocab 64 --pairs 5 --length 40 --count 3 --bos 63 -o recall.jsonl
+[ "$(grep -c . recall.jsonl)" = 15 ] || fail "recall: $(cat out)"
+sed 's/.*"answer": *\[\([0-9]*\)\].*"tokens": *\[\([^]]*\)\].*/\2 | \1/' recall.jsonl | tr -d ',' | awk '
+    { sub(/ \| /, " "); n = NF - 1; key = $n; answer = $NF; found = 0
+      if ($1 != 63 || key >= 32 || answer < 32) bad++
+      for (i = 2; i <= 11; i += 2) if ($i == key) { found++; if ($(i + 1) != answer) bad++ }
+      if (found != 1) bad++ }
+    END { exit bad > 0 || NR != 15 }' || fail "recall: a key is not asked for by its value: $(head -n 1 recall.jsonl)"
+run cases check recall.jsonl
+expect 2 '5 pairs and as many queries take 20 tokens; length 19 is shorter' cases recall --vocab 64 --pairs 5 --length 19 -o no.jsonl
+expect 2 'fewer than 40 pairs' cases recall --vocab 64 --pairs 40 --length 400 -o no.jsonl
+expect 2 'give --model MODEL or --vocab N' cases recall -o no.jsonl
 
 # ---- generation: what is said is looked for, whatever its case
 printf '{"id": "x", "text": "A B C D A B", "meta": {"task": "t", "outputs": ["%s", "nowhere"]}}\n' zzz >g.jsonl

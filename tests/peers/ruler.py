@@ -206,6 +206,28 @@ def check_fwe(row):
     equal(meta["outputs"], ranked[1:4], "frequent words")
 
 
+def check_phonebook(row):
+    book, examples, asked = row["text"].split("\n\n")
+    lines = dict(line.split(": ") for line in book.split("\n"))
+    assert len(lines) == row["meta"]["units"] and all(re.fullmatch(r"[6-9]\d{9}", x) for x in lines.values())
+    shown = dict(line.split(": ") for line in examples.split("\n"))
+    assert len(shown) == 2 and all(lines[k] == x for k, x in shown.items()) and asked[:-1] not in shown and asked[-1] == ":"
+    equal("\n".join(f"{k}: {x}" for k, x in lines.items()) + "\n\n" + "\n".join(f"{k}: {x}" for k, x in shown.items()) + "\n\n" + asked,
+          row["text"], "phonebook")
+    equal(row["meta"]["outputs"], [lines[asked[:-1]]], "the number")
+    a, b = row["spans"]["needle_answer"]
+    equal(tokenizer.decode(row["tokens"][a:b]).strip(), lines[asked[:-1]], "the number's span")
+
+
+def check_copy(row):
+    first, second, word = row["text"].split("\n\n")
+    equal(f"{first}\n\n{first}\n\n{first.split(' ')[0]}", row["text"], "copy")
+    equal(row["meta"]["outputs"], [" ".join(first.split(" ")[1:9])], "what comes next")
+    for name in "needle_answer", "needle_answer.0":
+        a, b = row["spans"][name]
+        same(row["tokens"][a:b], row["answer"][row.get("lead", 0):], "the answer's tokens where it stands")
+
+
 def rows_of(*options):
     command = [program, "cases", "ruler", "--model", SMOL, "-o", "ruler.jsonl", *map(str, options)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
@@ -225,6 +247,33 @@ for row in rows:
 again = rows_of("--lengths", 1024, "--count", 3, "--task", "vt,niah_multiquery")
 equal([r["text"] for r in again], [r["text"] for name in ("vt", "niah_multiquery") for r in rows if r["meta"]["task"] == name and
                                    r["meta"]["length"] == 1024 and r["meta"]["index"] < 3], "a case does not depend on the others")
+
+for task, check in ("phonebook", check_phonebook), ("copy", check_copy), ("copy_shuffled", check_copy):
+    others = rows_of("--lengths", 700, "--count", 20, "--task", task)
+    same([len(others)], [20], task)
+    for row in others:
+        check(row)
+        same(row["tokens"], tokenizer(row["text"])["input_ids"], "tokens")
+
+# ---- questions of a file, mixed among its documents as RULER's qa.py writes them
+QA = ("Answer the question based on the given documents. Only give me the answer and do not output any other words.\n\nThe following are "
+      "given documents.\n\n{context}\n\nAnswer the question based on the given documents. Only give me the answer and do not output any other "
+      "words.\n\nQuestion: {query} Answer:")
+article = [{"context": f"House {i} of the street is {c}.", "qas": [{"question": f"Which colour has house {i}?", "answers": [{"text": c}]}]}
+           for i, c in enumerate("red blue green white black grey".split())]
+json.dump({"data": [{"paragraphs": article[:3]}, {"paragraphs": article[3:]}]}, open("squad.json", "w"))
+near = [p["context"] for p in article]
+for length, n in (220, None), (4000, 6):
+    for i, row in enumerate(rows_of("--lengths", length, "--count", 6, "--task", "qa_1", "--qa", "squad.json")):
+        context = row["text"].split("documents.\n\n", 1)[1].split("\n\nAnswer the")[0]
+        documents = [d.split(":\n", 1)[1] for d in context.split("\n\n")]
+        assert article[i]["context"] in documents and set(documents) <= set(near) and len(set(documents)) == len(documents)
+        own = near[:3] if i < 3 else near[3:]
+        assert n is None or len(documents) == n, (n, documents)
+        assert len(documents) >= 3 and set(own) <= set(documents) or set(documents) <= set(own), documents
+        text = "\n\n".join(f"Document {k + 1}:\n{d}" for k, d in enumerate(documents))
+        equal(QA.format(context=text, query=article[i]["qas"][0]["question"]), row["text"], "qa_1")
+        equal(row["meta"]["outputs"], [article[i]["qas"][0]["answers"][0]["text"]], "answers")
 
 # ---- free generation
 torch.set_grad_enabled(False)

@@ -61,23 +61,41 @@ NS_API const char *ns_needle_template(int i);
 
 /* RULER's synthetic tasks (Hsieh et al. 2024) in its own words: 8 kinds of needles, chains of variables (vt), common and frequent words
  * (cwe, fwe). The prompt is its `input` and its `answer_prefix`; length is its max_seq_length, the prompt and what the task lets a model
- * say, and the haystack the largest that fits. meta has outputs, all of which a right answer names, and max_new_tokens. The essay and the words are
- * our own. A case depends on its task, length, index and the seed alone.
+ * say, and the haystack the largest that fits. meta has outputs, all of which a right answer names, and max_new_tokens. The essay and the
+ * words are our own. A case depends on its task, length, index and the seed alone.
  * Needles have spans: needle and needle_answer of the first output, which is the answer, also.0 and also_answer.0 ... of further ones,
  * distractor.0 ... of keys that nobody asks for (not of the haystack of multikey_2 and 3), question, query. Other tasks have no answer to
- * be given beforehand: they are for free generation. */
+ * be given beforehand: they are for free generation.
+ * qa_1 and qa_2 ask the questions of a file, in its order, about documents of it; `needle` is the one with the answer (SQuAD).
+ * Beside RULER's, in the same form (Jelassi et al. 2024): phonebook, whose answer is a number of ten digits; copy and copy_shuffled, a
+ * text said twice and then its first word, whose answer is the next 8 words (needle_answer in the later text, needle_answer.0 before). */
 typedef struct ns_ruler_params {
     size_t         size;
     const ns_tokenizer *tokenizer;
-    const char *const *tasks;    int n_tasks;        /* none = all */
+    const char *const *tasks;    int n_tasks;        /* none = all of RULER's */
     const int64_t *lengths;      int n_lengths;
     int            count;                /* cases of a task and length; 0 = 1 */
     uint64_t       seed;
     bool           add_special;          /* the tokenizer's BOS etc. */
     ns_case_drops *dropped;              /* as of needles */
+    const char    *qa;                   /* of qa_1 and qa_2: SQuAD's or HotpotQA's JSON; NULL = none */
 } ns_ruler_params;
 NS_API NS_MUST_CHECK int ns_ruler_cases(ns_cases *, const ns_ruler_params *, ns_error *);
 NS_API const char *ns_ruler_task_name(int i);              /* NULL beyond the last */
+
+/* Multi-query associative recall (Arora et al. 2023): k1 v1 k2 v2 ..., then each key again with its value behind it, at twice a place that
+ * is drawn with a probability like place^-.99, random tokens between them. A case a pair: the sequence up to its query, the answer its
+ * value; spans needle, needle_answer, query, distractor.0 ... Keys are distinct, from the lower half of the ids, values from the upper. */
+typedef struct ns_recall_params {
+    size_t   size;
+    int64_t  pairs;            /* 0 = 4 */
+    int64_t  length;           /* of the sequence: 4 tokens a pair at least */
+    int      count;            /* sequences; 0 = 1 */
+    uint64_t seed;
+    int64_t  vocab, first_id;
+    int32_t  bos;              /* -1 = none */
+} ns_recall_params;
+NS_API NS_MUST_CHECK int ns_recall_cases(ns_cases *, const ns_recall_params *, ns_error *);
 
 /* Random tokens without an answer, for induction, previous_token and duplicate_token; BOS in front where there is one. */
 typedef enum ns_repeat_kind {
