@@ -77,7 +77,7 @@ static int of_shards(const input *in, char hex[65], ns_error *err)
 
 static const struct kind { const char *what; int (*hash)(const input *, char hex[65], ns_error *); } kinds[] = {
     {"weights", of_weights}, {"config", of_config}, {"tokenizer", of_tokenizer}, {"cases", of_bytes}, {"arch", of_bytes},
-    {"names", of_bytes}, {"shards", of_shards}, {"file", of_file},
+    {"names", of_bytes}, {"text", of_bytes}, {"shards", of_shards}, {"file", of_file},
 };
 
 static const struct kind *kind_of(const char *what)

@@ -200,7 +200,8 @@ static int prepare(ns_nll *r, const ns_model *model, const ns_cases *cases, cons
         rc = make_room(&r->list[i], r->short_context > 0, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_model(&r->made_with, model, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&r->made_with, cases, err);
-    rc = rc == NS_OK && p->keys ? ns_fact_list_add_input(&r->made_with, p->keys, err) : rc;
+    rc =
+        rc == NS_OK && p->keys ? ns_fact_list_name_input(&r->made_with, "text", *r->keys_sha256 ? r->keys_sha256 : NULL, p->keys, err) : rc;
     return rc == NS_OK && p->make_keys ? ns_provenance_check_output(&r->made_with, p->make_keys, err) : rc;
 }
 

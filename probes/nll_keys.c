@@ -108,21 +108,14 @@ static int read_line(ns_nll_text *t, char *line, intervals *all, const char *pat
     return rc != NS_OK ? rc : mark(t, all, err);
 }
 
-static void add_line(ns_sha256 *hash, const char *line, size_t n)
-{
-    ns_sha256_add(hash, line, n);
-    ns_sha256_add(hash, "\n", 1);
-}
-
 /* A last line without anything is that of a text without keys, or the end of the file. */
-static int read_all(ns_nll *r, ns_lines *lines, ns_sha256 *hash, intervals *all, const char *path, ns_error *err)
+static int read_all(ns_nll *r, ns_lines *lines, intervals *all, const char *path, ns_error *err)
 {
     char *line;
     size_t n;
     int64_t done = 0;
     int rc;
     while ((rc = ns_lines_next(lines, LONGEST_LINE, &line, &n, err)) == 1) {
-        add_line(hash, line, n);
         if (strlen(line) != n)
             return ns_fail(err, NS_E_FORMAT, "%s: line %lld: is no text", path, (long long)lines->number);
         if (done == r->n && n == 0)
@@ -143,14 +136,13 @@ static int read_all(ns_nll *r, ns_lines *lines, ns_sha256 *hash, intervals *all,
 int ns_nll_read_keys(ns_nll *r, const char *path, ns_error *err)
 {
     ns_lines lines;
-    ns_sha256 hash;
     intervals all = {0};
     int rc = ns_lines_open(&lines, path, err);
-    ns_sha256_begin(&hash);
-    rc = rc != NS_OK ? rc : read_all(r, &lines, &hash, &all, path, err);
-    ns_sha256_end(&hash, r->keys_sha256);
+    rc = rc != NS_OK ? rc : read_all(r, &lines, &all, path, err);
     ns_lines_close(&lines);
     free(all.list);
+    if (rc == NS_OK && ns_path_stream(path) < 0)
+        rc = ns_file_bytes_sha256(path, r->keys_sha256, err);
     return ns_kind_fail(err, rc, path, NS_NLL_KEYS | NS_KINDS(NS_KIND_STREAM), "a file of key intervals");
 }
 

@@ -193,24 +193,14 @@ int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_erro
 
 /* ---- a file as a source ---- */
 
-static const size_t LARGEST_TEXT = (size_t)1 << 30;
-
 /* Of a text: its name and the hash of its bytes; a stream is read but once, by who uses it. */
 static int add_text(ns_fact_list *f, const char *path, int number, bool stream, ns_error *err)
 {
-    char *bytes = NULL, name[64], hex[65] = "";
-    size_t n = 0;
-    int rc = stream ? NS_OK : ns_file_read(path, LARGEST_TEXT, &bytes, &n, err);
-    if (rc == NS_OK && !stream) {
-        ns_sha256 h;
-        ns_sha256_begin(&h);
-        ns_sha256_add(&h, bytes, n);
-        ns_sha256_end(&h, hex);
-    }
-    free(bytes);
+    char name[64], hex[65] = "";
+    int rc = stream ? NS_OK : ns_file_bytes_sha256(path, hex, err);
     snprintf(name, sizeof name, number > 1 ? "source_file.%d" : "source_file", number);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, name, ns_path_base(path), true, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add_input(f, path, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_name_input(f, "text", stream ? NULL : hex, path, err);
     snprintf(name, sizeof name, number > 1 ? "source_sha256.%d" : "source_sha256", number);
     return rc != NS_OK || stream ? rc : ns_fact_list_add(f, name, hex, false, err);
 }

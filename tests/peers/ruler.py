@@ -257,8 +257,8 @@ for task, check in ("phonebook", check_phonebook), ("copy", check_copy), ("copy_
 
 # ---- questions of a file, mixed among its documents as RULER's qa.py writes them
 QA = ("Answer the question based on the given documents. Only give me the answer and do not output any other words.\n\nThe following are "
-      "given documents.\n\n{context}\n\nAnswer the question based on the given documents. Only give me the answer and do not output any other "
-      "words.\n\nQuestion: {query} Answer:")
+      "given documents.\n\n{context}\n\nAnswer the question based on the given documents. Only give me the answer and do not output any "
+      "other words.\n\nQuestion: {query} Answer:")
 article = [{"context": f"House {i} of the street is {c}.", "qas": [{"question": f"Which colour has house {i}?", "answers": [{"text": c}]}]}
            for i, c in enumerate("red blue green white black grey".split())]
 json.dump({"data": [{"paragraphs": article[:3]}, {"paragraphs": article[3:]}]}, open("squad.json", "w"))

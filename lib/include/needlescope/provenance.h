@@ -17,7 +17,7 @@ typedef struct ns_provenance {
 } ns_provenance;
 
 /* An input that a file of ours names in its /provenance (inputs_json), so that ns_inputs_verify finds it again. what: weights, config,
- * tokenizer, cases, arch, names, shards, file; sha256: what that word's hash is of (lib/record/schema.md). */
+ * tokenizer, cases, arch, names, text, shards, file; sha256: what that word's hash is of (lib/record/schema.md). */
 typedef struct ns_named_input { char *what, *sha256, *path; } ns_named_input;
 
 /* What is said of a thing, and the files and folders it was made from (paths; only named ones are written): a writer refuses to replace one

@@ -42,7 +42,7 @@ typedef struct ns_nll {
     ns_nll_text *list;  int64_t n;
     int64_t      context, stride, short_context;       /* as they were used; context 0 = the whole text */
     bool         keys_read, keys_found;
-    char         cases_sha256[65], keys_sha256[65];    /* of the file of keys; "" = none */
+    char         cases_sha256[65], keys_sha256[65];    /* of the file of keys; "" = none, or of a stream */
     ns_fact_list made_with;       /* what is said of the model */
 } ns_nll;
 /* NS_E_FORMAT: a file of keys that has other lines than texts, or an interval beyond its text; NS_E_ARG: a text no longer than the short
