@@ -235,7 +235,7 @@ static const repeat_settings repeat_defaults = {.bos = -1};
 #define FIELD(name) offsetof(repeat_settings, name)
 static const cli_option repeat_options[] = {
     {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose vocabulary the tokens come from"},
-    {"kind", 'k', CLI_WORDS, FIELD(kinds), "NAME,...", "repeat, shuffled, previous, duplicate (default repeat)"},
+    {"kind", 'k', CLI_WORDS, FIELD(kinds), "NAME,...", "repeat, shuffled, previous, duplicate, pair (default repeat)"},
     {"length", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 128)"},
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every kind and length (default 1)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},

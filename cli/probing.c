@@ -1,4 +1,5 @@
 /* probing.c - probes by name and by definition: what score and scan share. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ ns_export_score cli_export_score(const char *name)
 {
     const ns_probe *const probe = ns_probe_find(name);
     for (int i = 0; probe && i < probe->n_scores; i++)
-        if (strcmp(probe->scores[i].name, name) == 0)
+        if (strcmp(probe->scores[i].name, name) == 0 && (!probe->scores[i].over || isfinite(probe->scores[i].hi)))    /* else no rate */
             return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over};
     return (ns_export_score){.name = name};
 }

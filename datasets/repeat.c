@@ -11,7 +11,7 @@ typedef struct draw {
     const ns_repeat_params *p;
     ns_rng  *rng;
     int32_t *out;              /* [2 * half] */
-    int64_t  half;
+    int64_t  half, pair;       /* pair: where A stands first */
 } draw;
 
 typedef struct kind {
@@ -125,11 +125,38 @@ static int fill_duplicate(const draw *d, ns_error *err)
     return NS_OK;
 }
 
+/* Where A stands first: a place of the second quarter, the same for the span as for the fill. */
+static int64_t place_of_pair(const ns_repeat_params *p, int64_t half, int index)
+{
+    ns_rng rng = ns_rng_seed(p->seed, ((uint64_t)p->length << 20) + (uint64_t)index + 1 + ((uint64_t)1 << 63));
+    return half / 2 + ns_rng_below(&rng, half - half / 2);
+}
+
+/* Any other token but A. */
+static int32_t filler(const draw *d, int32_t a)
+{
+    const int64_t id = d->p->first_id + ns_rng_below(d->rng, d->p->vocab - d->p->first_id - 1);
+    return (int32_t)(id + (id >= a));
+}
+
+static int fill_pair(const draw *d, ns_error *err)
+{
+    if (d->p->vocab - d->p->first_id < 2)
+        return ns_fail(err, NS_E_ARG, "repeat: a pair is of two tokens, and [%lld, %lld) has one", (long long)d->p->first_id,
+                       (long long)d->p->vocab);
+    const int32_t a = (int32_t)(d->p->first_id + ns_rng_below(d->rng, d->p->vocab - d->p->first_id));
+    for (int64_t i = 0; i < 2 * d->half; i++)
+        d->out[i] = filler(d, a);
+    d->out[d->pair] = d->out[2 * d->half - 1] = a;
+    return NS_OK;
+}
+
 static const kind kinds[NS_REPEAT_KINDS] = {
     [NS_REPEAT] = {"repeat", fill_repeat, 1, true},
     [NS_REPEAT_SHUFFLED] = {"shuffled", fill_shuffled, 4, true},
     [NS_REPEAT_PREVIOUS] = {"previous", fill_previous, 1, false},
     [NS_REPEAT_DUPLICATE] = {"duplicate", fill_duplicate, 8, false},
+    [NS_REPEAT_PAIR] = {"pair", fill_pair, 2, false},
 };
 
 const char *ns_repeat_kind_name(int i)
@@ -161,7 +188,12 @@ static int make_case(ns_case *c, const ns_repeat_params *p, int64_t half, int in
     ns_rng rng = ns_rng_seed(p->seed, ((uint64_t)p->length << 20) + (uint64_t)index + 1);
     if (lead)
         c->tokens[0] = p->bos;
-    int rc = how->fill(&(draw){p, &rng, c->tokens + lead, half}, err);
+    const int64_t pair = p->kind == NS_REPEAT_PAIR ? place_of_pair(p, half, index) : 0;
+    int rc = how->fill(&(draw){p, &rng, c->tokens + lead, half, pair}, err);
+    if (rc == NS_OK && p->kind == NS_REPEAT_PAIR)
+        rc = ns_case_set_span(c, "a", lead + pair, lead + pair + 1, err);
+    if (rc == NS_OK && p->kind == NS_REPEAT_PAIR)
+        rc = ns_case_set_span(c, "b", lead + pair + 1, lead + pair + 2, err);
     if (rc == NS_OK && how->halves)
         rc = ns_case_set_span(c, "first", lead, lead + half, err);
     if (rc == NS_OK && how->halves)

@@ -131,7 +131,7 @@ static void mean_interval(const work *w, int k, int64_t n, float *low, float *hi
 /* Out of the sorted column[n] of resampled values. */
 static void set_interval(const work *w, int k, int64_t head, int64_t n, float *low, float *high)
 {
-    if (ns_scores_over(w->s, k))
+    if (ns_scores_over(w->s, k) && isfinite(w->s->defs[k]->hi))          /* a quotient without an end is no rate */
         rate_interval(w, k, head, n, low, high);
     else
         mean_interval(w, k, n, low, high);

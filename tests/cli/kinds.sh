@@ -117,6 +117,7 @@ refuses "$studies" export csv @ -o out.csv
 refuses "$studies" export latex @ -o out.tex
 refuses "$studies" export notebook @ -o out.ipynb
 refuses "$studies" emergence @
+refuses "$studies" profile @
 refuses "$studies" compare scores.h5 @
 refuses "$studies" export heads @ -o out.json
 refuses "$studies" laziness @

@@ -105,6 +105,8 @@ typedef enum ns_repeat_kind {
     NS_REPEAT_PREVIOUS,  /* tokens all distinct: nothing to match, only places */
     NS_REPEAT_DUPLICATE, /* distinct tokens, each twice in random places 3 or more apart: the copy, the token after it and the token
                             before the row are three places */
+    NS_REPEAT_PAIR,      /* filler, A, B, filler, A (arXiv 2606.02378): A is nowhere else, and stands in the second quarter first. Spans a,
+                          * b */
     NS_REPEAT_KINDS
 } ns_repeat_kind;
 typedef struct ns_repeat_params {

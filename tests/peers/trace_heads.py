@@ -3,7 +3,7 @@
 last place, heads that score nothing are in no set), means of entropy and of the distance of Q and K over them and over the others; and
 the distance itself out of the weights of two checkpoints.
 
-    trace.py NEEDLESCOPE"""
+    trace_heads.py NEEDLESCOPE"""
 import json
 import os
 import subprocess
