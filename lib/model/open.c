@@ -92,7 +92,8 @@ static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
     /* llama2.c's weights and tokenizers are binary files, both; none: there was no memory to look */
     static const ns_kinds unsure = NS_KINDS(NS_KIND_BINARY) | NS_KINDS(NS_KIND_NONE);
     const ns_kinds kind = ns_path_is_dir(p->path) ? 0 : NS_KINDS(ns_kind_of(p->path));
-    const bool direct = kind ? !(kind & weights) : inside != NULL, either = kind & unsure;
+    /* a revision is of a cache's folder, which has its tokenizer further in: anything else is refused with it */
+    const bool direct = !p->revision && (kind ? !(kind & weights) : inside != NULL), either = !p->revision && kind & unsure;
     free(inside);
     if (!direct || either) {
         const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};

@@ -49,6 +49,9 @@ run cases ruler --model m --task phonebook,copy,copy_shuffled --lengths 2000 --c
 run cases check p.jsonl --model m --list
 expect 65 'BABILong is no task of RULER' cases ruler --model m --task babilong -o no.jsonl
 expect 2 '-o FILE is missing' cases ruler --model m
+expect 2 "m: a revision was given .'late'" cases ruler --model m --revision late -o no.jsonl
+expect 2 "m: a revision was given .'late'" tokenize m AB --revision late
+expect 2 'but this is a file' tokenize m/tokenizer.json AB --revision late
 expect 2 'give --model MODEL or --tokenizer' cases ruler -o no.jsonl
 [ ! -e no.jsonl ] || fail "a refused call leaves a file"
 
