@@ -278,7 +278,7 @@ struct ns_band {
     ns_sheet        *x;                 /* the residual stream of its rows */
     ns_point         broken;            /* the point that held a number that is not finite */
     ns_cols          k, v;              /* that were kept last */
-    ns_cols          factor, written;   /* writes.c: what z was multiplied by on its way to W_O, and came to there */
+    ns_cols          factor, written;   /* writes.c: what z was multiplied by on its way to W_O (empty: 1), and came to there */
     ns_cols          before;            /* what the norm behind the branch was given */
     bool             bent;              /* a factor is not all that was done to z */
     struct ns_tape  *tape;              /* tape.h; NULL: nobody goes back */

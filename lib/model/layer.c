@@ -23,7 +23,7 @@ static ns_cols run_branch(ns_band *b, const ns_branch *branch, const ns_branch_w
 {
     b->branch = branch;
     b->weights = weights;
-    b->factor = (ns_cols){0};
+    b->factor = b->written = (ns_cols){0};
     b->bent = false;
     if (!branch->shares_norm)
         *normed = ns_band_in_norm(b);

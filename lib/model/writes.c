@@ -45,9 +45,11 @@ static bool is_asked(const ns_band *b)
 ns_cols ns_band_ones(ns_band *b, ns_cols z)
 {
     const ns_cols ones = is_asked(b) && z.sheet ? ns_band_new(b, z.n) : (ns_cols){0};
-    for (int64_t r = 0; ones.sheet && r < b->rows; r++)
+    for (int64_t r = 0; ones.sheet && r < b->rows; r++) {
+        float *const row = ns_cols_at(ones, r);
         for (int64_t i = 0; i < z.n; i++)
-            ns_cols_at(ones, r)[i] = 1;
+            row[i] = 1;
+    }
     return ones;
 }
 
@@ -80,7 +82,7 @@ ns_cols ns_band_norm_frozen(ns_band *b, ns_cols factor, ns_cols x, int64_t group
 void ns_band_written(ns_band *b, ns_cols factor, ns_cols z)
 {
     b->factor = factor;
-    b->written = factor.sheet ? z : (ns_cols){0};
+    b->written = is_asked(b) ? z : (ns_cols){0};
 }
 
 ns_cols ns_band_copy(ns_band *b, ns_cols x)
@@ -93,7 +95,7 @@ ns_cols ns_band_copy(ns_band *b, ns_cols x)
 
 void ns_band_before_norm(ns_band *b, ns_cols out)
 {
-    b->before = b->branch->out_norm.type != NS_NORM_NONE && b->factor.sheet ? ns_band_copy(b, out) : (ns_cols){0};
+    b->before = b->branch->out_norm.type != NS_NORM_NONE && b->written.sheet ? ns_band_copy(b, out) : (ns_cols){0};
 }
 
 /* ---- what is asked ---- */
@@ -112,7 +114,7 @@ static int64_t row_of(const ns_band *b, const ns_site *site, int64_t position)
 static int check_site(const ns_site *site, const int64_t *positions, int64_t n, ns_error *err)
 {
     const ns_band *const b = site->band;
-    if (site->point != NS_POINT_ATTN_OUT || !b || !b->factor.sheet)
+    if (site->point != NS_POINT_ATTN_OUT || !b || !b->written.sheet)
         return ns_fail(err, NS_E_ARG, "what heads write is asked at hook_attn_out of a layer with heads");
     if (b->bent)
         return ns_fail(err, NS_E_UNSUPPORTED, "layer %lld: what its heads write is not known: a LayerNorm lies between them and W_O",
@@ -139,14 +141,13 @@ static void through_norm(const ns_band *b, int64_t row, float *c, int64_t D)
 /* in[n, H d] <- the vectors times the row's factors, or what W_O was given there. */
 static void load(const ns_band *b, const ns_site *site, const int64_t *positions, int64_t n, const float *z, float *in)
 {
-    const int64_t Hd = b->factor.n;
+    const int64_t Hd = b->written.n;
     for (int64_t i = 0; i < n; i++) {
         const int64_t row = row_of(b, site, positions[i]);
-        const float *const factor = ns_cols_at(b->factor, row);
-        if (!z)
-            memcpy(in + i * Hd, ns_cols_at(b->written, row), (size_t)Hd * sizeof *in);
-        for (int64_t k = 0; k < Hd && z; k++)
-            in[i * Hd + k] = z[i * Hd + k] * factor[k];
+        const float *const factor = z && b->factor.sheet ? ns_cols_at(b->factor, row) : NULL;
+        memcpy(in + i * Hd, z ? z + i * Hd : ns_cols_at(b->written, row), (size_t)Hd * sizeof *in);
+        for (int64_t k = 0; k < Hd && factor; k++)
+            in[i * Hd + k] *= factor[k];
     }
 }
 

@@ -128,11 +128,19 @@ static int64_t content_of(const state *s, int64_t position)
     return i >= 0 && i < s->rows ? i : -1;
 }
 
+enum { LANES = 8 };                    /* sums side by side: the same on every machine, and no wait for the one before */
+
 static double dot(const float *a, const float *b, int64_t n)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
+    double lane[LANES] = {0}, sum = 0;
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += (double)a[i + k] * (double)b[i + k];
+    for (int64_t i = whole; i < n; i++)
+        lane[i - whole] += (double)a[i] * (double)b[i];
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
     return sum;
 }
 
@@ -180,9 +188,9 @@ static void judge(const state *s, int64_t i, int64_t place, const float *own, co
 {
     const int64_t D = s->arch->d_model, heads = s->arch->n_layers * s->n_heads, at = i * heads + place;
     const float *const u = s->u + i * 2 * D, *const needle = set + NS_ON_NEEDLE * next, *const placebo = set + NS_ON_PLACEBO * next;
-    const double norm = sqrt(dot(needle, needle, D)), all = sqrt(dot(own, own, D));
-    s->out[NEEDLE][at] = (float)dot(u, needle, D);
-    s->out[RETRIEVAL][at] = s->placebo ? (float)(dot(u, needle, D) - dot(u, placebo, D)) : NAN;
+    const double norm = sqrt(dot(needle, needle, D)), all = sqrt(dot(own, own, D)), on_needle = dot(u, needle, D);
+    s->out[NEEDLE][at] = (float)on_needle;
+    s->out[RETRIEVAL][at] = s->placebo ? (float)(on_needle - dot(u, placebo, D)) : NAN;
     s->out[DISTRACTOR][at] = s->of.distractors ? (float)dot(u, set + NS_ON_DISTRACTOR * next, D) : NAN;
     s->out[DLA][at] = (float)dot(u + D, own, D);
     s->out[DLA_PLAIN][at] = (float)dot(u, own, D);
@@ -193,22 +201,39 @@ static void judge(const state *s, int64_t i, int64_t place, const float *own, co
     s->mean[2 * heads + place] += aa > 0 ? dot(placebo, a, D) / aa : 0;
 }
 
-static int see_out(state *s, const ns_site *site, const ns_view *v, ns_error *err)
+enum { AT_ONCE = 8 };                  /* rows: W_O is read once for them */
+
+/* n rows of the view from r on, the first of them says content token i; wrote: room for what they write. */
+static int judge_rows(const state *s, const ns_site *site, const ns_view *v, int64_t r, int64_t n, float *wrote, ns_error *err)
 {
-    const ns_attn *const attn = ns_arch_attn(s->arch, site->layer);
-    const int64_t D = s->arch->d_model, H = attn ? attn->n_heads : 0, Hd = attn ? H * attn->head_dim : 0;
-    float *const wrote = attn ? ns_alloc_array((size_t)((NS_WRITE_SETS + 1) * H * D), sizeof *wrote) : NULL;
-    int rc = attn && !wrote ? ns_oom(err, "what heads write") : NS_OK;
-    for (int64_t r = 0; r < site->n_rows && attn && rc == NS_OK; r++) {
-        const int64_t i = content_of(s, site->row0 + r), at = site->row0 + r, sets[NS_WRITE_SETS] = {at, at, at};
-        const float *const a = ns_at(v, r, 0, 0), *const own = wrote + NS_WRITE_SETS * H * D;
-        if (i < 0)
-            continue;
-        rc = ns_site_write(site, sets, NS_WRITE_SETS, s->z + i * NS_WRITE_SETS * Hd, wrote, err);
-        rc = rc != NS_OK ? rc : ns_site_write(site, &at, 1, NULL, wrote + NS_WRITE_SETS * H * D, err);
-        for (int64_t h = 0; h < H && rc == NS_OK; h++)
-            judge(s, i, site->layer * s->n_heads + h, own + h * D, wrote + h * D, H * D, a, dot(a, a, D));
+    const int64_t D = s->arch->d_model, H = ns_arch_attn(s->arch, site->layer)->n_heads, i = content_of(s, site->row0 + r), next = H * D;
+    const int64_t Hd = H * ns_arch_attn(s->arch, site->layer)->head_dim;
+    float *const own = wrote + n * NS_WRITE_SETS * next;
+    int64_t rows[AT_ONCE], sets[AT_ONCE * NS_WRITE_SETS];
+    for (int64_t k = 0; k < n * NS_WRITE_SETS; k++)
+        sets[k] = rows[k / NS_WRITE_SETS] = site->row0 + r + k / NS_WRITE_SETS;
+    int rc = ns_site_write(site, sets, n * NS_WRITE_SETS, s->z + i * NS_WRITE_SETS * Hd, wrote, err);
+    rc = rc != NS_OK ? rc : ns_site_write(site, rows, n, NULL, own, err);
+    for (int64_t k = 0; k < n && rc == NS_OK; k++) {
+        const float *const a = ns_at(v, r + k, 0, 0);
+        const double aa = dot(a, a, D);
+        for (int64_t h = 0; h < H; h++)
+            judge(s, i + k, site->layer * s->n_heads + h, own + k * next + h * D, wrote + k * NS_WRITE_SETS * next + h * D, next, a, aa);
     }
+    return rc;
+}
+
+static int see_out(const state *s, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    const ns_attn *const a = ns_arch_attn(s->arch, site->layer);
+    const int64_t row = a ? (NS_WRITE_SETS + 1) * a->n_heads * s->arch->d_model : 0;
+    float *const wrote = a ? ns_alloc_aligned(AT_ONCE * (size_t)row * sizeof *wrote) : NULL;
+    int rc = a && !wrote ? ns_oom(err, "what heads write") : NS_OK;
+    int64_t r = 0;
+    while (r < site->n_rows && content_of(s, site->row0 + r) < 0)        /* the lead of the answer */
+        r++;
+    for (; a && r < site->n_rows && rc == NS_OK; r += AT_ONCE)
+        rc = judge_rows(s, site, v, r, site->n_rows - r < AT_ONCE ? site->n_rows - r : AT_ONCE, wrote, err);
     free(wrote);
     return rc;
 }

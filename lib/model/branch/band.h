@@ -91,7 +91,7 @@ void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols 
 
 /* What ns_site_write needs to know, where somebody may ask it: columns of ones, as many as z has, which go through what z goes through
  * behind hook_z, norms by ns_band_norm_frozen (factor * gain / size of x; x stays); then with what W_O is given they are kept. Empty where
- * nobody asks, and then whatever is done to them gives empty columns. */
+ * nobody asks, and then whatever is done to them gives empty columns; a class may hand over none, for ones. */
 ns_cols ns_band_ones(ns_band *, ns_cols z);
 ns_cols ns_band_norm_frozen(ns_band *, ns_cols factor, ns_cols x, int64_t groups, int slot);
 void    ns_band_written(ns_band *, ns_cols factor, ns_cols z);

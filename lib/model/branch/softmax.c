@@ -82,7 +82,7 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     if (!z.sheet)
         return z;
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);
-    ns_cols factor = ns_band_ones(b, z);
+    ns_cols factor = x.more.sheet ? ns_band_ones(b, z) : (ns_cols){0};
     factor = factor.sheet ? ns_band_gate(b, factor, ns_band_copy(b, x.more)) : factor;       /* a gate is spent on what it gates */
     const ns_cols gated = ns_band_gate(b, z, x.more);
     ns_band_written(b, factor, gated);

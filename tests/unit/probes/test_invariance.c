@@ -4,8 +4,9 @@
 #include "harness.h"
 
 static char folder[] = "/tmp/ns-invariance-XXXXXX";
-static const char *const all_probes[] = {"retrieval", "mass", "induction", "previous_token", "echo", "entropy", "local_mass", "ov_copying"};
-enum { N_PROBES = 8 };
+static const char *const all_probes[] = {"retrieval", "mass", "induction", "previous_token", "echo", "entropy", "local_mass", "writes",
+                                         "ov_copying"};
+enum { N_PROBES = 9 };
 
 typedef struct setting {
     const char *name;
