@@ -55,6 +55,15 @@ void ns_encoding_clear(ns_encoding *e)
     *e = (ns_encoding){0};
 }
 
+/* It is in no file. */
+int ns_tokenizer_chat_template(char **out, const char *path, ns_error *err)
+{
+    (void)path;
+    (void)err;
+    *out = NULL;
+    return NS_OK;
+}
+
 int32_t ns_token_id(const ns_tokenizer *t, const char *token)
 {
     (void)t;
