@@ -18,6 +18,7 @@ typedef struct patch_settings {
     int64_t     draws, seed, resamples, list;
     int         site, rows, direction;
     bool        no_map;
+    cli_words   paths;
     cli_model_settings model;
 } patch_settings;
 static const patch_settings defaults = {.list = -1};
@@ -31,6 +32,8 @@ static const cli_option options[] = {
                                                  "its KV group", "z|q|k|v"},
     {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)",
      "answer|all"},
+    {"path", 0, CLI_WORDS, FIELD(paths), "L.H:L.H.q,...", "edges in place of heads: what the first head adds to the stream, as the later "
+                                                           "one's q (k, v) or the logits (L.H:logits) read it, and nothing else"},
     {"no-map", 0, CLI_FLAG, FIELD(no_map), NULL, "leave out the map of all heads, each by itself"},
     {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of a set (default 20)", NULL, 1, 10000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of prompts behind the intervals (default 1000)", NULL, 1, 1000000},
@@ -43,17 +46,20 @@ static const cli_option options[] = {
 
 static int check(cli *app, const patch_settings *s)
 {
-    const bool set = cli_names_heads(&s->which);
+    const bool set = cli_names_heads(&s->which) || s->paths.n;
     const int rc = cli_check_choice(app, &s->which);
     if (rc != NS_OK)
         return rc;
+    if (s->paths.n && (s->no_map || s->list >= 0 || s->site > 0 || cli_names_heads(&s->which)))
+        return ns_fail(&app->err, NS_E_ARG, "--path names its heads and what they reach, and there is no map: leave %s out",
+                       s->no_map ? "--no-map" : s->list >= 0 ? "--list" : s->site > 0 ? "--site" : "--heads, --kind and --scores");
     if (s->no_map && !set)
         return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,..., "
                                             "--kind KIND or --scores FILE)");
     if (s->no_map && s->list >= 0)
         return ns_fail(&app->err, NS_E_ARG, "--list prints heads of the map, which --no-map leaves out");
     if (s->draws && !set)
-        return ns_fail(&app->err, NS_E_ARG, "--draws is of the controls of a set: it goes with --heads, --scores or --kind");
+        return ns_fail(&app->err, NS_E_ARG, "--draws is of the controls of a set: it goes with --heads, --scores, --kind or --path");
     return NS_OK;
 }
 
@@ -62,13 +68,20 @@ static int check(cli *app, const patch_settings *s)
 static const cli_column columns[] = {{"set", "patched", CELL_TEXT}, {"recovery", "recovery", CELL_NUMBER}, {"low", "95% from", CELL_NUMBER},
                                      {"high", "to", CELL_NUMBER}, {"flipped", "flipped", CELL_NUMBER}};
 
-static void row(cli_out *o, const char *set, const ns_patch_condition *c)
+static void named_row(cli_out *o, const char *name, const ns_patch_condition *c)
 {
-    cli_cell_text(o, set);
+    cli_cell_text(o, name);
     cli_cell_number(o, c->recovery.value);
     cli_cell_number(o, c->recovery.low);
     cli_cell_number(o, c->recovery.high);
     cli_cell_number(o, c->flipped);
+}
+
+static void row(cli_out *o, const ns_patch_condition *c)
+{
+    char name[NS_PATH_TEXT];
+    ns_patch_condition_name(c, name);
+    named_row(o, name, c);
 }
 
 static void put_controls(cli_out *o, const ns_patching *p)
@@ -79,9 +92,9 @@ static void put_controls(cli_out *o, const ns_patching *p)
     if (!n)
         return;
     snprintf(text, sizeof text, "%s (%d draw%s): mean", ns_match_name(&p->controls.match), n, ns_plural(n));
-    row(o, text, &mean);
-    row(o, "  least", &least);
-    row(o, "  most", &most);
+    named_row(o, text, &mean);
+    named_row(o, "  least", &least);
+    named_row(o, "  most", &most);
 }
 
 static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
@@ -94,12 +107,8 @@ static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
         return ns_oom(&app->err, "heads");
     ns_patching_rank(p, order);
     cli_out_table(o, "heads", "Each head by itself, the best ones", heads, sizeof heads / sizeof *heads);
-    for (int i = 0; i < p->n_map && i < most; i++) {
-        const ns_patch_condition *const c = &p->list[order[i]];
-        char text[48];
-        snprintf(text, sizeof text, "%lld.%lld", (long long)c->heads[0].layer, (long long)c->heads[0].head);
-        row(o, text, c);
-    }
+    for (int i = 0; i < p->n_map && i < most; i++)
+        row(o, &p->list[order[i]]);
     cli_out_table_end(o);
     free(order);
     return NS_OK;
@@ -122,8 +131,7 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
     cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
     for (int k = 0; k < p->n - p->n_map; k++)
         if (p->list[k].kind != NS_PATCH_CONTROL)
-            row(o, p->list[k].kind == NS_PATCH_NONE ? "nothing" : p->list[k].kind == NS_PATCH_EVERYTHING ? "all heads" : "these",
-                &p->list[k]);
+            row(o, &p->list[k]);
     put_controls(o, p);
     cli_out_table_end(o);
     cli_say_controls(o, &p->controls.match);
@@ -135,16 +143,21 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
 
 static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, ns_patching **out)
 {
+    ns_path *const paths = ns_alloc_array((size_t)s->paths.n + 1, sizeof *paths);
+    int rc = paths ? NS_OK : ns_oom(&app->err, "paths");
+    for (int64_t i = 0; i < s->paths.n && rc == NS_OK; i++)
+        rc = ns_path_parse(s->paths.list[i], &paths[i], &app->err);
     cli_progress progress = cli_progress_begin(app, "patch");
     const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n,
                                     .scores_sha256 = cli_scores_sha256(heads), .scores_arch_sha256 = heads->scores_arch,
                                     .no_map = s->no_map, .site = (ns_patch_site)s->site, .all_rows = s->rows == 1,
-                                    .noising = s->direction == 1,
+                                    .noising = s->direction == 1, .paths = paths, .n_paths = (int)s->paths.n,
                                     .draws = (int)s->draws, .resamples = (int)s->resamples,
                                     .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled,
                                     .user = &progress};
-    const int rc = ns_patch(out, m->model, cases, &params, &app->err);
+    rc = rc != NS_OK ? rc : ns_patch(out, m->model, cases, &params, &app->err);
     cli_progress_end(&progress);
+    free(paths);
     return rc;
 }
 
@@ -202,10 +215,14 @@ const cli_command cli_cmd_patch = {
                    "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as "
                    "many other heads of like norm of z W_O, drawn as `ablate` draws them; the answer says how like they are, and calls "
                    "them matched only where that is true. All heads at once is the most that these rows can carry.\n\n"
+                   "Paths (--path 19.1:23.2.q) carry over what a head adds to the residual stream as one input of a later head reads it: heads "
+                   "and MLPs between the two, and the head's effect on everything else, stay as they are. All of them go together, each by "
+                   "itself, the senders whole, and other senders of like norm into the same inputs.\n\n"
                    "Denoising asks what is sufficient, noising what is necessary. Pairs whose answers begin with the same token are left "
                    "out and counted. When there is nothing to recover, the exit code is 1.",
     .examples = "needlescope patch MODEL --cases cases.jsonl -o patching.h5\n"
                 "needlescope patch MODEL --cases cases.jsonl --scores scores.h5 --by retrieval_find --top 4 --no-map\n"
+                "needlescope patch MODEL --cases cases.jsonl --path 19.1:23.2.q -o path.h5\n"
                 "needlescope figure heads patching.h5 --score recovery -o recovery.pdf",
     .run = patch,
 };

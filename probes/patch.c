@@ -48,34 +48,39 @@ static int check_groups(const ns_patch_run *r, int i)
     return NS_OK;
 }
 
-static int check_heads(const ns_patch_run *r)
+int ns_patch_check_head(const ns_patch_run *r, ns_head at)
 {
-    for (int i = 0; i < r->p->n_heads; i++) {
-        const int64_t l = r->p->heads[i].layer, h = r->p->heads[i].head;
-        const ns_attn *const attn = l >= 0 && l < r->out->L ? ns_arch_attn(r->arch, l) : NULL;
-        if (l < 0 || l >= r->out->L)
-            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)l, (long long)h,
-                           (long long)r->out->L - 1);
-        if (!attn)
-            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has no heads", (long long)l, (long long)h, (long long)l);
-        if (h < 0 || h >= attn->n_heads)
-            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)l, (long long)h, (long long)l,
-                           (long long)attn->n_heads - 1);
-        for (int k = 0; k < i; k++)
-            if (ns_head_is(r->p->heads[k], (ns_head){l, h}))
-                return ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)l, (long long)h);
-        const int rc = check_groups(r, i);
-        if (rc != NS_OK)
-            return rc;
-    }
-    if (r->p->n_heads == 0 && r->p->draws > 0)
-        return ns_fail(r->err, NS_E_ARG, "draws are of the controls of a set of heads, and there is no set");
-    if (r->p->n_heads == 0 && r->p->no_map)
-        return ns_fail(r->err, NS_E_ARG, "nothing to patch: neither a set of heads nor the map");
+    const long long l = at.layer, h = at.head;
+    const ns_attn *const attn = l >= 0 && l < r->out->L ? ns_arch_attn(r->arch, l) : NULL;
+    if (l < 0 || l >= r->out->L)
+        return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", l, h, (long long)r->out->L - 1);
+    if (!attn)
+        return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has no heads", l, h, l);
+    if (h < 0 || h >= attn->n_heads)
+        return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", l, h, l, (long long)attn->n_heads - 1);
     return NS_OK;
 }
 
-static ns_patch_condition *add(ns_patching *o, ns_patch_kind kind, int n_heads, int draw)
+static int check_heads(const ns_patch_run *r)
+{
+    int rc = ns_patch_check_paths(r);
+    for (int i = 0; i < r->p->n_heads && rc == NS_OK; i++) {
+        rc = ns_patch_check_head(r, r->p->heads[i]);
+        for (int k = 0; k < i && rc == NS_OK; k++)
+            if (ns_head_is(r->p->heads[k], r->p->heads[i]))
+                rc = ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)r->p->heads[i].layer,
+                             (long long)r->p->heads[i].head);
+        rc = rc != NS_OK ? rc : check_groups(r, i);
+    }
+    const bool set = r->p->n_heads > 0 || r->p->n_paths > 0;
+    if (rc == NS_OK && !set && r->p->draws > 0)
+        return ns_fail(r->err, NS_E_ARG, "draws are of the controls of a set of heads, and there is no set");
+    if (rc == NS_OK && !set && r->p->no_map)
+        return ns_fail(r->err, NS_E_ARG, "nothing to patch: neither a set of heads nor the map");
+    return rc;
+}
+
+ns_patch_condition *ns_patch_add(ns_patching *o, ns_patch_kind kind, int n_heads, int draw)
 {
     ns_patch_condition *const c = &o->list[o->n];
     *c = (ns_patch_condition){.kind = kind, .draw = draw, .n_heads = n_heads,
@@ -92,12 +97,12 @@ static int add_set(ns_patch_run *r, int draws)
     ns_controls *const controls = &r->out->controls;
     const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, p->heads, p->n_heads,
                                   .by_group = of_group(p->site)};
-    ns_patch_condition *c = add(r->out, NS_PATCH_TARGET, p->n_heads, -1);
+    ns_patch_condition *c = ns_patch_add(r->out, NS_PATCH_TARGET, p->n_heads, -1);
     int rc = c ? ns_controls_draw(controls, &matching, draws, p->seed, r->err) : ns_oom(r->err, "conditions");
     if (rc == NS_OK)
         memcpy(c->heads, p->heads, (size_t)p->n_heads * sizeof *c->heads);
     for (int i = 0; i < draws && rc == NS_OK; i++) {
-        c = add(r->out, NS_PATCH_CONTROL, p->n_heads, i);
+        c = ns_patch_add(r->out, NS_PATCH_CONTROL, p->n_heads, i);
         if (!c)
             return ns_oom(r->err, "conditions");
         ns_controls_heads(controls, i, c->heads);
@@ -112,22 +117,25 @@ static int plan(ns_patch_run *r)
     ns_patching *const o = r->out;
     const int draws = r->p->draws > 0 ? r->p->draws : 20;
     const int64_t LH = o->L * o->H;
-    o->list = ns_alloc_array((size_t)(3 + draws + LH), sizeof *o->list);
-    ns_patch_condition *const none = o->list ? add(o, NS_PATCH_NONE, 0, -1) : NULL, *const every = none
-        ? add(o, NS_PATCH_EVERYTHING, (int)LH, -1) : NULL;
+    const bool map = !r->p->no_map && !r->p->n_paths;
+    o->list = ns_alloc_array((size_t)(4 + draws + r->p->n_paths + LH), sizeof *o->list);
+    ns_patch_condition *const none = o->list ? ns_patch_add(o, NS_PATCH_NONE, 0, -1) : NULL, *const every = none
+        ? ns_patch_add(o, NS_PATCH_EVERYTHING, (int)LH, -1) : NULL;
     int rc = every ? NS_OK : ns_oom(r->err, "conditions");
     if (rc == NS_OK && r->p->n_heads)
         rc = add_set(r, draws);
+    if (rc == NS_OK && r->p->n_paths)
+        rc = ns_patch_add_paths(r, draws);
     if (rc == NS_OK)
         every->n_heads = 0;
     for (int64_t l = 0; l < o->L && rc == NS_OK; l++) {
         const ns_attn *const attn = ns_arch_attn(r->arch, l);
         for (int64_t h = 0; attn && h < attn->n_heads && rc == NS_OK; h++) {
-            ns_patch_condition *const one = r->p->no_map ? NULL : add(o, NS_PATCH_HEAD, 1, -1);
+            ns_patch_condition *const one = map ? ns_patch_add(o, NS_PATCH_HEAD, 1, -1) : NULL;
             every->heads[every->n_heads++] = (ns_head){l, h};
             if (one)
                 one->heads[0] = (ns_head){l, h};
-            else if (!r->p->no_map)
+            else if (map)
                 rc = ns_oom(r->err, "conditions");
             o->n_map += one != NULL;
         }
@@ -175,6 +183,22 @@ static int allocate_conditions(ns_patch_run *r)
     return o->difference && o->says_source ? NS_OK : ns_oom(r->err, "a patching");
 }
 
+int ns_patch_prepare(ns_patch_run *r, const ns_cases *cases)
+{
+    ns_patching *const o = r->out;
+    o->L = r->arch->n_layers;
+    o->H = ns_arch_max_heads(r->arch);
+    o->site = r->p->site;
+    o->all_rows = r->p->all_rows;
+    o->noising = r->p->noising;
+    o->of_paths = r->p->n_paths > 0;
+    o->seed = r->p->seed;
+    int rc = check_heads(r);
+    rc = rc != NS_OK ? rc : ns_patch_pairs(r, cases);
+    rc = rc != NS_OK ? rc : describe_model(r);
+    return rc != NS_OK ? rc : allocate_sources(r);
+}
+
 int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, const ns_patch_params *params, ns_error *err)
 {
     *out = NULL;
@@ -183,17 +207,8 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
         return ns_oom(err, "a patching");
     ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err,
                       .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
-    o->L = r.arch->n_layers;
-    o->H = ns_arch_max_heads(r.arch);
-    o->site = params->site;
-    o->all_rows = params->all_rows;
-    o->noising = params->noising;
-    o->seed = params->seed;
     snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
-    int rc = check_heads(&r);
-    rc = rc != NS_OK ? rc : ns_patch_pairs(&r, cases);
-    rc = rc != NS_OK ? rc : describe_model(&r);
-    rc = rc != NS_OK ? rc : allocate_sources(&r);
+    int rc = ns_patch_prepare(&r, cases);
     rc = rc != NS_OK ? rc : ns_patch_sources(&r);
     rc = rc != NS_OK ? rc : plan(&r);
     rc = rc != NS_OK ? rc : allocate_conditions(&r);
@@ -202,6 +217,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     rc = rc != NS_OK ? rc : ns_provenance_of_model(&o->made_with, model, err);
     o->scores_are_of = ns_scores_are_of(params->scores_sha256, params->scores_arch_sha256, &o->made_with);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
+    ns_patch_end_paths(&r);
     free(r.pairs);
     free(r.kept);
     o->dropped = r.drops.list;
@@ -217,8 +233,10 @@ void ns_patching_free(ns_patching *o)
 {
     if (!o)
         return;
-    for (int i = 0; i < o->n; i++)
+    for (int i = 0; i < o->n; i++) {
         free(o->list[i].heads);
+        free(o->list[i].paths);
+    }
     for (int64_t i = 0; o->case_id && i < o->C; i++)
         free(o->case_id[i]);
     for (int64_t i = 0; o->source_id && i < o->C; i++)

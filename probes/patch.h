@@ -9,6 +9,14 @@
 /* prompt: a number that pairs of one prompt share (ns_number_prompts) */
 typedef struct ns_patch_pair { const ns_case *source, *to; int64_t prompt; } ns_patch_pair;
 
+/* path.c: of the pair at work; a row by its distance from the last one back */
+typedef struct ns_patch_paths {
+    ns_head *senders;  int64_t n_senders;         /* of all conditions */
+    float   *plain, *part;                        /* [L, rows, D] what attention adds to the stream; [n_senders, rows, D] what a sender's z of
+                                                   * the source adds to that */
+    float   *input;                               /* [conditions, n_paths, rows, d] what receivers are given */
+} ns_patch_paths;
+
 typedef struct ns_patch_run {
     const ns_model        *model;
     const ns_arch         *arch;
@@ -21,6 +29,7 @@ typedef struct ns_patch_run {
     float                 *kept;
     int64_t                rows, d;      /* rows: the largest of any pair */
     ns_work                work;
+    ns_patch_paths        *paths;        /* NULL: there are none */
     ns_error              *err;
 } ns_patch_run;
 
@@ -33,6 +42,20 @@ static inline int64_t ns_patch_row(const ns_case *c) { return c->n_tokens - 1 + 
 static inline int64_t ns_patch_rows(const ns_patch_run *r, const ns_case *c) { return r->p->all_rows ? ns_patch_row(c) + 1
                                                                               : c->n_lead + 1; }
 
+/* patch.c: pairs, and what the model and the cases are; a condition more, NULL: no memory. */
+int ns_patch_prepare(ns_patch_run *, const ns_cases *);
+ns_patch_condition *ns_patch_add(ns_patching *, ns_patch_kind, int n_heads, int draw);
+int ns_patch_check_head(const ns_patch_run *, ns_head);
+/* path.c */
+int     ns_patch_check_paths(const ns_patch_run *);
+int     ns_patch_add_paths(ns_patch_run *, int draws);
+int     ns_patch_begin_paths(ns_patch_run *);
+int     ns_patch_find_paths(ns_patch_run *);                     /* of the pair r->first */
+void    ns_patch_put_paths(const ns_patch_run *, int64_t condition, const ns_site *, ns_view *);
+int64_t ns_patch_first_receiver(const ns_patch_run *, int condition);
+void    ns_patch_end_paths(ns_patch_run *);
+/* patch_measure.c: of what the source of pair i holds at the site, row `back` before the last. */
+float *ns_patch_kept(const ns_patch_run *, int64_t i, int64_t back, int64_t layer, int64_t head);
 /* patch_pairs.c: pairs of the cases by their destinations, what is dropped and why, the hash of those taken. */
 int ns_patch_pairs(ns_patch_run *, const ns_cases *);
 /* patch_measure.c: sources (norms, d, what they say), then the conditions, which need the norms. */

@@ -60,7 +60,7 @@ static int64_t pair_rows(const ns_patch_run *r, int64_t i)
 /* ---- what is carried over, of the sources at work ---- */
 
 /* Row `back` before the last, of the source of pair i: [L, H, d]. */
-static float *kept(const ns_patch_run *r, int64_t i, int64_t back, int64_t layer, int64_t head)
+float *ns_patch_kept(const ns_patch_run *r, int64_t i, int64_t back, int64_t layer, int64_t head)
 {
     return r->kept + ((((i - r->first) * r->rows + back) * r->out->L + layer) * r->out->H + head) * r->d;
 }
@@ -72,7 +72,7 @@ static int keep(void *user, const ns_site *site, const ns_view *v, ns_error *err
     for (int64_t k = 0; k < site->n_rows; k++) {
         const int64_t back = ns_patch_row(site->c) - (site->row0 + k);
         for (int64_t h = 0; h < v->shape[1] && back >= 0 && back < r->rows; h++)
-            memcpy(kept(r, site->case_index, back, site->layer, h), ns_at(v, k, h, 0), (size_t)v->shape[2] * sizeof(float));
+            memcpy(ns_patch_kept(r, site->case_index, back, site->layer, h), ns_at(v, k, h, 0), (size_t)v->shape[2] * sizeof(float));
     }
     return NS_OK;
 }
@@ -89,7 +89,8 @@ static int allocate_kept(ns_patch_run *r)
         const int64_t rows = ns_patch_rows(r, r->pairs[i].source);
         r->rows = rows > r->rows ? rows : r->rows;
     }
-    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, keep = r->p->keep > 0 ? r->p->keep : (int64_t)256 << 20;
+    /* the edges of one pair at a time are at hand */
+    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, keep = r->p->n_paths ? 1 : r->p->keep > 0 ? r->p->keep : (int64_t)256 << 20;
     const int64_t fit = keep / (int64_t)sizeof(float) / (floats ? floats : 1) + 1;
     r->first = 0;
     r->n = r->at_once = fit < r->out->C ? fit : r->out->C;
@@ -162,13 +163,22 @@ static int put(void *user, const ns_site *site, ns_view *v, ns_error *err)
         return NS_OK;
     const ns_patch_condition *const c = &r->out->list[site->case_index / r->out->C];
     const int64_t pair = site->case_index % r->out->C, last = ns_patch_row(site->c), rows = ns_patch_rows(r, r->pairs[pair].source);
-    for (int i = 0; i < c->n_heads; i++)
+    for (int i = 0; i < c->n_heads && !c->by_paths; i++)
         for (int64_t k = 0; k < site->n_rows && c->heads[i].layer == site->layer; k++) {
             /* its KV head, of keys and values */
             const int64_t back = last - (site->row0 + k), head = c->heads[i].head / (site->n_heads / v->shape[1]);
             if (back >= 0 && back < rows)
-                memcpy(ns_at(v, k, head, 0), kept(r, pair, back, site->layer, head), (size_t)v->shape[2] * sizeof(float));
+                memcpy(ns_at(v, k, head, 0), ns_patch_kept(r, pair, back, site->layer, head), (size_t)v->shape[2] * sizeof(float));
         }
+    return NS_OK;
+}
+
+static int put_paths(void *user, const ns_site *site, ns_view *v, ns_error *err)
+{
+    (void)err;
+    const ns_patch_run *const r = user;
+    if (site->case_index >= 0)
+        ns_patch_put_paths(r, site->case_index / r->out->C, site, v);
     return NS_OK;
 }
 
@@ -193,7 +203,7 @@ static bool shares_prompt(const ns_patch_run *r, int k)
 
 static int64_t first_layer(const ns_patch_run *r, int k)
 {
-    return ns_first_layer(r->out->list[k].heads, r->out->list[k].n_heads);
+    return r->out->list[k].by_paths ? ns_patch_first_receiver(r, k) : ns_first_layer(r->out->list[k].heads, r->out->list[k].n_heads);
 }
 
 static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t i)
@@ -221,6 +231,7 @@ static int run_pairs(ns_patch_run *r, const ns_hooks *hooks)
 {
     ns_pass p = {.model = r->model, .work = &r->work};
     int rc = keeps_all(r) ? NS_OK : keep_sources(r);
+    rc = rc != NS_OK || !r->paths ? rc : ns_patch_find_paths(r);
     for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++)
         rc = add_pair(r, &p, hooks, i);
     if (rc == NS_OK)
@@ -245,10 +256,15 @@ int ns_patch_conditions(ns_patch_run *r)
     const ns_hook list[] = {
         {.size = sizeof(ns_hook), .at = ns_patch_at(r->p->site), .rows = rows_of(r), .edit = put, .user = r},
         {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_patched, .user = r},
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_q", .rows = rows_of(r), .edit = put_paths, .user = r},
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_k", .rows = rows_of(r), .edit = put_paths, .user = r},
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_v", .rows = rows_of(r), .edit = put_paths, .user = r},
+        {.size = sizeof(ns_hook), .at = "blocks.*.hook_resid_post", .rows = rows_of(r), .edit = put_paths, .user = r},
     };
     ns_hooks *hooks = NULL;
     count_rows(r);
-    int rc = ns_hooks_new(&hooks, r->arch, list, 2, r->err);
+    int rc = r->p->n_paths ? ns_patch_begin_paths(r) : NS_OK;
+    rc = rc != NS_OK ? rc : ns_hooks_new(&hooks, r->arch, list, r->p->n_paths ? 6 : 2, r->err);
     for (r->first = 0; r->first < r->out->C && rc == NS_OK; r->first += r->n) {
         r->n = r->out->C - r->first < r->at_once ? r->out->C - r->first : r->at_once;
         rc = run_pairs(r, hooks);

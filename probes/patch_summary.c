@@ -2,6 +2,7 @@
 #include "patch.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static void take(double value, int n, double *sum, double *least, double *most)
 {
@@ -44,6 +45,18 @@ void ns_patching_rank(const ns_patching *p, int *order)
             order[at] = order[at - 1];
         order[at] = one;
     }
+}
+
+void ns_patch_condition_name(const ns_patch_condition *c, char out[NS_PATH_TEXT])
+{
+    static const char *const names[] = {[NS_PATCH_NONE] = "nothing", [NS_PATCH_EVERYTHING] = "all heads", [NS_PATCH_TARGET] = "these",
+                                        [NS_PATCH_CONTROL] = "other heads", [NS_PATCH_SENDERS] = "all of the senders"};
+    if (c->kind == NS_PATCH_PATH)
+        ns_path_format(c->paths, out);
+    else if (c->kind == NS_PATCH_HEAD)
+        snprintf(out, NS_PATH_TEXT, "%lld.%lld", (long long)c->heads[0].layer, (long long)c->heads[0].head);
+    else
+        snprintf(out, NS_PATH_TEXT, "%s", names[c->kind]);
 }
 
 double ns_patching_source_share(const ns_patching *p)

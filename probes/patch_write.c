@@ -9,7 +9,7 @@
 
 #include "draws.h"
 
-static const char *const kinds[] = {"none", "everything", "target", "control", "head"};
+static const char *const kinds[] = {"none", "everything", "target", "control", "head", "senders", "path"};
 
 typedef struct column { const char *name, *summary; double (*value)(const ns_patch_condition *); } column;
 
@@ -90,6 +90,27 @@ static ns_set set_at(const void *of, int i)
     return (ns_set){o->list[i].heads, o->list[i].n_heads};
 }
 
+/* The edges of each condition, where there are edges. */
+static int put_paths(ns_table_writer *w, const ns_patching *o, int n, ns_error *err)
+{
+    char **const text = ns_alloc_array((size_t)n, sizeof *text), one[NS_PATH_TEXT];
+    bool good = text != NULL;
+    for (int k = 0; good && k < n; k++) {
+        const ns_patch_condition *const c = &o->list[k];
+        text[k] = ns_strdup("");
+        for (int i = 0; i < c->n_paths && text[k]; i++) {
+            char *const before = text[k];
+            ns_path_format(&c->paths[i], one);
+            text[k] = ns_printf_alloc("%s%s%s", before, i ? "," : "", one);
+            free(before);
+        }
+        good = text[k] != NULL;
+    }
+    const int rc = good ? ns_table_strings(w, "paths", "condition", (const char *const *)text, n, err) : ns_oom(err, "paths");
+    ns_free_strings(text, n);
+    return rc;
+}
+
 static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
 {
     const int n = o->n - o->n_map;
@@ -100,7 +121,8 @@ static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
     if (rc == NS_OK)
         rc = ns_table_strings(w, "kind", "condition", text, n, err);
     free(text);
-    return rc != NS_OK ? rc : ns_sets_write(w, set_at, o, n, err);
+    rc = rc != NS_OK ? rc : ns_sets_write(w, set_at, o, n, err);
+    return rc != NS_OK || !o->of_paths ? rc : put_paths(w, o, n, err);
 }
 
 /* [C, L, H] out of the map's conditions. */

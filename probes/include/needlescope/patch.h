@@ -26,6 +26,14 @@ NS_BEGIN
 typedef enum ns_patch_site { NS_PATCH_Z, NS_PATCH_Q, NS_PATCH_K, NS_PATCH_V, NS_PATCH_SITES } ns_patch_site;
 NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v" */
 
+/* An edge of path patching (Goldowsky-Dill et al. 2023; Wang et al. 2022): what head `from` adds to the residual stream, as the queries, keys
+ * or values of a later head read it, and nothing else of it: heads and MLPs between the two stay the destination's. logits: as the final
+ * norm reads it. A KV group has one k and one v. */
+typedef struct ns_path { ns_head from, to; ns_patch_site into; bool logits; } ns_path;
+enum { NS_PATH_TEXT = 96 };
+NS_API NS_MUST_CHECK int ns_path_parse(const char *text, ns_path *out, ns_error *);        /* "19.1:23.2.q", "19.1:logits" */
+NS_API void ns_path_format(const ns_path *, char out[NS_PATH_TEXT]);
+
 typedef struct ns_patch_params {
     size_t         size;
     const ns_head *heads; int n_heads;       /* a set that is patched together, beside controls (control.h); 0 = none */
@@ -43,17 +51,23 @@ typedef struct ns_patch_params {
     void         (*progress)(void *user, double fraction);
     bool         (*cancelled)(void *user);
     void          *user;
+    /* In the place of a set and of the map; together, each, the senders whole, and other senders as controls. site is z. */
+    const ns_path *paths; int n_paths;
 } ns_patch_params;
 
 /* 95 % by percentiles over resampled prompts, each with its pairs. NaN where the source run prefers its answer no more than the
  * destination run does. */
 typedef struct ns_recovery { double value, low, high; } ns_recovery;
 
-typedef enum ns_patch_kind { NS_PATCH_NONE, NS_PATCH_EVERYTHING, NS_PATCH_TARGET, NS_PATCH_CONTROL, NS_PATCH_HEAD } ns_patch_kind;
+typedef enum ns_patch_kind {
+    NS_PATCH_NONE, NS_PATCH_EVERYTHING, NS_PATCH_TARGET, NS_PATCH_CONTROL, NS_PATCH_HEAD,
+    NS_PATCH_SENDERS, NS_PATCH_PATH                                         /* of paths: their senders' z, whole; each path */
+} ns_patch_kind;
 typedef struct ns_patch_condition {
     ns_patch_kind kind;
     int           draw;                           /* of a control; -1 otherwise */
     ns_head *heads; int n_heads;
+    ns_path *paths; int n_paths;  bool by_paths;  /* by_paths: it is of these, heads are their senders; a control may have none left */
     bool          layer_matched, matched;
     ns_recovery   recovery;
     double        flipped;                        /* share of the pairs whose most likely token is the source's answer */
@@ -73,7 +87,7 @@ typedef struct ns_patching {
     int64_t  *window;                             /* [L, H]; 0 = all keys */
     ns_dropped *dropped;  int n_reasons;          /* twins that were left out, by reason */
     ns_patch_site site;
-    bool      all_rows, noising;
+    bool      all_rows, noising, of_paths;
     uint64_t  seed;
     char      scores_sha256[65];  const char *scores_are_of;          /* ns_scores_are_of */
     char      cases_sha256[65];
@@ -87,6 +101,8 @@ NS_API void ns_patching_free(ns_patching *);
 NS_API int ns_patching_spread(const ns_patching *, ns_patch_condition *mean, ns_patch_condition *least, ns_patch_condition *most);
 /* order[n_map]: conditions of the map, the best recovery first; NaN last; ties by layer and head. */
 NS_API void ns_patching_rank(const ns_patching *, int *order);
+/* What a condition is called: "nothing", "all heads", "these", "19.1:23.2.q"; of a head of the map, "19.1". */
+NS_API void ns_patch_condition_name(const ns_patch_condition *, char out[NS_PATH_TEXT]);
 /* The share of sources that say their answer. */
 NS_API double ns_patching_source_share(const ns_patching *);
 /* patching.h5: axes condition, case, layer, head; lib/record/schema.md. */
