@@ -11,6 +11,7 @@ typedef struct ns_patch_pair { const ns_case *source, *to; int64_t prompt; } ns_
 
 /* path.c: of the pair at work; a row by its distance from the last one back */
 typedef struct ns_patch_paths {
+    int64_t  pair;
     ns_head *senders;  int64_t n_senders;         /* of all conditions */
     float   *plain, *part;                        /* [L, rows, D] what attention adds to the stream; [n_senders, rows, D] what a sender's z of
                                                    * the source adds to that */
@@ -48,9 +49,10 @@ ns_patch_condition *ns_patch_add(ns_patching *, ns_patch_kind, int n_heads, int 
 int ns_patch_check_head(const ns_patch_run *, ns_head);
 /* path.c */
 int     ns_patch_check_paths(const ns_patch_run *);
+int     ns_patch_stream_is_sum(const ns_arch *, ns_error *);       /* NS_E_UNSUPPORTED where it is not: no edges */
 int     ns_patch_add_paths(ns_patch_run *, int draws);
 int     ns_patch_begin_paths(ns_patch_run *);
-int     ns_patch_find_paths(ns_patch_run *);                     /* of the pair r->first */
+int     ns_patch_find_paths(ns_patch_run *, int64_t pair);
 void    ns_patch_put_paths(const ns_patch_run *, int64_t condition, const ns_site *, ns_view *);
 int64_t ns_patch_first_receiver(const ns_patch_run *, int condition);
 void    ns_patch_end_paths(ns_patch_run *);

@@ -89,8 +89,7 @@ static int allocate_kept(ns_patch_run *r)
         const int64_t rows = ns_patch_rows(r, r->pairs[i].source);
         r->rows = rows > r->rows ? rows : r->rows;
     }
-    /* the edges of one pair at a time are at hand */
-    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, keep = r->p->n_paths ? 1 : r->p->keep > 0 ? r->p->keep : (int64_t)256 << 20;
+    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, keep = r->p->keep > 0 ? r->p->keep : (int64_t)256 << 20;
     const int64_t fit = keep / (int64_t)sizeof(float) / (floats ? floats : 1) + 1;
     r->first = 0;
     r->n = r->at_once = fit < r->out->C ? fit : r->out->C;
@@ -231,9 +230,11 @@ static int run_pairs(ns_patch_run *r, const ns_hooks *hooks)
 {
     ns_pass p = {.model = r->model, .work = &r->work};
     int rc = keeps_all(r) ? NS_OK : keep_sources(r);
-    rc = rc != NS_OK || !r->paths ? rc : ns_patch_find_paths(r);
-    for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++)
-        rc = add_pair(r, &p, hooks, i);
+    for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++) {
+        rc = r->paths ? ns_patch_find_paths(r, i) : NS_OK;
+        rc = rc != NS_OK ? rc : add_pair(r, &p, hooks, i);
+        rc = rc != NS_OK || !r->paths ? rc : ns_pass_run(&p, hooks, r->err);       /* the edges of one pair at a time are at hand */
+    }
     if (rc == NS_OK)
         rc = ns_pass_run(&p, hooks, r->err);
     ns_pass_clear(&p);

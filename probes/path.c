@@ -75,9 +75,19 @@ static int check_path(const ns_patch_run *r, int i)
     return NS_OK;
 }
 
+int ns_patch_stream_is_sum(const ns_arch *arch, ns_error *err)
+{
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        for (int s = 0; s < arch->layers[l].n_stages; s++)
+            if (arch->layers[l].stages[s].normed_scale != 0)
+                return ns_fail(err, NS_E_UNSUPPORTED, "layer %lld goes on from its normed input: the stream is no sum of what heads add, and "
+                                                      "there are no edges", (long long)l);
+    return NS_OK;
+}
+
 int ns_patch_check_paths(const ns_patch_run *r)
 {
-    int rc = NS_OK;
+    int rc = r->p->n_paths ? ns_patch_stream_is_sum(r->arch, r->err) : NS_OK;
     if (r->p->n_paths && (r->p->n_heads || r->p->site != NS_PATCH_Z))
         return ns_fail(r->err, NS_E_ARG, "paths name their senders and what they reach: leave the set of heads and the site out");
     for (int i = 0; i < r->p->n_paths && rc == NS_OK; i++)
@@ -266,7 +276,7 @@ static int put_sender(void *user, const ns_site *site, ns_view *v, ns_error *err
     const ns_head *const h = site->case_index > 0 ? &r->paths->senders[site->case_index - 1] : NULL;
     for (int64_t k = 0; h && h->layer == site->layer && k < site->n_rows; k++)
         if (back_of(site, k) >= 0 && back_of(site, k) < ns_patch_rows(r, site->c))
-            memcpy(ns_at(v, k, h->head, 0), ns_patch_kept(r, r->first, back_of(site, k), h->layer, h->head),
+            memcpy(ns_at(v, k, h->head, 0), ns_patch_kept(r, r->paths->pair, back_of(site, k), h->layer, h->head),
                    (size_t)v->shape[2] * sizeof(float));
     return NS_OK;
 }
@@ -353,12 +363,25 @@ static int see_input(void *user, const ns_site *site, const ns_view *v, ns_error
 
 /* ---- the two passes of a pair ---- */
 
-static int add_session(ns_patch_run *r, ns_pass *p, ns_session **trunk, int64_t index, int64_t first_layer)
+/* The destination's prompt but for its last token, which both passes go on from; *out = NULL where all rows are patched. */
+static int run_trunk(ns_patch_run *r, ns_session **out)
 {
-    const ns_case *const to = r->pairs[r->first].to;
-    const int64_t from = r->p->all_rows ? 0 : to->n_tokens - 1, end = ns_patch_row(to) + 1;
-    const int rc = from > 0 && !*trunk ? ns_pass_add(p, NULL, to, 0, from, -1, trunk, r->err) : NS_OK;
-    return rc != NS_OK ? rc : ns_pass_add_from(p, *trunk, to, from, end, index, first_layer, r->err);
+    const ns_case *const to = r->pairs[r->paths->pair].to;
+    const ns_session_params params = {.size = sizeof params, .final_length = ns_case_length(to), .decode = true};
+    const ns_forward_params how = {.size = sizeof how, .no_logits = true, .cancelled = r->p->cancelled, .user = r->p->user};
+    *out = NULL;
+    if (r->p->all_rows || to->n_tokens < 2)
+        return NS_OK;
+    int rc = ns_session_new(out, r->model, &params, r->err);
+    rc = rc != NS_OK ? rc : ns_session_append(*out, to->tokens, to->n_tokens - 1, r->err);
+    return rc != NS_OK ? rc : ns_forward(r->model, out, 1, NULL, &how, r->err);
+}
+
+/* What forks from a trunk that kept its keys follows nobody: its rows are few. */
+static int add_session(ns_patch_run *r, ns_pass *p, ns_session *trunk, int64_t index, int64_t first_layer)
+{
+    const ns_case *const to = r->pairs[r->paths->pair].to;
+    return ns_pass_add_from(p, trunk, to, trunk ? to->n_tokens - 1 : 0, ns_patch_row(to) + 1, index, trunk ? 0 : first_layer, r->err);
 }
 
 static ns_hook hook(const char *at, ns_read_fn read, ns_edit_fn edit, ns_patch_run *r)
@@ -366,34 +389,32 @@ static ns_hook hook(const char *at, ns_read_fn read, ns_edit_fn edit, ns_patch_r
     return (ns_hook){.size = sizeof(ns_hook), .at = at, .read = read, .edit = edit, .user = r};
 }
 
-static int find_outputs(ns_patch_run *r)
+static int find_outputs(ns_patch_run *r, ns_session *trunk)
 {
     const ns_hook list[] = {hook("blocks.*.attn.hook_z", NULL, put_sender, r), hook("blocks.*.hook_attn_out", see_output, NULL, r)};
     ns_hooks *hooks = NULL;
-    ns_session *trunk = NULL;
     ns_pass p = {.model = r->model, .work = &r->work};
     int rc = ns_hooks_new(&hooks, r->arch, list, 2, r->err);
     for (int64_t i = 0; i <= r->paths->n_senders && rc == NS_OK; i++)
-        rc = add_session(r, &p, &trunk, i, i ? r->paths->senders[i - 1].layer : 0);
+        rc = add_session(r, &p, trunk, i, i ? r->paths->senders[i - 1].layer : 0);
     rc = rc != NS_OK ? rc : ns_pass_run(&p, hooks, r->err);
     ns_pass_clear(&p);
     ns_hooks_free(hooks);
     return rc;
 }
 
-static int find_inputs(ns_patch_run *r)
+static int find_inputs(ns_patch_run *r, ns_session *trunk)
 {
     const ns_hook list[] = {hook("blocks.*.hook_resid_pre", NULL, add_to_stream, r), hook("blocks.*.attn.hook_q", see_input, NULL, r),
                             hook("blocks.*.attn.hook_k", see_input, NULL, r), hook("blocks.*.attn.hook_v", see_input, NULL, r)};
     ns_hooks *hooks = NULL;
-    ns_session *trunk = NULL;
     ns_pass p = {.model = r->model, .work = &r->work};
     int rc = ns_hooks_new(&hooks, r->arch, list, 4, r->err);
     for (int64_t k = 0; k < r->out->n && rc == NS_OK; k++) {
         const ns_patch_condition *const c = &r->out->list[k];
         for (int n = 0, at; (at = path_of_receiver(c, n)) >= 0 && rc == NS_OK; n++)
             if (!c->paths[at].logits)
-                rc = add_session(r, &p, &trunk, k * r->p->n_paths + n, c->paths[at].to.layer);
+                rc = add_session(r, &p, trunk, k * r->p->n_paths + n, c->paths[at].to.layer);
     }
     rc = rc != NS_OK ? rc : ns_pass_run(&p, hooks, r->err);
     ns_pass_clear(&p);
@@ -401,10 +422,15 @@ static int find_inputs(ns_patch_run *r)
     return rc;
 }
 
-int ns_patch_find_paths(ns_patch_run *r)
+int ns_patch_find_paths(ns_patch_run *r, int64_t pair)
 {
-    const int rc = find_outputs(r);
-    return rc != NS_OK ? rc : find_inputs(r);
+    ns_session *trunk;
+    r->paths->pair = pair;
+    int rc = run_trunk(r, &trunk);
+    rc = rc != NS_OK ? rc : find_outputs(r, trunk);
+    rc = rc != NS_OK ? rc : find_inputs(r, trunk);
+    ns_session_free(trunk);
+    return rc;
 }
 
 /* ---- and into the pass of a condition ---- */

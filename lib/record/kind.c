@@ -10,7 +10,8 @@ static ns_kind kind_of_word(const char *word)
 {
     static const struct { const char *word; ns_kind kind; } words[] = {
         {"scores", NS_KIND_SCORES}, {"study", NS_KIND_STUDY}, {"recording", NS_KIND_RECORDING}, {"ablation", NS_KIND_ABLATION},
-        {"patching", NS_KIND_PATCHING}, {"metrics", NS_KIND_METRICS}, {"trace", NS_KIND_TRACE},
+        {"patching", NS_KIND_PATCHING}, {"attribution", NS_KIND_ATTRIBUTION}, {"gradient", NS_KIND_GRADIENT},
+        {"metrics", NS_KIND_METRICS}, {"trace", NS_KIND_TRACE},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(word, words[i].word) == 0)

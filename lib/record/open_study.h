@@ -35,7 +35,8 @@ struct ns_study {
     int64_t         n_cache, cache_capacity;
 };
 
-#define NS_STUDY_KINDS (NS_KINDS(NS_KIND_STUDY) | NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_PATCHING))
+#define NS_STUDY_KINDS \
+    (NS_KINDS(NS_KIND_STUDY) | NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_PATCHING) | NS_KINDS(NS_KIND_ATTRIBUTION))
 /* study.c: of a file of such a kind that has layer_kind; it must outlive the study. */
 int  ns_study_of(ns_study **out, const ns_file *, const char *path, ns_error *);
 /* study_values.c: finds the scores; frees what it and the readers of values made. */

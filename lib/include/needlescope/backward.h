@@ -45,5 +45,16 @@ typedef struct ns_backward_params {
 NS_API NS_MUST_CHECK int ns_backward(const ns_model *, ns_session *, const ns_seed *seeds, int64_t n_seeds, const ns_hooks *wanted,
                                      const ns_backward_params *params, ns_error *);
 
+/* What to seed for a sum of logits: d(sum of weights * logits of a row) / d(what the head is given at that row, normalised), which is the
+ * same for every row and needs no product of the vocabulary's width. Before a soft-cap: where there is one, a weight is that logit's own
+ * share, 1 - (logit / cap)^2. */
+typedef struct ns_logit_seed {
+    const int32_t *tokens;  int64_t n;           /* NULL, 0: all of the vocabulary, once each */
+    const float   *weights;                      /* [n]; NULL: 1 */
+    float         *values;                       /* out: [d_model] */
+    char           at[64];                       /* out: the point */
+} ns_logit_seed;
+NS_API NS_MUST_CHECK int ns_model_logit_seed(const ns_model *, ns_logit_seed *, ns_error *);
+
 NS_END
 #endif

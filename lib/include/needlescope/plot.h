@@ -124,5 +124,10 @@ NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *f
  * what it is one of (runs that differ in their seed alone); eight of those are drawn, the rest counted. */
 NS_API NS_MUST_CHECK int ns_plot_trace(const char *path, const char *file, const ns_figure_params *look, ns_plotted *, ns_error *);
 
+/* ---- influence ---- */
+/* Files of gradient: the norm by distance, that of the shuffled texts, and windows. */
+NS_API NS_MUST_CHECK int ns_plot_gradient(const char *path, const char *const *files, int n_files, const ns_figure_params *look,
+                                          ns_plotted *, ns_error *);
+
 NS_END
 #endif
