@@ -62,7 +62,7 @@ static int need_edges(ns_attribute_run *a)
         return ns_fail(a->r.err, NS_E_ARG, "%lld edges of %lld pairs are more than 4 GiB: give fewer pairs", (long long)a->E,
                        (long long)a->r.out->C);
     for (int i = 0; i < NS_STREAMS && rc == NS_OK; i++)
-        rc = (a->stream[i] = ns_alloc_array((size_t)rows, sizeof(float))) ? NS_OK : ns_oom(a->r.err, "the stream");
+        rc = i == NS_HAT && !ns_attribute_any_hat(a) ? NS_OK : (a->stream[i] = ns_alloc_array((size_t)rows, sizeof(float))) ? NS_OK : ns_oom(a->r.err, "the stream");
     a->part = rc == NS_OK ? ns_alloc_array((size_t)(a->out->n_senders * a->r.rows * D), sizeof *a->part) : NULL;
     a->edges = rc == NS_OK ? ns_alloc_array((size_t)(a->r.out->C * a->E), sizeof *a->edges) : NULL;
     return rc != NS_OK || (a->part && a->edges) ? rc : ns_oom(a->r.err, "edges");
@@ -115,14 +115,6 @@ static int run_pairs(ns_attribute_run *a)
 }
 
 /* ---- as conditions of a patching ---- */
-
-static double gap_of(const ns_attribute_run *a)
-{
-    double gap = 0;
-    for (int64_t i = 0; i < a->r.out->C; i++)
-        gap += (double)a->r.out->source_difference[i] - (double)a->r.out->difference[i];
-    return gap;
-}
 
 typedef struct strong { double value; int64_t e; } strong;
 
@@ -193,11 +185,10 @@ static int add_heads(ns_attribute_run *a, const float *value)
     return rc;
 }
 
-/* Every edge as a recovery. */
+/* Every edge, in the mean over pairs. */
 static int reduce_edges(ns_attribute_run *a)
 {
     const int64_t S = a->out->n_senders, L = a->r.out->L;
-    const double gap = gap_of(a);
     for (int of = 0; of < 3; of++) {
         const int64_t n = of ? a->out->n_kv : a->r.out->H;
         float *const to = a->out->edge[of] = ns_alloc_array((size_t)(S * L * n) + 1, sizeof *to);
@@ -210,7 +201,7 @@ static int reduce_edges(ns_attribute_run *a)
                 double sum = 0;
                 for (int64_t i = 0; i < a->r.out->C && there; i++)
                     sum += (double)a->edges[i * a->E + ns_attribute_edge(a, s, of, at / n, at % n)];
-                to[s * L * n + at] = there && gap > 0 ? (float)(sum / gap) : NAN;
+                to[s * L * n + at] = there ? (float)(sum / (double)a->r.out->C) : NAN;
             }
     }
     return NS_OK;

@@ -38,6 +38,8 @@ int ns_attribute_edges(ns_attribute_run *, int64_t i);
 int ns_attribute_add(ns_attribute_run *, ns_pass *, ns_session **trunk, int64_t i, int64_t from, int64_t index, int64_t first_layer);
 /* Edge number e of q (0), k, v to a head or KV head. */
 int64_t ns_attribute_edge(const ns_attribute_run *, int64_t sender, int of, int64_t layer, int64_t head);
+/* Does a norm stand before the heads of any layer? */
+bool ns_attribute_any_hat(const ns_attribute_run *);
 /* attribute_check.c */
 int ns_attribution_hold_against(ns_attribution *, const char *path, ns_error *);
 

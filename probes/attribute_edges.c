@@ -27,6 +27,14 @@ static bool has_hat(const ns_attribute_run *a, int64_t layer)
     return ns_point_exists(a->r.arch, NS_POINT_LN1, layer);
 }
 
+bool ns_attribute_any_hat(const ns_attribute_run *a)
+{
+    for (int64_t l = 0; l < a->r.out->L; l++)
+        if (has_hat(a, l))
+            return true;
+    return false;
+}
+
 static int put_sender(void *user, const ns_site *site, ns_view *v, ns_error *err)
 {
     (void)err;
@@ -130,14 +138,6 @@ static ns_hook hook(const char *at, ns_read_fn read, ns_edit_fn edit, ns_attribu
     return (ns_hook){.size = sizeof(ns_hook), .at = at, .read = read, .edit = edit, .user = a};
 }
 
-static bool any_hat(const ns_attribute_run *a)
-{
-    for (int64_t l = 0; l < a->r.out->L; l++)
-        if (has_hat(a, l))
-            return true;
-    return false;
-}
-
 int ns_attribute_edges(ns_attribute_run *a, int64_t i)
 {
     const ns_hook list[] = {hook("blocks.*.hook_resid_pre", NULL, put_stream, a), hook("blocks.*.attn.hook_k", see_receivers, NULL, a),
@@ -148,7 +148,7 @@ int ns_attribute_edges(ns_attribute_run *a, int64_t i)
     ns_hooks *hooks = NULL;
     ns_session *trunk = NULL;
     ns_pass p = {.model = a->r.model, .work = &a->r.work};
-    int rc = ns_hooks_new(&hooks, a->r.arch, list, any_hat(a) ? 7 : 6, a->r.err);
+    int rc = ns_hooks_new(&hooks, a->r.arch, list, ns_attribute_any_hat(a) ? 7 : 6, a->r.err);
     for (int64_t s = 0; s < a->out->n_senders && rc == NS_OK; s++) {
         rc = ns_attribute_add(a, &p, &trunk, i, from, s, a->out->senders[s].layer);
         if (rc == NS_OK && p.rows >= NS_PASS_ROWS) {

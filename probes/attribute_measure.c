@@ -145,8 +145,9 @@ static int there(ns_attribute_run *a, const ns_patch_pair *pair)
     for (int i = 0; i < NS_PATCH_SITES; i++)
         if (a->x[sites[i].site][NS_OF_SOURCE] || a->x[sites[i].site][NS_OF_DESTINATION])
             list[n++] = hook(sites[i].at, see_heads, NULL, a);
-    for (int i = 0; i < NS_STREAMS && a->stream[i]; i++)
-        list[n++] = hook(streams[i], see_stream, NULL, a);
+    for (int i = 0; i < NS_STREAMS; i++)
+        if (a->stream[i])
+            list[n++] = hook(streams[i], see_stream, NULL, a);
     list[n] = hook("hook_logits", see_logits, NULL, a);
     list[n++].rows.kind = NS_ROWS_ANSWER;
     int rc = ns_hooks_new(&hooks, a->r.arch, list, n, a->r.err);

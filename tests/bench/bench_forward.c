@@ -4,7 +4,11 @@
  *   bench_forward MODEL wu T THREADS STEPS            Wu et al.'s decode-time score: prefill T, then STEPS greedy tokens, argmax of
  *                                                     every head's last row
  *   bench_forward MODEL rows T THREADS ROWS           teacher-forced score: one pass, pattern of the last ROWS rows read
- * Prints JSON: seconds per repeat, load seconds, peak RSS. */
+ *   bench_forward MODEL gradient T THREADS TEXTS      influence of TEXTS texts in one call, and a bare pass beside each
+ *   bench_forward MODEL attribute T THREADS PAIRS     attribution of all heads for PAIRS pairs that differ in their last 20 tokens
+ * Prints JSON: seconds per repeat, load seconds, peak RSS; of the last two also the bare passes' and the ratios. */
+#include <needlescope/attribute.h>
+#include <needlescope/gradient.h>
 #include <needlescope/model.h>
 
 #include <stdio.h>
@@ -106,10 +110,73 @@ static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64
     return t;
 }
 
+/* ---- passes back: each beside a bare pass, timed as the calls report their progress ---- */
+
+typedef struct turns { const ns_model *m; const int32_t *tokens; int64_t T, n; double from, seconds[64], forward[64]; } turns;
+
+static void turn_ends(void *user, double fraction)
+{
+    turns *const t = user;
+    (void)fraction;
+    t->seconds[t->n] = now() - t->from;
+    t->forward[t->n] = prefill(t->m, t->tokens, t->T);
+    t->n++;
+    t->from = now();
+}
+
+/* PAIRS twins, or texts that have no twin: the same tokens but for the last 20, which are each case's own. */
+static ns_cases cases_of(const int32_t *tokens, int64_t T, int64_t n, bool twins)
+{
+    ns_cases all = {0};
+    for (int64_t i = 0; i < n * (twins ? 2 : 1); i++) {
+        char id[32], of[32];
+        snprintf(id, sizeof id, "c%02lld%s", (long long)(twins ? i / 2 : i), twins && i % 2 ? "-swap" : "");
+        snprintf(of, sizeof of, "c%02lld", (long long)(i / 2));
+        ns_case c = {.id = strdup(id), .tokens = malloc((size_t)T * sizeof *c.tokens), .n_tokens = T, .answer = malloc(sizeof *c.answer),
+                     .n_answer = 1, .twin_of = twins && i % 2 ? strdup(of) : NULL};
+        memcpy(c.tokens, tokens, (size_t)T * sizeof *tokens);
+        for (int64_t k = T - 20; k < T; k++)
+            c.tokens[k] = (int32_t)((k * 37 + i * 101) % 4000);
+        c.answer[0] = (int32_t)(100 + i);
+        need(ns_cases_add(&all, &c, &err));
+    }
+    return all;
+}
+
+static void print_list(const char *name, const double *x, int64_t n)
+{
+    printf(", \"%s\": [", name);
+    for (int64_t i = 0; i < n; i++)
+        printf("%s%.4f", i ? ", " : "", x[i]);
+    printf("]");
+}
+
+static void back(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n, bool gradient)
+{
+    turns t = {.m = m, .tokens = tokens, .T = T};
+    ns_cases cases = cases_of(tokens, T, n < 32 ? n : 32, !gradient);
+    ns_gradient *g = NULL;
+    ns_attribution *a = NULL;
+    const ns_gradient_params gp = {.size = sizeof gp, .no_baseline = true, .progress = turn_ends, .user = &t};
+    const ns_attribute_params ap = {.size = sizeof ap, .progress = turn_ends, .user = &t};
+    prefill(m, tokens, T);
+    t.from = now();
+    need(gradient ? ns_gradient_of(&g, m, &cases, &gp, &err) : ns_attribute(&a, m, &cases, &ap, &err));
+    double ratio[64];
+    for (int64_t i = 0; i < t.n; i++)
+        ratio[i] = t.seconds[i] / t.forward[i];
+    print_list("seconds", t.seconds, t.n);
+    print_list("forward", t.forward, t.n);
+    print_list("ratio", ratio, t.n);
+    ns_gradient_free(g);
+    ns_attribution_free(a);
+    ns_cases_clear(&cases);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 6) {
-        fprintf(stderr, "usage: bench_forward MODEL prefill|wu|rows T THREADS N\n");
+        fprintf(stderr, "usage: bench_forward MODEL prefill|wu|rows|gradient|attribute T THREADS N\n");
         return 2;
     }
     int64_t T = atoll(argv[3]), n = atoll(argv[5]);
@@ -125,11 +192,17 @@ int main(int argc, char **argv)
     need(ns_model_load(&m, engine, c, arch, NULL, &err));
     double loaded = now() - t0;
     int32_t *tokens = tokens_of(T, arch->vocab);
-    printf("{\"load\": %.3f, \"seconds\": [", loaded);
-    bool whole = strcmp(argv[2], "prefill") == 0;
-    for (int64_t i = 0; i < (whole ? n : 1); i++)
-        printf("%s%.4f", i ? ", " : "", whole ? prefill(m, tokens, T) : watched(m, tokens, T, n, strcmp(argv[2], "wu") == 0));
-    printf("], \"rss_mib\": %.0f, \"cpu\": \"%s\"}\n", peak_rss_mib(), ns_engine_cpu(engine));
+    printf("{\"load\": %.3f", loaded);
+    const bool whole = strcmp(argv[2], "prefill") == 0, gradient = strcmp(argv[2], "gradient") == 0;
+    double seconds[64];
+    for (int64_t i = 0; i < (whole ? n : 1) && i < 64; i++)
+        seconds[i] = whole ? prefill(m, tokens, T) : gradient || strcmp(argv[2], "attribute") == 0 ? 0
+                           : watched(m, tokens, T, n, strcmp(argv[2], "wu") == 0);
+    if (gradient || strcmp(argv[2], "attribute") == 0)
+        back(m, tokens, T, n, gradient);
+    else
+        print_list("seconds", seconds, whole ? n < 64 ? n : 64 : 1);
+    printf(", \"rss_mib\": %.0f, \"cpu\": \"%s\"}\n", peak_rss_mib(), ns_engine_cpu(engine));
     free(tokens);
     ns_model_free(m);
     ns_engine_free(engine);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Paired benchmarks: needlescope against PyTorch (transformers, eager and sdpa) on one checkpoint of the 135M shape.
 
-    peers.py --build BUILD [--only prefill,maps,wu] [--threads 2] [--rounds 3] [--work DIR]
+    peers.py --build BUILD [--only prefill,maps,wu,gradient] [--threads 2] [--rounds 3] [--work DIR]
 
 Every row is measured in turns (ours, peer, ours, peer ...) in fresh processes; the ratio is the median of the paired ratios.
 The weights are random, of the shape of SmolLM2-135M (30 layers, D 576, 9 heads, 3 KV, d 64, I 1536, V 49152), so no download is needed.
@@ -46,6 +46,16 @@ def peer(args):
     T = int(T)
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32, attn_implementation=impl).eval()
     ids = torch.tensor([tokens(T, SHAPE["vocab_size"])])
+    if work == "gradient":                             # of the sum over the vocabulary of the last 20 rows' mean, by the embeddings
+        embeds = model.get_input_embeddings()(ids).detach().requires_grad_()
+        for weight in model.parameters():
+            weight.requires_grad_(False)
+        t0 = time.perf_counter()
+        model(inputs_embeds=embeds, logits_to_keep=20, use_cache=False).logits[0].mean(0).sum().backward()
+        norms = embeds.grad[0].norm(dim=1)
+        assert torch.isfinite(norms).all() and norms.max() > 0
+        print(json.dumps({"seconds": [time.perf_counter() - t0], "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return
     with torch.inference_mode():
         t0 = time.perf_counter()
         if work == "prefill":
@@ -133,7 +143,7 @@ class Bench:
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build")
-    p.add_argument("--only", default="prefill,maps,wu")
+    p.add_argument("--only", default="prefill,maps,wu,gradient")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--steps", type=int, default=20)
@@ -150,6 +160,11 @@ def main():
             for T, n in ((512, 5), (2048, 2)):
                 for impl in ("eager", "sdpa"):
                     b.row(f"prefill T {T}, peer {impl}", lambda: b.ours("prefill", T, n), lambda: b.theirs(f"prefill:{impl}:{T}"), T)
+        if "gradient" in args.only:
+            b.row("gradient T 2048, peer autograd", lambda: b.ours("gradient", 2048, 1), lambda: b.theirs("gradient:eager:2048"))
+            for work, n in (("gradient", 5), ("attribute", 5)):
+                ratios = b.ours(work, 2048, n)["ratio"]
+                print(f"{work} T 2048 / a bare pass: first {ratios[0]:.2f}, then {', '.join(f'{x:.2f}' for x in ratios[1:])}", flush=True)
         if "maps" in args.only:
             b.row("all maps T 2048 to HDF5 f16", lambda: b.maps(2048), lambda: b.theirs("maps:eager:2048"))
         if "wu" in args.only:

@@ -38,6 +38,8 @@ END
 "$NEEDLESCOPE" score m --cases d.jsonl -o t.h5 --resamples 20 >out 2>err || fail "scores: $(cat err)"
 run record m --cases c.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o r.h5
 run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
+run patch m --cases c.jsonl --resamples 20 -o p.h5
+run gradient m --text c.jsonl --last 3 --window 8 --resamples 20 -o gradient.h5
 mkdir runs
 series() {  # series NAME CHECKPOINTS RETRIEVAL BIRTHS COORDS: a run that was planted
     run lab plant --series "$2" -o "runs/$1" --layers 4 --heads 4 --kv-heads 2 --retrieval "$3" --births "$4" --rise 2 --vocab 66

@@ -11,6 +11,8 @@ run score model --cases cases.jsonl --probe retrieval_find,retrieval_mass -o sco
 run record model --cases cases.jsonl --maps dense -o recording.h5
 run ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 0 -o ablation.h5
 run patch model --cases twins.jsonl --heads 3.1 --draws 2 -o patching.h5
+run attribute model --cases twins.jsonl -o attribution.h5
+run gradient model --text cases.jsonl --last 3 --no-baseline -o gradient.h5
 run figure heads scores.h5 -o picture.png
 run figure heads scores.h5 -o picture.pdf
 run figure heads scores.h5 -o picture.svg
@@ -110,6 +112,8 @@ done
 refuses recording.h5 figure map @ --layer 2 --head 1 -o out.svg
 refuses 'ablation.h5 patching.h5' figure ablation @ -o out.svg
 refuses trace.h5 figure trace @ -o out.svg
+refuses gradient.h5 figure gradient @ -o out.svg
+refuses patching.h5 attribute model --cases twins.jsonl --against @
 for one in laziness births pairs curves loss strip; do
     refuses "$studies" figure $one @ -o out.svg
 done
@@ -202,8 +206,8 @@ takes cases score model --cases
 makes() {
     own=$1
     shift
-    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 study.h5 metrics.h5 picture.png weights.safetensors story.txt \
-        noise.bin json/arch json/notebook; do
+    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 attribution.h5 gradient.h5 study.h5 metrics.h5 picture.png weights.safetensors \
+        story.txt noise.bin json/arch json/notebook; do
         cp "$one" there
         "$NEEDLESCOPE" "$@" there >out 2>err </dev/null
         got=$?
@@ -220,6 +224,8 @@ makes scores.h5 score model --cases cases.jsonl --probe retrieval_find --resampl
 makes recording.h5 record model --cases cases.jsonl -o
 makes ablation.h5 ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 0 -o
 makes patching.h5 patch model --cases twins.jsonl --heads 3.1 --draws 2 --no-map -o
+makes attribution.h5 attribute model --cases twins.jsonl --resamples 20 -o
+makes gradient.h5 gradient model --text cases.jsonl --last 3 --no-baseline -o
 makes study.h5 merge scan -o
 makes story.txt export csv scores.h5 -o
 makes json/notebook export notebook scores.h5 -o

@@ -42,7 +42,7 @@ typedef struct ns_attribution {
     bool         recomputed;
     int64_t      n_senders;               /* S: the heads of layers before the last */
     ns_head     *senders;
-    float       *edge[3];                 /* of q [S, L, H], k and v [S, L, KV heads], as recoveries; NaN: no such edge. NULL: not asked for */
+    float       *edge[3];                 /* of q [S, L, H], k and v [S, L, KV heads], of d in the mean over pairs; NaN: no such edge. NULL: not asked for */
     int64_t      n_kv;
     float       *patched;                 /* [L, H] recovery in the patching; NULL: none was given */
     ns_attribution_check check;
