@@ -9,11 +9,11 @@
 #include "cli/probing.h"
 
 typedef struct attribute_settings {
-    cli_words   cases;
+    cli_words cases;
     const char *out, *against;
-    int64_t     edges, seed, resamples, list;
-    int         site, rows, direction;
-    bool        recompute;
+    int64_t edges, seed, resamples, list;
+    int site, rows, direction;
+    bool recompute;
     cli_model_settings model;
 } attribute_settings;
 static const attribute_settings defaults = {.list = 10};
@@ -23,8 +23,8 @@ static const cli_option options[] = {
     {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "cases and their twins, JSONL"},
     {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "as patch has it", "denoising|noising"},
     {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over (default z); k and v are of a KV group", "z|q|k|v"},
-    {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "the answer's (default), or all from the first that differs (twins of equal length)", "answer|all"},
-    {"recompute", 0, CLI_FLAG, FIELD(recompute), NULL, "of q and k: the pattern computed anew beside (AtP*), for softmaxes without a slope"},
+    {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "the answer's (default), or all that differ (twins of equal length)", "answer|all"},
+    {"recompute", 0, CLI_FLAG, FIELD(recompute), NULL, "of q and k: the pattern computed anew (AtP*), for softmaxes without a slope"},
     {"edges", 0, CLI_INT, FIELD(edges), "N", "also edges from heads to q, k, v of later ones: list the N strongest", NULL, 1, 100000},
     {"against", 0, CLI_FILE, FIELD(against), "FILE", "a patching of the same pairs: Spearman, and the heads that differ most"},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of prompts behind the intervals (default 1000)", NULL, 1, 1000000},
@@ -57,8 +57,8 @@ static int attribute(cli *app, const void *settings, char **args, int n_args)
     cli_progress progress = cli_progress_begin(app, "attribute");
     const ns_attribute_params params = {.size = sizeof params, .site = (ns_patch_site)s->site, .all_rows = s->rows == 1,
         .noising = s->direction == 1, .recompute = s->recompute, .edges = (int)s->edges, .against = s->against,
-        .resamples = (int)s->resamples, .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled,
-        .user = &progress};
+        .resamples = (int)s->resamples, .seed = (uint64_t)s->seed,
+        .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     int rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     rc = rc != NS_OK ? rc : cli_open_cases(app, m, &s->cases, &cases);
     rc = rc != NS_OK ? rc : cli_open_weights(app, m);
@@ -76,16 +76,13 @@ static int attribute(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_attribute = {
     .name = "attribute", .section = "Prove", .summary = "Estimates what every head's patch would bring along, out of one pass back",
-    .arguments = "MODEL", .min_args = 1, .max_args = 1,
+    .arguments = "MODEL", .min_args = 1, .max_args = 1, .run = attribute,
+    .defaults = &defaults, .settings_size = sizeof(attribute_settings),
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(attribute_settings, model)}},
-    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(attribute_settings), .defaults = &defaults,
-    .description = "Attribution patching: for pairs of a case and its twin, (x of the source - x of the destination) times the derivative, "
-                   "in the destination's pass, of d = the logit of the source's answer minus that of the destination's; of every head, "
-                   "as a recovery, with the intervals that `patch` has. It is right where what lies between the two passes is straight, "
-                   "and misses what is not: --recompute goes through the softmax, --against says how far it is from the patching "
-                   "itself.\n\nEdges (--edges) say through which input of which later head a head works; `patch --path` confirms them.",
-    .examples = "needlescope attribute MODEL --cases plain.jsonl,swap.jsonl -o attribution.h5\n"
-                "needlescope attribute MODEL --cases plain.jsonl,swap.jsonl --edges 20 --against patching.h5\n"
-                "needlescope figure heads attribution.h5 --score attribution -o attribution.pdf",
-    .run = attribute,
+    .resources = CLI_THREADS | CLI_MEMORY,
+    .description = "Attribution patching: (x of the source - x of the destination) times the derivative, in the destination's pass, of the "
+                   "logit of the source's answer minus that of the destination's; of every head, as a recovery, with `patch`'s pairs and "
+                   "intervals. It misses what is not straight between the two: --recompute goes through the softmax, --against says how "
+                   "far off it is. Edges say through which input of which later head a head works; `patch --path` confirms them.",
+    .examples = "needlescope attribute MODEL --cases plain.jsonl,swap.jsonl --edges 20 --against patching.h5 -o attribution.h5",
 };

@@ -236,12 +236,16 @@ class _RecorderParams(c.Structure):
                 ("top_k", c.c_int), ("pool_block", c.c_int64), ("max_bytes", c.c_int64)]
 
 
+class _Path(c.Structure):
+    _fields_ = [("from", c.c_int64 * 2), ("to", c.c_int64 * 2), ("into", c.c_int), ("logits", c.c_bool)]
+
+
 class _PatchParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p),
                 ("scores_arch_sha256", c.c_char_p), ("site", c.c_int), ("no_map", c.c_bool),
                 ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64),
                 ("keep", c.c_int64),
-                ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+                ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p), ("paths", c.POINTER(_Path)), ("n_paths", c.c_int)]
 
 
 class _SeriesItem(c.Structure):
@@ -538,6 +542,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_recorder_new": (_INT, [_OUT, _P, c.POINTER(_Cases), _S, c.POINTER(_RecorderParams), c.POINTER(_Provenance), _ERR]),
     "ns_recorder_hooks": (_P, [_P]), "ns_recorder_commit": (_INT, [_P, _ERR]), "ns_recorder_abort": (None, [_P]),
     "ns_run_cases": (_INT, [_P, c.POINTER(_Cases), _P, c.POINTER(_ScoreParams), _ERR]),
+    "ns_path_parse": (_INT, [_S, c.POINTER(_Path), _ERR]),
     "ns_patch": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_PatchParams), _ERR]), "ns_patching_free": (None, [_P]),
     "ns_patching_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scan_run_open": (_INT, [c.POINTER(_ScanRun), _S, _S, _ERR]), "ns_scan_run_close": (None, [c.POINTER(_ScanRun)]),
@@ -1680,16 +1685,19 @@ class Model(_Owner):
     # interventions and recordings
 
     def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=None, resamples=1000, seed=0,
-              output=None, progress=None):
+              output=None, progress=None, paths=()):
         """What of an answer comes along when z (or q, k, v) of heads is carried from a case into the pass over its twin: a Dataset with
         what `needlescope patch -o` writes, condition by condition.
 
         heads      [(layer, head), ...]: a set that is patched together, beside draws of controls; map: every head by itself
         rows       "answer", or "all" (twins of equal length)          direction   "denoising" or "noising"
+        paths      ["19.1:23.2.q", "19.1:logits"]: edges in place of heads and map
         output     write the file; progress(fraction) is called as it goes"""
         _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all"))
         _check_word("direction", direction, ("denoising", "noising"))
-        cases, heads = self.cases(cases), _heads(heads)
+        cases, heads, edges = self.cases(cases), _heads(heads), (_Path * len(paths))()
+        for edge, text in zip(edges, paths):
+            _call("ns_path_parse", _bytes(text), c.byref(edge))
         _check_output(output, b"patching", (self,), cases)
         with _Pass(self, cases, progress) as p:
             if p.array:
@@ -1697,7 +1705,8 @@ class Model(_Owner):
             how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site],
                           no_map=not _flag("map", map), all_rows=rows == "all", noising=direction == "noising",
                           draws=0 if draws is None else _number("draws", draws, 1, _INT_MAX),
-                          resamples=_number("resamples", resamples, 1, _INT_MAX), seed=seed, progress=p.progress, cancelled=p.cancelled)
+                          resamples=_number("resamples", resamples, 1, _INT_MAX), seed=seed, progress=p.progress, cancelled=p.cancelled,
+                          paths=edges, n_paths=len(edges))
             patching = p.new("ns_patch", "ns_patching_free", self, cases._pointer, c.byref(how))
             return _written(output, lambda path: _call("ns_patching_write", patching, path, c.byref(_caller())))
 

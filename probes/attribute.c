@@ -1,5 +1,5 @@
-/* attribute.c - an attribution from its parameters: pairs of twins -> the passes of each -> attributions as the conditions of a patching that
- * was not run -> recoveries and their intervals. */
+/* attribute.c - an attribution from its parameters: pairs of twins -> the passes of each -> attributions as the conditions of a patching
+ * that was not run -> recoveries and their intervals. */
 #include "attribute.h"
 
 #include <math.h>
@@ -62,7 +62,8 @@ static int need_edges(ns_attribute_run *a)
         return ns_fail(a->r.err, NS_E_ARG, "%lld edges of %lld pairs are more than 4 GiB: give fewer pairs", (long long)a->E,
                        (long long)a->r.out->C);
     for (int i = 0; i < NS_STREAMS && rc == NS_OK; i++)
-        rc = i == NS_HAT && !ns_attribute_any_hat(a) ? NS_OK : (a->stream[i] = ns_alloc_array((size_t)rows, sizeof(float))) ? NS_OK : ns_oom(a->r.err, "the stream");
+        if (i != NS_HAT || ns_attribute_any_hat(a))
+            rc = (a->stream[i] = ns_alloc_array((size_t)rows, sizeof(float))) ? NS_OK : ns_oom(a->r.err, "the stream");
     a->part = rc == NS_OK ? ns_alloc_array((size_t)(a->out->n_senders * a->r.rows * D), sizeof *a->part) : NULL;
     a->edges = rc == NS_OK ? ns_alloc_array((size_t)(a->r.out->C * a->E), sizeof *a->edges) : NULL;
     return rc != NS_OK || (a->part && a->edges) ? rc : ns_oom(a->r.err, "edges");

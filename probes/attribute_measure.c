@@ -290,7 +290,8 @@ static void attribute(ns_attribute_run *a, int64_t i)
             const int64_t at = grouped ? h / (attn->n_heads / attn->n_kv_heads) : h;
             double sum = 0;
             for (int64_t b = 0; b < a->n_rows; b++)
-                sum += dot(ns_attribute_x(a, a->p->site, NS_OF_SOURCE, b, l, at), ns_attribute_x(a, a->p->site, NS_OF_DESTINATION, b, l, at),
+                sum += dot(ns_attribute_x(a, a->p->site, NS_OF_SOURCE, b, l, at),
+                           ns_attribute_x(a, a->p->site, NS_OF_DESTINATION, b, l, at),
                            ns_attribute_x(a, a->p->site, NS_OF_GRADIENT, b, l, at), a->r.d);
             a->value[(i * L + l) * H + h] = (float)sum;
         }

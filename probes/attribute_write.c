@@ -218,7 +218,7 @@ static int put_edges(ns_table_writer *w, const ns_attribution *o, ns_error *err)
     for (int of = 0; of < 3 && rc == NS_OK; of++) {
         const int64_t shape[3] = {o->n_senders, o->estimate->L, of ? o->n_kv : o->estimate->H};
         const ns_view view = ns_view_of(o->edge[of], NS_F32, 3, shape);
-        rc = ns_table_array(w, names[of], axes[of], &view, "what a sender's part does to d through this input of a head, in the mean over pairs", err);
+        rc = ns_table_array(w, names[of], axes[of], &view, "what a sender's part does to d through this input, mean over pairs", err);
     }
     if (rc != NS_OK || !o->n_edges)
         return rc;

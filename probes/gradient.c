@@ -46,8 +46,8 @@ static int check_text(const ns_gradient *g, const ns_case *c, int64_t n, ns_erro
         return ns_fail(err, NS_E_ARG, "text '%.60s' has %lld token%s: more than the %lld rows that are averaged (--last) are needed", c->id,
                        (long long)n, ns_plural(n), (long long)g->last);
     if (n <= g->window)
-        return ns_fail(err, NS_E_ARG, "text '%.60s' has %lld tokens and none beyond the window of %lld: give longer texts, or --window", c->id,
-                       (long long)n, (long long)g->window);
+        return ns_fail(err, NS_E_ARG, "text '%.60s' has %lld tokens and none beyond the window of %lld: give longer texts, or --window",
+                       c->id, (long long)n, (long long)g->window);
     return NS_OK;
 }
 

@@ -1,4 +1,4 @@
-/* gradient_write.c - what an influence by distance says, and gradient.h5, whose first datasets are called as the paper's own files have them. */
+/* gradient_write.c - what an influence by distance says, and gradient.h5, whose first datasets have the names of the paper's own files. */
 #include "gradient.h"
 
 #include <math.h>
@@ -39,7 +39,8 @@ static void tell_value(const ns_answer *a, const ns_gradient_value *list, int64_
 void ns_gradient_tell(const ns_gradient *g, const ns_answer *a)
 {
     static const ns_column columns[] = {
-        {"from", "from", NS_CELL_INT}, {"to", "to", NS_CELL_INT}, {"norm", "mean norm", NS_CELL_NUMBER}, {"low", "95% from", NS_CELL_NUMBER},
+        {"from", "from", NS_CELL_INT}, {"to", "to", NS_CELL_INT}, {"norm", "mean norm", NS_CELL_NUMBER},
+        {"low", "95% from", NS_CELL_NUMBER},
         {"high", "to", NS_CELL_NUMBER}, {"shuffled", "shuffled", NS_CELL_NUMBER}, {"relative", "/ beyond", NS_CELL_NUMBER},
         {"relative_shuffled", "shuffled", NS_CELL_NUMBER}};
     tell_fact(a, "target", "target", ns_gradient_target_name(g->target));
@@ -100,12 +101,12 @@ static int put_curve(ns_table_writer *w, const ns_gradient *g, const ns_gradient
     for (int i = 0; i < 6; i++)
         snprintf(name[i], sizeof name[i], "%s%s", before, ends[i]);
     const int64_t cells[2] = {g->C, g->N};
-    int rc = put(w, name[0], "distance", c->mean, NS_F64, &g->N, 1, "mean of |d target / d embedding| over the texts that are so long", err);
+    int rc = put(w, name[0], "distance", c->mean, NS_F64, &g->N, 1, "mean of |d target / d embedding| over texts that are so long", err);
     rc = rc != NS_OK ? rc : put(w, name[1], "distance", c->sum, NS_F64, &g->N, 1, "their sum", err);
-    rc = rc != NS_OK || !c->relative ? rc : put(w, name[2], "distance", c->relative, NS_F64, &g->N, 1, "mean / the mean beyond the window", err);
+    rc = rc != NS_OK || !c->relative ? rc : put(w, name[2], "distance", c->relative, NS_F64, &g->N, 1, "over that beyond the window", err);
     rc = rc != NS_OK ? rc : put(w, name[3], "text distance", c->norm, NS_F32, cells, 2, "|d target / d embedding|", err);
     rc = rc != NS_OK ? rc : put_bins(w, g, name[4], c->binned, "mean over all cells of the bin", err);
-    return rc != NS_OK || !c->binned_relative ? rc : put_bins(w, g, name[5], c->binned_relative, "the same / the mean beyond the window", err);
+    return rc != NS_OK || !c->binned_relative ? rc : put_bins(w, g, name[5], c->binned_relative, "the same / mean beyond the window", err);
 }
 
 static int put_axes(ns_table_writer *w, const ns_gradient *g, ns_error *err)
@@ -115,7 +116,7 @@ static int put_axes(ns_table_writer *w, const ns_gradient *g, ns_error *err)
     rc = rc != NS_OK ? rc : ns_table_count(w, "bin", g->B, err);
     if (rc == NS_OK && g->n_windows) {
         rc = ns_table_count(w, "model_window", g->n_windows, err);
-        rc = rc != NS_OK ? rc : put(w, "windows", "model_window", g->windows, NS_I64, &g->n_windows, 1, "sliding windows of its heads", err);
+        rc = rc != NS_OK ? rc : put(w, "windows", "model_window", g->windows, NS_I64, &g->n_windows, 1, "sliding windows of heads", err);
     }
     rc = rc != NS_OK ? rc : put(w, "sample_count", "distance", g->count, NS_I64, &g->N, 1, "texts that are so long", err);
     rc = rc != NS_OK ? rc : put(w, "bin_begin", "bin", g->bin, NS_I64, &g->B, 1, "first distance of the bin", err);

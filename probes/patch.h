@@ -13,8 +13,8 @@ typedef struct ns_patch_pair { const ns_case *source, *to; int64_t prompt; } ns_
 typedef struct ns_patch_paths {
     int64_t  pair;
     ns_head *senders;  int64_t n_senders;         /* of all conditions */
-    float   *plain, *part;                        /* [L, rows, D] what attention adds to the stream; [n_senders, rows, D] what a sender's z of
-                                                   * the source adds to that */
+    float   *plain;                               /* [L, rows, D] what attention adds to the stream */
+    float   *part;                                /* [n_senders, rows, D] what a sender's z of the source adds to that */
     float   *input;                               /* [conditions, n_paths, rows, d] what receivers are given */
 } ns_patch_paths;
 

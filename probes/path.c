@@ -64,7 +64,8 @@ static int check_path(const ns_patch_run *r, int i)
     if (rc != NS_OK)
         return rc;
     if (!p->logits && p->from.layer >= p->to.layer)
-        return ns_fail(r->err, NS_E_ARG, "path %s: the sender's layer does not come before the receiver's, so nothing of it gets there", text);
+        return ns_fail(r->err, NS_E_ARG, "path %s: the sender's layer does not come before the receiver's, so nothing of it gets there",
+                       text);
     ns_point_format(p->into == NS_PATCH_K ? NS_POINT_K : p->into == NS_PATCH_V ? NS_POINT_V : NS_POINT_Q, p->to.layer, point, sizeof point);
     if (!p->logits && !ns_point_exists(r->arch, p->into == NS_PATCH_K ? NS_POINT_K : p->into == NS_PATCH_V ? NS_POINT_V : NS_POINT_Q,
                                        p->to.layer))
@@ -80,8 +81,8 @@ int ns_patch_stream_is_sum(const ns_arch *arch, ns_error *err)
     for (int64_t l = 0; l < arch->n_layers; l++)
         for (int s = 0; s < arch->layers[l].n_stages; s++)
             if (arch->layers[l].stages[s].normed_scale != 0)
-                return ns_fail(err, NS_E_UNSUPPORTED, "layer %lld goes on from its normed input: the stream is no sum of what heads add, and "
-                                                      "there are no edges", (long long)l);
+                return ns_fail(err, NS_E_UNSUPPORTED, "layer %lld goes on from its normed input: the stream is no sum of what heads add, "
+                                                      "and there are no edges", (long long)l);
     return NS_OK;
 }
 

@@ -225,7 +225,8 @@ static int embed(ns_walk *r)
 }
 
 /* The last layer goes straight back. From a walker's third walk on so do more of them, as far as the memory goes and the layers seen so far
- * tell. Not before: memory that was never touched costs more than running a layer again once or twice. Weights that stream are gone by then. */
+ * tell. Not before: memory that was never touched costs more than running a layer again once or twice. Weights that stream are
+ * gone by then. */
 static bool tail_fits(const ns_walk *r, int64_t layer)
 {
     const int64_t layers = r->deepest + 2 - layer, inputs = (r->deepest + 2) * r->n * r->D * (int64_t)sizeof(float);

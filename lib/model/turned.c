@@ -1,5 +1,5 @@
-/* turned.c - weights of the way back: W^T of every matrix of a layer, packed in f32. The layer's lists are copied first, for the model's are
- * everybody's; a tape that was made with the copies finds W^T there once they are turned. */
+/* turned.c - weights of the way back: W^T of every matrix of a layer, packed in f32. The layer's lists are copied first, for the model's
+ * are everybody's; a tape that was made with the copies finds W^T there once they are turned. */
 #include "model/internal.h"
 
 #include <stdlib.h>

@@ -194,7 +194,8 @@ def check_attributions(tool, folder, p, cases, path, name, work):
             if more:
                 most = max(np.abs(v).max() for v in summed.values())
                 for ((l, h), what, to), v in summed.items():
-                    worst.add(edges["qkv".index(what)][l * p.heads + h, to, : len(v)] * len(pairs), v, f"{name}: edge {l}.{h}:{to}.{what}", scale=most)
+                    got = edges["qkv".index(what)][l * p.heads + h, to, : len(v)] * len(pairs)
+                    worst.add(got, v, f"{name}: edge {l}.{h}:{to}.{what}", scale=most)
     return worst
 
 

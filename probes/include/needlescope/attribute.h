@@ -32,8 +32,8 @@ typedef struct ns_attribute_params {
     void         *user;
 } ns_attribute_params;
 
-/* Beside the patching: over the heads that both have. */
-typedef struct ns_attribution_check { int64_t n; double spearman, recomputed_spearman, most; } ns_attribution_check;      /* most: |difference| */
+/* Beside the patching: over the heads that both have; most: the largest |difference|. */
+typedef struct ns_attribution_check { int64_t n; double spearman, recomputed_spearman, most; } ns_attribution_check;
 
 typedef struct ns_attribution {
     ns_patching *estimate;                /* the condition none, the edges that are listed (path), the heads anew where they were, then the
@@ -42,7 +42,8 @@ typedef struct ns_attribution {
     bool         recomputed;
     int64_t      n_senders;               /* S: the heads of layers before the last */
     ns_head     *senders;
-    float       *edge[3];                 /* of q [S, L, H], k and v [S, L, KV heads], of d in the mean over pairs; NaN: no such edge. NULL: not asked for */
+    /* of q [S, L, H], k and v [S, L, KV heads], of d in the mean over pairs; NaN: no such edge. NULL: not asked for */
+    float       *edge[3];
     int64_t      n_kv;
     float       *patched;                 /* [L, H] recovery in the patching; NULL: none was given */
     ns_attribution_check check;

@@ -60,8 +60,8 @@ typedef struct ns_gradient {
     ns_fact_list made_with;
 } ns_gradient;
 
-/* texts: their prompts' tokens. NS_E_ARG: a text is not longer than the rows that are averaged or than the window; NS_E_UNSUPPORTED: a class of
- * branches without a way back. */
+/* texts: their prompts' tokens. NS_E_ARG: a text is not longer than the rows that are averaged, or than the window; NS_E_UNSUPPORTED: a
+ * class of branches without a way back. */
 NS_API NS_MUST_CHECK int ns_gradient_of(ns_gradient **out, const ns_model *, const ns_cases *texts, const ns_gradient_params *, ns_error *);
 NS_API void ns_gradient_free(ns_gradient *);
 NS_API void ns_gradient_tell(const ns_gradient *, const ns_answer *);

@@ -26,9 +26,9 @@ NS_BEGIN
 typedef enum ns_patch_site { NS_PATCH_Z, NS_PATCH_Q, NS_PATCH_K, NS_PATCH_V, NS_PATCH_SITES } ns_patch_site;
 NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v" */
 
-/* An edge of path patching (Goldowsky-Dill et al. 2023; Wang et al. 2022): what head `from` adds to the residual stream, as the queries, keys
- * or values of a later head read it, and nothing else of it: heads and MLPs between the two stay the destination's. logits: as the final
- * norm reads it. A KV group has one k and one v. */
+/* An edge of path patching (Goldowsky-Dill et al. 2023; Wang et al. 2022): what head `from` adds to the residual stream, as the queries,
+ * keys or values of a later head read it, and nothing else of it: heads and MLPs between the two stay the destination's. logits: as the
+ * final norm reads it. A KV group has one k and one v. */
 typedef struct ns_path { ns_head from, to; ns_patch_site into; bool logits; } ns_path;
 enum { NS_PATH_TEXT = 96 };
 NS_API NS_MUST_CHECK int ns_path_parse(const char *text, ns_path *out, ns_error *);        /* "19.1:23.2.q", "19.1:logits" */

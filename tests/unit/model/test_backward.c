@@ -320,6 +320,64 @@ static void rows_and_keys(void **state)
     }
 }
 
+/* ---- a seed of logits without the head's product: the gradient is that of the logits themselves ---- */
+
+static void walk_from(const tiny *t, const int32_t *tokens, const ns_seed *seed, float *out)
+{
+    const ns_hook hook = {.size = sizeof hook, .at = "blocks.0.hook_resid_pre", .read = take_gradient, .user = out};
+    ns_hooks *hooks;
+    ns_session *const session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, &hook, 1, &err));
+    ok(ns_backward(t->model, session, seed, 1, hooks, NULL, &err));
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+}
+
+static void check_logit_seed(const tiny *t, const char *name, const int32_t *list, const float *weights, int64_t n)
+{
+    const int64_t V = t->arch->vocab, D = t->arch->d_model;
+    int32_t tokens[T];
+    float *const dense = calloc((size_t)V, sizeof *dense), *const values = calloc((size_t)D, sizeof *values);
+    float *const want = calloc((size_t)(T * D), sizeof *want), *const got = calloc((size_t)(T * D), sizeof *got);
+    tiny_tokens(tokens, T, V, 5);
+    for (int64_t i = 0; i < (list ? n : V); i++)
+        dense[list ? list[i] : i] += list && weights ? weights[i] : 1;
+    ns_logit_seed s = {.tokens = list, .n = n, .weights = weights, .values = values};
+    ok(ns_model_logit_seed(t->model, &s, &err));
+    walk_from(t, tokens, &(ns_seed){.size = sizeof(ns_seed), .at = "hook_logits", .row0 = SEEDED, .n_rows = 1, .width = V, .values = dense},
+              want);
+    walk_from(t, tokens, &(ns_seed){.size = sizeof(ns_seed), .at = s.at, .row0 = SEEDED, .n_rows = 1, .width = D, .values = values}, got);
+    double most = 0, off = 0;
+    for (int64_t i = 0; i < T * D; i++) {
+        most = fmax(most, fabs((double)want[i]));
+        off = !(fabs((double)want[i] - (double)got[i]) <= off) ? fabs((double)want[i] - (double)got[i]) : off;
+    }
+    if (!(off <= 1e-5 * most) || !(most > 0))
+        fail_msg("%s: off by %g of %g", name, off, most);
+    free(dense);
+    free(values);
+    free(want);
+    free(got);
+}
+
+static void logit_seeds(void **state)
+{
+    (void)state;
+    static const int32_t two[] = {3, 7}, beyond[] = {1 << 20};
+    static const float weights[] = {1, -.5f};
+    for (int i = 0; i < N_MODELS; i++) {
+        tiny t;
+        float values[4096];
+        tiny_open(&t, *models[i].config, 1, NULL, 0);
+        if (t.arch->logit_softcap == 0) {
+            check_logit_seed(&t, models[i].name, two, weights, 2);
+            check_logit_seed(&t, models[i].name, NULL, NULL, 0);
+        }
+        assert_int_equal(ns_model_logit_seed(t.model, &(ns_logit_seed){.tokens = beyond, .n = 1, .values = values}, &err), NS_E_ARG);
+        tiny_close(&t);
+    }
+}
+
 /* ---- refusals ---- */
 
 static int edits_nothing(void *user, const ns_site *site, ns_view *v, ns_error *e)
@@ -380,6 +438,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(rows_and_keys), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(rows_and_keys), cmocka_unit_test(logit_seeds),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
