@@ -1,6 +1,6 @@
 #!/bin/sh
-# study-smollm2-paths.sh MODEL [FOLDER] - does 19.1 act through the finders? What that section of docs/study-smollm2.md was written from, into
-# FOLDER (here); what is there already stays. MODEL: tests/peers/make_smollm2.py FOLDER makes it. NEEDLESCOPE: the program.
+# study-smollm2-paths.sh MODEL [FOLDER] - does 19.1 act through the finders? What that section of docs/study-smollm2.md was written from,
+# into FOLDER (here); what is there already stays. MODEL: tests/peers/make_smollm2.py FOLDER makes it. NEEDLESCOPE: the program.
 set -eu
 model=$(realpath "$1")
 needlescope=${NEEDLESCOPE:-needlescope}

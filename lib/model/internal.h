@@ -84,8 +84,8 @@ void ns_weight_free(ns_weight *);
 void ns_weight_fill(ns_weight *, const float *W);
 void ns_weight_turn(ns_weight *, const float *W);                                      /* the second alone */
 void ns_weight_unpack(const ns_weight *, const ns_math *, float *W);
-/* turned.c: w->turned of one weight. ns_weights_own: *w, a copy of the model's, gets lists of its own, given back by ns_weights_disown, after
- * an error too; ns_weights_turn and _unturn fill and empty them (what is turned already stays). */
+/* turned.c: w->turned of one weight. ns_weights_own: *w, a copy of the model's, gets lists of its own, given back by ns_weights_disown,
+ * after an error too; ns_weights_turn and _unturn fill and empty them (what is turned already stays). */
 int  ns_weight_turned(const ns_model *, ns_weight *, ns_error *);
 int  ns_weights_own(const ns_model *, int64_t layer, ns_layer_weights *w, ns_error *);
 void ns_weights_disown(const ns_model *, int64_t layer, ns_layer_weights *own);
