@@ -216,8 +216,8 @@ const cli_command cli_cmd_patch = {
                    "many other heads of like norm of z W_O, drawn as `ablate` draws them; the answer says how like they are, and calls "
                    "them matched only where that is true. All heads at once is the most that these rows can carry.\n\n"
                    "Paths (--path 19.1:23.2.q) carry over what a head adds to the residual stream as one input of a later head reads it: "
-                   "heads and MLPs between the two, and the head's effect on everything else, stay as they are. All of them go together, each "
-                   "by itself, the senders whole, and other senders of like norm into the same inputs.\n\n"
+                   "heads and MLPs between the two, and the head's effect on everything else, stay as they are. All of them go together, "
+                   "each by itself, the senders whole, and other senders of like norm into the same inputs.\n\n"
                    "Denoising asks what is sufficient, noising what is necessary. Pairs whose answers begin with the same token are left "
                    "out and counted. When there is nothing to recover, the exit code is 1.",
     .examples = "needlescope patch MODEL --cases cases.jsonl -o patching.h5\n"
