@@ -3,6 +3,7 @@
 #include <needlescope/backward.h>
 
 #include "../../unit.h"
+#include "../../compare.h"
 #include "tiny.h"
 #include "core/core.h"
 #include "model/branch/branch.h"
@@ -347,13 +348,13 @@ static void check_logit_seed(const tiny *t, const char *name, const int32_t *lis
     walk_from(t, tokens, &(ns_seed){.size = sizeof(ns_seed), .at = "hook_logits", .row0 = SEEDED, .n_rows = 1, .width = V, .values = dense},
               want);
     walk_from(t, tokens, &(ns_seed){.size = sizeof(ns_seed), .at = s.at, .row0 = SEEDED, .n_rows = 1, .width = D, .values = values}, got);
-    double most = 0, off = 0;
+    ns_worst most = {0}, off = {0};
     for (int64_t i = 0; i < T * D; i++) {
-        most = fmax(most, fabs((double)want[i]));
-        off = !(fabs((double)want[i] - (double)got[i]) <= off) ? fabs((double)want[i] - (double)got[i]) : off;
+        ns_worst_add(&most, (double)want[i]);
+        ns_worst_add(&off, (double)want[i] - (double)got[i]);
     }
-    if (!(off <= 1e-5 * most) || !(most > 0))
-        fail_msg("%s: off by %g of %g", name, off, most);
+    if (!ns_worst_within(&off, 1e-5 * most.most, T * D) || !(most.most > 0))
+        fail_msg("%s: off by %g of %g", name, off.most, most.most);
     free(dense);
     free(values);
     free(want);
