@@ -76,7 +76,7 @@ make_inputs() {
     staged && "$ns" scan staged --cases few.jsonl --probe retrieval_find,qk_distance -o stages &&
     "$ns" merge scan -o study.h5 && run_of_window narrow 4 && run_of_window wide 16 &&
     "$ns" scan narrow wide --cases few.jsonl -o windows && "$ns" merge windows -o windows.h5 &&
-    "$ns" score model --cases cases.jsonl -o scores.h5 &&
+    "$ns" score model --cases cases.jsonl -o scores.h5 && "$ns" export heads scores.h5 -o heads.json &&
     "$ns" record model --cases few.jsonl --maps dense --at 'blocks.1.attn.hook_pattern' -o maps.h5 && touch ready
 }
 [ "$1" = careless ] || [ -f ready ] || make_inputs >"$dir/setup" 2>&1 || { cat "$dir/setup"; exit 99; }
@@ -87,6 +87,8 @@ declare -A lines=(
     [tokenize]="tokenize $in/told Hello" [score]="score $model --cases $few --resamples 2 -o out"
     [record]="record $model --cases $few --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $few -o out"
     [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5" [compare]="compare $in/study.h5 $in/scores.h5 --permutations 3"
+    [lists]="export heads $in/scores.h5 --format qrhead -o out" [listed]="ablate $model --cases $few --by $in/heads.json --top 1 --draws 1"
+    [profile]="profile $in/scores.h5"
     [laziness]="laziness $in/windows.h5 --arm planted" [figure]="figure heads $in/scores.h5 -o out.png"
     [births]="figure births $in/study.h5 -o out.svg" [csv]="export csv $in/scores.h5 -o out"
     [latex]="export latex $in/scores.h5 -o out" [notebook]="export notebook $in/scores.h5 -o out.ipynb"
