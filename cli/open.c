@@ -17,8 +17,12 @@
      "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)"}
 #define NO_HASH \
     {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"}
-const cli_option cli_model_options[] = {ARCH, NAMES, REVISION, TOKENIZER, OLMO3_ROPE, NO_HASH, {0}};
-const cli_option cli_scan_model_options[] = {ARCH, NAMES, TOKENIZER, OLMO3_ROPE, NO_HASH, {0}};
+#define CONSTRAIN \
+    {"constrain", 0, CLI_WORDS, FIELD(constrain), "KIND=W[+S]", \
+     "rows see their last W keys and the first S positions, in layers of the KIND full, swa or recurrent, or in those that are listed " \
+     "(0,4-7=512)", .again = true}
+const cli_option cli_model_options[] = {ARCH, NAMES, REVISION, TOKENIZER, OLMO3_ROPE, NO_HASH, CONSTRAIN, {0}};
+const cli_option cli_scan_model_options[] = {ARCH, NAMES, TOKENIZER, OLMO3_ROPE, NO_HASH, CONSTRAIN, {0}};
 const cli_option cli_arch_options[] = {ARCH, NAMES, REVISION, OLMO3_ROPE, {0}};
 const cli_option cli_vocabulary_options[] = {ARCH, REVISION, {0}};
 const cli_option cli_text_options[] = {REVISION, TOKENIZER, {0}};
@@ -28,7 +32,8 @@ const cli_option cli_needle_model_options[] = {ARCH, REVISION, TOKENIZER, {0}};
 ns_open_params cli_open_params(cli *app, const char *path, const cli_model_settings *s)
 {
     return (ns_open_params){.size = sizeof(ns_open_params), .path = path, .revision = s->revision, .arch = s->arch, .names = s->names,
-                            .olmo3_rope = s->olmo3_rope, .tokenizer = s->tokenizer, .no_hash = s->no_hash, .memory = app->resources.memory,
+                            .olmo3_rope = s->olmo3_rope, .constrain = s->constrain.list, .n_constrain = s->constrain.n,
+                            .tokenizer = s->tokenizer, .no_hash = s->no_hash, .memory = app->resources.memory,
                             .threads = (int)app->resources.threads, .cpu = getenv("NEEDLESCOPE_CPU"), .warn = cli_warn, .user = app};
 }
 

@@ -9,6 +9,7 @@
 typedef struct cli_model_settings {
     const char *arch, *names, *revision, *olmo3_rope, *tokenizer;
     bool        no_hash;
+    cli_words   constrain;
 } cli_model_settings;
 /* Of commands that run one model; of a scan, whose series says the revisions; that read the arch alone; the vocabulary's size alone; a
  * tokenizer alone; a tokenizer or the vocabulary's size. A command offers what has an effect. */

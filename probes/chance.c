@@ -6,9 +6,10 @@
 #include "score.h"
 
 /* Put together as the score is: hits over all rows of all cases, shares case by case. */
-static int even(const ns_scoring *r, int k, int64_t window, double *out)
+static int even(const ns_scoring *r, int k, int64_t head, double *out)
 {
     const ns_scores *const s = r->scores;
+    const ns_attn *const attn = ns_arch_attn(ns_model_arch(r->model), head / s->H);
     const bool pooled = s->defs[k]->over != NULL;
     double sum = 0, n = 0;
     int rc = NS_OK;
@@ -17,7 +18,7 @@ static int even(const ns_scoring *r, int k, int64_t window, double *out)
         double chance = (double)NAN;
         int64_t rows = 0;
         rc = ns_scoring_context(r, s->probes[ns_scores_probe(s, k)], r->cases[c], &ctx);
-        rc = rc != NS_OK ? rc : ns_probe_chance(&ctx, window, &chance, &rows, r->err);
+        rc = rc != NS_OK ? rc : ns_probe_chance(&ctx, attn, head % s->H, &chance, &rows, r->err);
         const double weight = pooled ? (double)rows : rows > 0;
         if (rows)
             sum += weight * chance;
@@ -27,11 +28,17 @@ static int even(const ns_scoring *r, int k, int64_t window, double *out)
     return rc;
 }
 
-/* An earlier head with this window: heads of one window have one chance. -1: none. */
-static int64_t alike(const ns_scores *s, int64_t head)
+static bool same_mask(const ns_scores *s, const ns_arch *arch, int64_t i, int64_t j)
+{
+    const ns_attn *const a = ns_arch_attn(arch, i / s->H), *const b = ns_arch_attn(arch, j / s->H);
+    return ns_attn_window(a, i % s->H) == ns_attn_window(b, j % s->H) && a->chunk == b->chunk && a->cut == b->cut && a->kept == b->kept;
+}
+
+/* An earlier head with this mask: heads of one mask have one chance. -1: none. */
+static int64_t alike(const ns_scoring *r, int64_t head)
 {
     int64_t i = 0;
-    while (i < head && !(s->valid[i] && s->reach[i] == s->reach[head]))
+    while (i < head && !(r->scores->valid[i] && same_mask(r->scores, ns_model_arch(r->model), i, head)))
         i++;
     return i < head ? i : -1;
 }
@@ -46,11 +53,11 @@ static int of_heads(const ns_scoring *r, int k)
         chance[head] = (double)NAN;
         if (!s->valid[head])
             continue;
-        const int64_t before = alike(s, head);
+        const int64_t before = alike(r, head);
         if (before >= 0)
             chance[head] = chance[before];
         else
-            rc = even(r, k, s->reach[head], &chance[head]);
+            rc = even(r, k, head, &chance[head]);
         sum += chance[head];
         n++;
     }

@@ -16,6 +16,7 @@ typedef struct ns_shard {
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
     char   *reference;                 /* reference_weights_sha256; "" where it does not say */
     char   *tokenizer;                 /* tokenizer_sha256; "" where it does not say */
+    char   *constrain;                 /* "" = no constraint */
     char   *weights;                   /* weights_sha256; NULL where it does not say */
     char   *arch, *kinds, *config;     /* arch_sha256, layer_kinds, model_config_sha256; "" where it does not say */
     char   *coords;                    /* its facts of the run, "NAME=VALUE" each behind a newline */
@@ -34,7 +35,7 @@ typedef struct ns_shard {
 void ns_shard_clear(ns_shard *);
 static inline bool ns_shard_is_done(const ns_shard *s) { return !s->failed && !s->missing; }
 
-enum { NS_MERGE_SAID = 7 };            /* facts of shards that the study repeats; merge_facts.c */
+enum { NS_MERGE_SAID = 8 };            /* facts of shards that the study repeats; merge_facts.c */
 
 enum { NS_MERGE_LEFT = 3 };            /* run, name, why */
 typedef struct ns_merge_left { char *text[NS_MERGE_LEFT]; } ns_merge_left;

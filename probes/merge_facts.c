@@ -7,6 +7,7 @@
 
 static const struct { const char *name; bool is_volatile;
 } said[NS_MERGE_SAID] = {{"model_family", false},     {"layer_kinds", false}, {"model_config_sha256", false}, {"arch_sha256", false},
+                         {"constrain", false},
                          {"tokenizer_sha256", false}, {"threads", true},      {"cpu_kernels", true}};
 
 static bool has(const char *list, const char *value)

@@ -138,10 +138,11 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->kinds = fact_of(f, "layer_kinds");
     s->config = fact_of(f, "model_config_sha256");
     s->tokenizer = fact_of(f, "tokenizer_sha256");
+    s->constrain = fact_of(f, "constrain");
     s->reference = fact_of(f, "reference_weights_sha256");
     s->coords = coords_of(f);
     if (rc == NS_OK && !(s->coords && s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds &&
-                         s->config && s->reference && s->tokenizer))
+                         s->config && s->reference && s->tokenizer && s->constrain))
         rc = ns_oom(err, s->path);
     if (rc == NS_OK && in_place(s) && supersede(m, s)) {
         ns_file_close(f);
@@ -179,6 +180,8 @@ static int compare(const ns_merge_job *m, const ns_shard *a, const ns_shard *b, 
                        "one (scan each tokenizer's runs into a folder of their own)", b->path, b->run_name, a->run_name);
     const char *const what = strcmp(a->cases, b->cases)                          ? "other cases"
                              : strcmp(a->probes, b->probes)                      ? "other probes"
+                             : strcmp(a->run_name, b->run_name) == 0 && strcmp(a->constrain, b->constrain)
+                                 ? "another --constrain"
                              : !m->mixed_kernels && strcmp(a->kernels, b->kernels) ? "another kernel class (--mixed-kernels allows it)"
                                                                                  : NULL;
     return what ? ns_fail(err, NS_E_FORMAT, "%s was scored with %s than %s: scan again what is out of date", b->path, what, a->path)
@@ -384,7 +387,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 void ns_shard_clear(ns_shard *s)
 {
     char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
-                           s->kinds, s->config, s->coords, s->expected, s->weights, s->reference, s->tokenizer};
+                           s->kinds, s->config, s->coords, s->expected, s->weights, s->reference, s->tokenizer, s->constrain};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     ns_file_close(s->file);

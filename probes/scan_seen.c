@@ -41,6 +41,11 @@ int ns_scan_question(ns_scan_pass *s)
         return rc;
     s->question = ns_printf_alloc("%s\n%s\n%s\n%s\n%s\n%s\n%d\n", ns_version(), s->probes,
                                   ns_engine_kernel_class(how->engine), arch, names, how->olmo3_rope ? how->olmo3_rope : "", how->no_hash);
+    for (int64_t i = 0; i < how->n_constrain && s->question; i++) {
+        char *const before = s->question;
+        s->question = ns_printf_alloc("%s%s\n", before, how->constrain[i]);
+        free(before);
+    }
     return s->question ? NS_OK : ns_oom(s->err, "the scan");
 }
 

@@ -53,6 +53,7 @@ int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, const char *stamp,
                              {"scan_probes", s->probes, false},
                              {"scan_cases_sha256", s->cases_sha256, false},
                              {"arch_sha256", ns_fact_list_find(&model, "arch_sha256"), false},
+                             {"constrain", ns_fact_list_find(&model, "constrain"), false},
                              {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
     rc = rc != NS_OK ? rc : ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
     rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
@@ -130,6 +131,13 @@ static bool read_otherwise(const ns_scan_pass *s, const ns_file *f)
     return other;
 }
 
+/* By the layers of the run's first checkpoint that opens. */
+static bool constrained_otherwise(const ns_scan_pass *s, const ns_file *f)
+{
+    const char *const was = ns_file_fact(f, "constrain"), *const now = ns_fact_list_find(&s->first_facts, "constrain");
+    return (s->first || !s->p->open.n_constrain) && strcmp(was ? was : "", now ? now : "") != 0;
+}
+
 /* A finished shard that this call would replace by another's answer; force scores it again, but never one of a newer version. */
 int ns_shard_check(const ns_scan_pass *s, const char *path)
 {
@@ -149,6 +157,7 @@ int ns_shard_check(const ns_scan_pass *s, const char *path)
     }
     const char *const what = says_other(f, "scan_cases_sha256", s->cases_sha256) ? "cases"
                              : says_other(f, "scan_probes", s->probes)           ? "probes"
+                             : constrained_otherwise(s, f)                       ? "constraints (--constrain)"
                              : read_otherwise(s, f) ? "facts of the architecture (--arch, --names, --olmo3-rope)"
                                                     : NULL;
     ns_file_close(f);

@@ -105,7 +105,6 @@ struct ns_scores {
     char          **scalings;          /* [L] as ns_arch_scaling_label */
     float           sample[NS_SAMPLE]; /* of the weights */
     char            sample_of[65];     /* hash of the tensors that it is of */
-    int64_t        *reach;             /* [L * H] the same, -c where rows see their own run of c positions */
     uint8_t        *valid;             /* [L * H] */
     char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */
     char            cases_sha256[65];

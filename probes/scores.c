@@ -10,13 +10,12 @@ static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
 {
     s->kinds = ns_alloc_array((size_t)s->L, sizeof *s->kinds);
     s->windows = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->windows);
-    s->reach = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->reach);
     s->valid = ns_alloc_array((size_t)ns_scores_size(s), 1);
     s->group = ns_alloc_array((size_t)s->L, sizeof *s->group);
     s->thetas = ns_alloc_array((size_t)s->L, sizeof *s->thetas);
     s->scalings = ns_alloc_array((size_t)s->L, sizeof *s->scalings);
     s->scratch = ns_alloc_array(2 * (size_t)ns_scores_size(s), sizeof *s->scratch);
-    if (!s->scratch || !s->group || !s->kinds || !s->windows || !s->reach || !s->valid || !s->thetas || !s->scalings)
+    if (!s->scratch || !s->group || !s->kinds || !s->windows || !s->valid || !s->thetas || !s->scalings)
         return ns_oom(err, "scores");
     for (int64_t l = 0; l < s->L; l++) {
         const ns_attn *const attn = ns_arch_attn(arch, l);
@@ -32,7 +31,6 @@ static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
         for (int64_t h = 0; attn && h < attn->n_heads; h++) {
             s->valid[l * s->H + h] = 1;
             s->windows[l * s->H + h] = ns_attn_window(attn, h);
-            s->reach[l * s->H + h] = attn->chunk ? -attn->chunk : ns_attn_window(attn, h);
         }
     }
     return NS_OK;
@@ -124,7 +122,6 @@ void ns_scores_free(ns_scores *s)
     free(s->thetas);
     ns_free_strings(s->scalings, s->L);
     free(s->windows);
-    free(s->reach);
     free(s->valid);
     free(s);
 }

@@ -68,10 +68,12 @@ static void set_z(const edit *e, int i, float *z, int64_t d)
 
 static void set_uniform(const ns_site *site, float *row, int64_t position, int64_t head)
 {
-    const int64_t lowest = ns_attn_first_key(site->attn, head, position);
-    const float weight = 1.0f / (float)(position - lowest + 1);
-    for (int64_t k = 0; k < site->n_keys; k++)
-        row[k] = site->key0 + k >= lowest && site->key0 + k <= position ? weight : 0;
+    const ns_seen_keys keys = ns_attn_seen_keys(site->attn, head, position);
+    const float weight = 1.0f / (float)(position - keys.after + 1 + keys.gap - keys.first);
+    for (int64_t k = 0; k < site->n_keys; k++) {
+        const int64_t key = site->key0 + k;
+        row[k] = (key >= keys.after && key <= position) || (key >= keys.first && key < keys.gap) ? weight : 0;
+    }
 }
 
 static bool in_span(const edit *e, const ns_case *c, int64_t key)

@@ -46,6 +46,7 @@ static int prepare(laboratory *lab, ns_error *err)
 /* What a head that spreads its attention evenly over the window gets of a score, mean over the cases; NaN: it is measured, or none. */
 static int even_chance(const ns_cases *cases, const char *score, int64_t window, double *out, ns_error *err)
 {
+    const ns_attn swa = {.window = window};
     double sum = 0;
     int64_t n = 0;
     int rc = NS_OK;
@@ -53,7 +54,7 @@ static int even_chance(const ns_cases *cases, const char *score, int64_t window,
         const ns_probe_context ctx = {.c = &cases->list[i], .probe = ns_probe_find(score), .n_layers = 1, .n_heads = 1};
         double chance = 0;
         int64_t rows = 0;
-        rc = ns_probe_chance(&ctx, window, &chance, &rows, err);
+        rc = ns_probe_chance(&ctx, &swa, 0, &chance, &rows, err);
         sum += rows ? chance : 0;
         n += rows > 0;
     }

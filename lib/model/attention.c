@@ -111,11 +111,12 @@ static void tile_rows(const attn_job *j, const tile *t, bool softmax)
     float *s = t->S;
     for (int64_t h = t->h0; h < t->h1; h++) {
         for (int64_t r = t->row0; r < t->row1; r++, s += t->ld) {
-            const int64_t lo = ns_attn_first_key(j->a, h, r);
+            const ns_seen_keys keys = ns_attn_seen_keys(j->a, h, r);
+            fill(s, keys.gap - t->key0, keys.after - t->key0, -INFINITY);
             if (softmax) {
-                softmax_row(j->math, s, t->key0, t->key1, lo, r + 1, j->sinks ? j->sinks + h : NULL);
+                softmax_row(j->math, s, t->key0, t->key1, keys.first, r + 1, j->sinks ? j->sinks + h : NULL);
             } else {
-                fill(s, 0, lo - t->key0, -INFINITY);
+                fill(s, 0, keys.first - t->key0, -INFINITY);
                 fill(s, r + 1 - t->key0, t->key1 - t->key0, -INFINITY);
             }
         }

@@ -105,17 +105,27 @@ static void sink_row(const head *h, const block *b, int64_t row, float *s)
     math->scale(s + a0, a1 - a0, (float)(1.0 / sum));
 }
 
+static void hide_gaps(const head *h, const block *b, float *s)
+{
+    for (int64_t r = b->r0; r < b->r0 + b->rows; r++, s += b->width) {
+        const ns_seen_keys keys = ns_attn_seen_keys(h->j->a, h->index, r);
+        fill(s, keys.gap - b->key0, keys.after - b->key0, -INFINITY);
+    }
+}
+
 static void pattern(const head *h, const block *b, float *p)
 {
     const ns_math *const math = h->j->b->p->math;
-    const int64_t chunk = h->j->a->chunk;
+    const ns_attn *const a = h->j->a;
     scores(h, b, p);
+    if (a->cut)
+        hide_gaps(h, b, p);
     if (h->j->sinks)
         for (int64_t r = 0; r < b->rows; r++)
             sink_row(h, b, b->r0 + r, p + r * b->width);
-    else if (chunk)
+    else if (a->chunk || a->cut)
         for (int64_t r = b->r0; r < b->r0 + b->rows; r++)
-            math->softmax(p + (r - b->r0) * b->width, b->width, 1, r, b->key0, b->width, r % chunk + 1);
+            math->softmax(p + (r - b->r0) * b->width, b->width, 1, r, b->key0, b->width, r - ns_attn_first_key(a, h->index, r) + 1);
     else
         math->softmax(p, b->width, b->rows, b->r0, b->key0, b->width, h->window);
 }
@@ -168,8 +178,10 @@ static void cap_back(const head *h, const block *b, float *ds)
 static void add_seeds(const head *h, const block *b, ns_point point)
 {
     for (int64_t r = 0; h->j->seeded && r < b->rows; r++) {
-        const int64_t lo = ns_attn_first_key(h->j->a, h->index, b->r0 + r);
-        ns_seed_keys(h->j->b, point, h->index, b->r0 + r, lo, b->r0 + r + 1, h->dp + r * b->width + lo - b->key0);
+        const ns_seen_keys keys = ns_attn_seen_keys(h->j->a, h->index, b->r0 + r);
+        float *const dp = h->dp + r * b->width - b->key0;
+        ns_seed_keys(h->j->b, point, h->index, b->r0 + r, keys.first, keys.gap, dp + keys.first);
+        ns_seed_keys(h->j->b, point, h->index, b->r0 + r, keys.after, b->r0 + r + 1, dp + keys.after);
     }
 }
 
@@ -229,9 +241,11 @@ static void head_look(const head *h)
     if (to->point == NS_POINT_SCORES)
         scores_back(h, &b, h->pattern);
     for (int64_t r = 0; r < b.rows; r++) {
-        const int64_t lo = ns_attn_first_key(h->j->a, h->index, b.r0 + r);
-        memcpy(to->data + (h->index * b.rows + r) * ld + lo - to->key0, h->dp + r * b.width + lo - b.key0,
-               (size_t)(b.r0 + r + 1 - lo) * sizeof *to->data);
+        const ns_seen_keys keys = ns_attn_seen_keys(h->j->a, h->index, b.r0 + r);
+        float *const out = to->data + (h->index * b.rows + r) * ld;
+        const float *const dp = h->dp + r * b.width;
+        memcpy(out + keys.first - to->key0, dp + keys.first - b.key0, (size_t)(keys.gap - keys.first) * sizeof *out);
+        memcpy(out + keys.after - to->key0, dp + keys.after - b.key0, (size_t)(b.r0 + r + 1 - keys.after) * sizeof *out);
     }
 }
 

@@ -31,7 +31,7 @@ static void find_deepest(ns_pass *p)
 static void rewind_for_rows(ns_pass *p)
 {
     for (int64_t l = 0; l < p->arch->n_layers; l++) {
-        const bool rows = ns_hooks_any(p->hooks, NS_POINT_PATTERN, l), values = ns_hooks_edit(p->hooks, NS_POINT_PATTERN, l);
+        const bool rows = ns_pass_unrolls(p, l), values = ns_pass_changes_rows(p, l);
         if (!rows || ns_layer_keeps(p->arch, l).kind != NS_STATE_SNAPSHOT)
             continue;
         for (int64_t i = 0; i < p->n_sessions; i++) {

@@ -321,6 +321,10 @@ int     ns_layer_band(ns_pass *, ns_band *, int64_t layer, const ns_layer_weight
 /* unroll.c: what the rows of a scan are made of joins the sessions' pages; those that somebody looks at are shown, and where one was
  * edited z is its row times v. a: the decays themselves, [rows, heads] or [rows, heads key]. */
 void ns_band_unroll(ns_band *, const ns_scan *, ns_cols a, ns_cols z);
+/* Are rows of the layer's recurrence made, because somebody looks at them or they are constrained; and are they multiplied anew? */
+bool ns_pass_constrains(const ns_pass *, int64_t layer);
+bool ns_pass_unrolls(const ns_pass *, int64_t layer);
+bool ns_pass_changes_rows(const ns_pass *, int64_t layer);
 
 /* layer.c: one layer of the sessions [first, last) that have new rows, parents before their forks. */
 int ns_layer_run(ns_pass *, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *);

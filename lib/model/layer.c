@@ -193,8 +193,8 @@ static int ready_session(const run *r, ns_session *s)
     const int rc = ready_prefix(r, s, &keeps);
     if (rc != NS_OK)
         return rc;
-    const bool paged = keeps.kind & NS_STATE_PAGES, rows = paged || ns_hooks_any(r->p->hooks, NS_POINT_PATTERN, r->index);
-    const bool values = !paged && ns_hooks_edit(r->p->hooks, NS_POINT_PATTERN, r->index);
+    const bool paged = keeps.kind & NS_STATE_PAGES, rows = paged || ns_pass_unrolls(r->p, r->index);
+    const bool values = !paged && ns_pass_changes_rows(r->p, r->index);
     const ns_keeps k = ns_state_k(&keeps), v = ns_state_v(&keeps);
     if (rows && !ns_kv_writable(&s->kv[r->index], &k, s->base, s->n_tokens))
         return ns_oom(r->p->err, "keys and values");

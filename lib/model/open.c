@@ -78,7 +78,8 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
     for (int64_t i = 0; p->warn && ns_checkpoint_note(m->checkpoint, i); i++)
         p->warn(p->user, ns_checkpoint_note(m->checkpoint, i));
     rc = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
-    return rc != NS_OK ? rc : check_olmo3(p, m->arch, err);
+    rc = rc != NS_OK ? rc : check_olmo3(p, m->arch, err);
+    return rc != NS_OK ? rc : ns_arch_constrain(m->arch, p->constrain, p->n_constrain, p->warn, p->user, err);
 }
 
 /* For a tokenizer alone: a tokenizer.json or its like, a folder that holds one, or a checkpoint that knows where its own is. */

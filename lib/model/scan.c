@@ -207,8 +207,11 @@ ns_cols ns_band_scan(ns_band *b, const ns_scan *s)
     if (b->rc != NS_OK)
         return (ns_cols){0};
     ns_each_row(b, b->rows, scale_row, &j);
+    if (b->tape && ns_pass_constrains(b->p, b->layer))
+        ns_tape_lacks(b, "a constraint on a recurrence");
     if (b->tape) {
-        ns_tape_scan(b, s, j.q, j.a, j.z);
+        if (b->rc == NS_OK)
+            ns_tape_scan(b, s, j.q, j.a, j.z);
         return b->rc == NS_OK ? j.z : (ns_cols){0};
     }
     const bool shows = ns_hooks_any(b->p->hooks, NS_POINT_SSM_STATE, b->layer);

@@ -5,6 +5,21 @@
 
 enum { BLOCK = NS_UNROLL_BLOCK, MOST_FLOATS = 8 << 20 };       /* of rows at a time, above one block of them */
 
+bool ns_pass_constrains(const ns_pass *p, int64_t layer)
+{
+    return ns_arch_row_kind(p->arch, layer) == NS_ROW_UNROLLED && ns_arch_attn(p->arch, layer) && ns_arch_attn(p->arch, layer)->cut;
+}
+
+bool ns_pass_unrolls(const ns_pass *p, int64_t layer)
+{
+    return ns_pass_constrains(p, layer) || ns_hooks_any(p->hooks, NS_POINT_PATTERN, layer);
+}
+
+bool ns_pass_changes_rows(const ns_pass *p, int64_t layer)
+{
+    return ns_pass_constrains(p, layer) || ns_hooks_edit(p->hooks, NS_POINT_PATTERN, layer);
+}
+
 static float *v_at(const ns_unroll *j, int64_t position)
 {
     const ns_kv *const kv = &j->m->s->states[j->b->layer].v;
@@ -21,7 +36,7 @@ static void leave_row(const void *job, int64_t row)
     memcpy(k + s->k.n, ns_cols_at(j->a, in_band), (size_t)j->a.n * sizeof *k);
     for (int64_t h = 0; h < s->heads; h++)
         write[h] = s->write.sheet ? ns_cols_at(s->write, in_band)[h] : 1;
-    if (ns_hooks_edit(j->b->p->hooks, NS_POINT_PATTERN, j->b->layer))
+    if (ns_pass_changes_rows(j->b->p, j->b->layer))
         memcpy(v_at(j, position), ns_cols_at(s->v, in_band), (size_t)s->v.n * sizeof *k);
 }
 
@@ -56,12 +71,27 @@ static int64_t floats_of(const ns_unroll *j, const ns_unrolled *b)
     return j->s->heads * (b->row1 - b->row0) * b->row1;
 }
 
+/* A constraint: weights of keys that a row is not to see. */
+static void drop_hidden(const ns_unroll *j, const ns_unrolled *b)
+{
+    const ns_attn *const a = ns_arch_attn(j->b->p->arch, j->b->layer);
+    const int64_t rows = b->row1 - b->row0;
+    for (int64_t i = 0; i < j->s->heads * rows; i++) {
+        const ns_seen_keys keys = ns_attn_seen_keys(a, i / rows, b->row0 + i % rows);
+        float *const row = b->rows + i * b->row1;
+        memset(row, 0, (size_t)keys.first * sizeof *row);
+        memset(row + keys.gap, 0, (size_t)(keys.after - keys.gap) * sizeof *row);
+    }
+}
+
 static int deliver_block(const ns_unroll *j, const ns_unrolled *b)
 {
     ns_pass *const p = j->b->p;
     const int64_t rows = b->row1 - b->row0;
     if (b->before)
         memcpy(b->before, b->rows, (size_t)floats_of(j, b) * sizeof *b->rows);
+    if (ns_pass_constrains(p, j->b->layer))
+        drop_hidden(j, b);
     const ns_view v = ns_view_of(b->rows, NS_F32, 3, (int64_t[]){j->s->heads, rows, b->row1});
     const int rc = ns_deliver(p, j->m->session, NS_POINT_PATTERN, j->b->layer, b->row0, &v, j->b->branch, 0);
     if (rc == NS_OK && b->before)
@@ -82,7 +112,7 @@ static int worker_room(const ns_unroll *j)
 static int show_blocks(ns_unroll *j, ns_unrolled *blocks, int64_t n)
 {
     ns_pass *const p = j->b->p;
-    const bool edits = ns_hooks_edit(p->hooks, NS_POINT_PATTERN, j->b->layer);
+    const bool edits = ns_pass_changes_rows(p, j->b->layer);
     int64_t floats = 0;
     for (int64_t b = 0; b < n; b++)
         floats += floats_of(j, &blocks[b]);
@@ -110,11 +140,12 @@ static int unroll_member(ns_band *b, ns_unroll j)
     int rc = NS_OK;
     ns_each_row(b, j.m->end - j.m->begin, leave_row, &j);
     state->rows = j.m->end;
-    state->values = ns_hooks_edit(b->p->hooks, NS_POINT_PATTERN, b->layer) ? j.m->end : state->values;
+    state->values = ns_pass_changes_rows(b->p, b->layer) ? j.m->end : state->values;
     for (int64_t row0 = j.m->begin; row0 < j.m->end && rc == NS_OK; row0 = row1) {
         row1 = (row0 / BLOCK + 1) * BLOCK < j.m->end ? (row0 / BLOCK + 1) * BLOCK : j.m->end;
         blocks[n] = (ns_unrolled){.row0 = row0, .row1 = row1};
-        if (!ns_wanted_rows(b->p, j.m->s, b->layer, NS_POINT_PATTERN, NS_POINT_PATTERN, &blocks[n].row0, &blocks[n].row1))
+        if (!ns_pass_constrains(b->p, b->layer) &&
+            !ns_wanted_rows(b->p, j.m->s, b->layer, NS_POINT_PATTERN, NS_POINT_PATTERN, &blocks[n].row0, &blocks[n].row1))
             continue;
         floats += floats_of(&j, &blocks[n++]);
         if (floats < MOST_FLOATS)
@@ -127,7 +158,7 @@ static int unroll_member(ns_band *b, ns_unroll j)
 
 void ns_band_unroll(ns_band *b, const ns_scan *s, ns_cols a, ns_cols z)
 {
-    if (!ns_hooks_any(b->p->hooks, NS_POINT_PATTERN, b->layer) || !ns_band_shows(b, NS_POINT_PATTERN))
+    if (!ns_pass_unrolls(b->p, b->layer) || !ns_band_shows(b, NS_POINT_PATTERN))
         return;
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++)
         b->rc = unroll_member(b, (ns_unroll){.b = b, .s = s, .m = &b->members[i], .a = a, .z = z});

@@ -10,7 +10,7 @@ static const char *const names[] = {
     /* attributes */
     "conventions", "schema", "kind", "probes", "dropped", "special_tokens", "config_sha256", "content_sha256", "complete", "provenance",
     "cases_sha256", "weights_sha256", "arch_sha256", "tokenizer_sha256", "shards_sha256", "arch_json", "kernel_class", "layer_kinds",
-    "model_family", "model_name", "not_taken", "gone", "superseded",
+    "constrain", "model_family", "model_name", "not_taken", "gone", "superseded",
     "passed_over", "unsealed", "arch_changes", "ranking_resamples", "ranking_seed",
     "ranking_strata", "hash_tile", "long_name", "best", "range", "chance",
     /* axes */

@@ -68,10 +68,25 @@ typedef struct pool_job {
     int64_t first, n;
 } pool_job;
 
-/* First key that row q can see. */
-static int64_t first_visible(const ns_attn *attn, int64_t head, int64_t q)
+static ns_seen_keys visible_keys(const ns_attn *attn, int64_t head, int64_t q)
 {
-    return attn ? ns_attn_first_key(attn, head, q) : 0;
+    return attn ? ns_attn_seen_keys(attn, head, q) : (ns_seen_keys){0, 0, 0};
+}
+
+/* Keys from .. to of row x, into the blocks of columns that begin at cell `at`. */
+static void pool_keys(pooled *p, const float *x, int64_t at, int64_t from, int64_t to)
+{
+    for (int64_t k = from, end; k < to; k = end) {
+        const int64_t kb = k / p->block;
+        float max = p->max.cells[at + kb];
+        double sum = 0;
+        for (end = (kb + 1) * p->block < to ? (kb + 1) * p->block : to; k < end; k++) {
+            max = max >= x[k] ? max : x[k];   /* also when max is NaN: nothing seen yet */
+            sum += (double)x[k];
+        }
+        p->max.cells[at + kb] = max;
+        p->sums[at + kb] += sum;
+    }
 }
 
 static void pool_head(void *user, int64_t head, int worker)
@@ -81,20 +96,10 @@ static void pool_head(void *user, int64_t head, int worker)
     (void)worker;
     for (int64_t i = 0; i < j->n; i++) {
         const int64_t q = j->site->row0 + j->first + i, at = (head * p->blocks + q / p->block) * p->blocks;
-        const float *const x = ns_at(j->view, head, j->first + i, 0);
-        for (int64_t k = first_visible(j->site->attn, head, q), end; k <= q; k = end) {
-            const int64_t kb = k / p->block;
-            end = (kb + 1) * p->block < q + 1 ? (kb + 1) * p->block : q + 1;
-            float max = p->max.cells[at + kb];
-            double sum = 0;
-            for (; k < end; k++) {
-                const float v = x[k - j->site->key0];
-                max = max >= v ? max : v; /* also when max is NaN: nothing seen yet */
-                sum += (double)v;
-            }
-            p->max.cells[at + kb] = max;
-            p->sums[at + kb] += sum;
-        }
+        const float *const x = ns_at(j->view, head, j->first + i, 0) - j->site->key0;
+        const ns_seen_keys keys = visible_keys(j->site->attn, head, q);
+        pool_keys(p, x, at, keys.first, keys.gap);
+        pool_keys(p, x, at, keys.after, q + 1);
     }
 }
 
@@ -107,15 +112,22 @@ static int rows_to_pooled(ns_sink *s, const ns_site *site, const ns_view *view, 
     return rc;
 }
 
+/* Of [from, to), what lies in block kb. */
+static int64_t in_block(const pooled *p, int64_t kb, int64_t from, int64_t to)
+{
+    from = from > kb * p->block ? from : kb * p->block;
+    to = to < (kb + 1) * p->block ? to : (kb + 1) * p->block;
+    return to > from ? to - from : 0;
+}
+
 /* Cells (q, k) with q in block qb and k in block kb that are visible. */
 static int64_t visible(const pooled *p, const ns_attn *attn, int64_t head, int64_t qb, int64_t kb)
 {
     const int64_t q1 = (qb + 1) * p->block < p->sink.c->n ? (qb + 1) * p->block : p->sink.c->n;
     int64_t n = 0;
     for (int64_t q = qb * p->block; q < q1; q++) {
-        const int64_t first = first_visible(attn, head, q), from = first > kb * p->block ? first : kb * p->block;
-        const int64_t to = q + 1 < (kb + 1) * p->block ? q + 1 : (kb + 1) * p->block;
-        n += to > from ? to - from : 0;
+        const ns_seen_keys keys = visible_keys(attn, head, q);
+        n += in_block(p, kb, keys.first, keys.gap) + in_block(p, kb, keys.after, q + 1);
     }
     return n;
 }

@@ -45,10 +45,21 @@ static int add_arch(ns_fact_list *f, const ns_arch *arch, ns_error *err)
     return rc;
 }
 
+static int add_constraints(ns_fact_list *f, const ns_arch *arch, ns_error *err)
+{
+    char *text;
+    int rc = ns_arch_constraints(arch, &text, err);
+    if (rc == NS_OK && *text)
+        rc = ns_fact_list_add(f, "constrain", text, false, err);
+    free(text);
+    return rc;
+}
+
 int ns_provenance_of_arch(ns_fact_list *f, const ns_arch *arch, const ns_checkpoint *c, ns_error *err)
 {
-    const int rc = add_config(f, c, err);
-    return rc != NS_OK ? rc : add_arch(f, arch, err);
+    int rc = add_config(f, c, err);
+    rc = rc != NS_OK ? rc : add_arch(f, arch, err);
+    return rc != NS_OK ? rc : add_constraints(f, arch, err);
 }
 
 /* "full,swa 128,full". */

@@ -304,28 +304,25 @@ int ns_pattern_see(void *user, const ns_site *site, const ns_view *pattern, ns_e
 
 /* ---- even attention ---- */
 
-/* Of a row whose keys weigh the same, how much lies on the n runs of keys. ones: weights of 1. */
-static double even_share(const state *s, const ns_site *site, const float *ones, int64_t n)
+/* Of a row whose `seen` keys weigh 1 each, how much lies on the n runs of keys. */
+static double even_share(const state *s, const ns_site *site, const float *weights, int64_t seen, int64_t n)
 {
-    const double on = mass(s, site, ones, n) / (s->excludes ? 1 : (double)site->n_keys);        /* with exclusions it is a share */
+    const double on = mass(s, site, weights, n) / (s->excludes ? 1 : (double)seen);        /* with exclusions it is a share */
     return s->def.stat == NS_PS_MEAN ? on / keys_in(s, n) : on;
 }
 
-/* window: see ns_probe_chance. */
-static int64_t first_key(int64_t window, int64_t q)
-{
-    return window < 0 ? q / -window * -window : window > 0 && q >= window ? q + 1 - window : 0;
-}
-
-static double even_mean(const state *s, const float *ones, int64_t window, int64_t *rows)
+static double even_mean(const state *s, float *weights, const ns_attn *attn, int64_t head, int64_t *rows)
 {
     double sum = 0;
     for (int64_t q = 0; q < s->c->n_tokens + s->c->n_answer; q++) {
-        const int64_t key0 = first_key(window, q), n = wants_row(s, q) ? find_runs(s, q, key0) : -1;
-        const ns_site site = {.size = sizeof site, .key0 = key0, .n_keys = q + 1 - key0};
+        const ns_seen_keys keys = ns_attn_seen_keys(attn, head, q);
+        const int64_t n = wants_row(s, q) ? find_runs(s, q, keys.first) : -1;
+        const ns_site site = {.size = sizeof site, .key0 = keys.first, .n_keys = q + 1 - keys.first};
         if (n < 0)
             continue;
-        sum += even_share(s, &site, ones, n);
+        for (int64_t k = 0; k < site.n_keys; k++)
+            weights[k] = keys.first + k >= keys.gap && keys.first + k < keys.after ? 0 : 1;
+        sum += even_share(s, &site, weights, site.n_keys - (keys.after - keys.gap), n);
         ++*rows;
     }
     return *rows ? sum / (double)*rows : (double)NAN;
@@ -337,10 +334,10 @@ static bool is_share(const ns_pattern *p)
     return p->keys != NS_PK_ALL && (p->stat == NS_PS_MASS || p->stat == NS_PS_MEAN || p->stat == NS_PS_ARGMAX_HIT);
 }
 
-int ns_probe_chance(const ns_probe_context *ctx, int64_t window, double *out, int64_t *rows, ns_error *err)
+int ns_probe_chance(const ns_probe_context *ctx, const ns_attn *attn, int64_t head, double *out, int64_t *rows, ns_error *err)
 {
     state s = {0};
-    float *const no_output[2] = {NULL, NULL}, *ones = NULL;
+    float *const no_output[2] = {NULL, NULL}, *weights = NULL;
     *out = (double)NAN;
     *rows = 0;
     if (!ctx->probe->definition)
@@ -348,14 +345,12 @@ int ns_probe_chance(const ns_probe_context *ctx, int64_t window, double *out, in
     int rc = ns_pattern_begin(&s, ctx, no_output, err);
     const int64_t n = rc == NS_OK ? s.c->n_tokens + s.c->n_answer : 0;
     if (rc == NS_OK && is_share(&s.def)) {
-        ones = ns_alloc_array((size_t)n, sizeof *ones);
-        rc = ones ? NS_OK : ns_oom(err, "even attention");
+        weights = ns_alloc_array((size_t)n, sizeof *weights);
+        rc = weights ? NS_OK : ns_oom(err, "even attention");
     }
-    for (int64_t i = 0; ones && i < n; i++)
-        ones[i] = 1;
-    if (ones)
-        *out = even_mean(&s, ones, window, rows);
-    free(ones);
+    if (weights)
+        *out = even_mean(&s, weights, attn, head, rows);
+    free(weights);
     const int ended = ns_pattern_end(&s, err);
     return rc != NS_OK ? rc : ended;
 }

@@ -87,14 +87,15 @@ static bool is_target(const state *s, int64_t key)
     return is;
 }
 
-/* Keys from `first` to q that are no target: all of them where they are few, else those that were drawn. */
-static double others(const state *s, const float *row, int64_t key0, int64_t first)
+/* Seen keys up to q that are no target: all of them where they are few, else those that were drawn. */
+static double others(const state *s, const float *row, int64_t key0, ns_seen_keys keys)
 {
-    const int64_t n = s->c->n_tokens - first;
+    const int64_t before = keys.gap - keys.first, n = s->c->n_tokens - keys.after + before;
     double sum = 0;
     int64_t counted = 0;
     for (int64_t i = 0; i < (n <= DRAWS ? n : DRAWS); i++) {
-        const int64_t key = first + (n <= DRAWS ? i : (int64_t)(s->draw[i] * (double)n));
+        const int64_t at = n <= DRAWS ? i : (int64_t)(s->draw[i] * (double)n);
+        const int64_t key = at < before ? keys.first + at : keys.after + at - before;
         if (is_target(s, key))
             continue;
         sum += (double)row[key - key0];
@@ -103,13 +104,13 @@ static double others(const state *s, const float *row, int64_t key0, int64_t fir
     return counted ? sum / (double)counted : (double)NAN;
 }
 
-static void judge(const state *s, const float *row, int64_t key0, int64_t first, int64_t at)
+static void judge(const state *s, const float *row, int64_t key0, ns_seen_keys keys, int64_t at)
 {
-    const double other = others(s, row, key0, first);
+    const double other = others(s, row, key0, keys);
     for (int i = 0; i < N_CLASSES; i++) {
         const int64_t target = s->target[i];
         const bool there = target >= 0 && !isnan(other);
-        s->out[2 * i][at] = there && target >= first ? row[target - key0] : 0;
+        s->out[2 * i][at] = there && target >= keys.first ? row[target - key0] : 0;
         s->out[2 * i + 1][at] = there ? (float)other : 0;
     }
 }
@@ -121,7 +122,7 @@ static int see(void *user, const ns_site *site, const ns_view *pattern, ns_error
     const int64_t q = s->c->n_tokens - 1, r = q - site->row0;
     const ns_attn *const attn = ns_arch_attn(s->arch, site->layer);
     for (int64_t h = 0; h < site->n_heads && r >= 0 && r < site->n_rows && attn; h++)
-        judge(s, ns_at(pattern, h, r, 0), site->key0, ns_attn_first_key(attn, h, q), site->layer * s->n_heads + h);
+        judge(s, ns_at(pattern, h, r, 0), site->key0, ns_attn_seen_keys(attn, h, q), site->layer * s->n_heads + h);
     return NS_OK;
 }
 

@@ -282,11 +282,14 @@ static int see(void *user, const ns_site *site, const ns_view *v, ns_error *err)
 /* Keys that the row of content token i sees through a head, for each of the needle's. */
 static double rest_of(const state *s, const ns_attn *a, int64_t head, int64_t i)
 {
-    const int64_t row = s->c->n_tokens - 1 + s->c->n_lead + i, first = ns_attn_first_key(a, head, row);
+    const int64_t row = s->c->n_tokens - 1 + s->c->n_lead + i;
+    const ns_seen_keys keys = ns_attn_seen_keys(a, head, row);
     int64_t needle = 0;
-    for (int64_t k = 0; k < s->of.n; k++)
-        needle += s->of.list[k].in[NS_ON_NEEDLE] > 0 && s->of.list[k].position >= first && s->of.list[k].position <= row;
-    const int64_t rest = row - first + 1 - needle;
+    for (int64_t k = 0; k < s->of.n; k++) {
+        const int64_t at = s->of.list[k].position;
+        needle += s->of.list[k].in[NS_ON_NEEDLE] > 0 && ((at >= keys.first && at < keys.gap) || (at >= keys.after && at <= row));
+    }
+    const int64_t rest = row - keys.after + 1 + keys.gap - keys.first - needle;
     return rest > 0 ? (double)needle / (double)rest : 0;
 }
 

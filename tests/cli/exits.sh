@@ -78,6 +78,11 @@ printf '{"id": "a", "tokens": [1, 2, 3]}\n' >plain.jsonl
 grep -q 'needle_answer\|answer' err || fail "no case left: no reason: $(cat err)"
 [ ! -e s.h5 ] || fail "no case left, but a file"
 
+# a constraint on a layer that has no mask, on no layer, or that is none: 2, before anything is scored
+expect 2 "constraint swa=8: no layer of the model is swa" score model --cases cases.jsonl --constrain swa=8 -o r.h5
+expect 2 "constraint full=0: behind = it has W or W\+S" score model --cases cases.jsonl --constrain full=0 -o r.h5
+[ ! -e r.h5 ] || fail 'a constraint that is none leaves a file'
+
 # output impossible: 73
 expect 73 'no/such' score model --cases cases.jsonl -o no/such/s.h5
 expect 73 'no/such' cases needle --model model -o no/such/c.jsonl

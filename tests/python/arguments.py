@@ -155,6 +155,7 @@ def test_texts():
     took = lambda fn: refused(["NUL"], fn)
     for option in ("revision", "arch", "names", "tokenizer", "cpu", "olmo3_rope"):
         took(lambda: ns.load("m", **{option: "m\0x"}))
+    took(lambda: ns.load("m", constrain=["full=8", "swa=4\0"]))
     for fn in (ns.load, ns.read, ns.read_cases, ns.emergence, ns.Tokenizer, ns.merge):
         took(lambda: fn("m\0x"))
     for draw in (ns.figure_heads, ns.figure_rank, ns.figure_agreement, ns.figure_grid, ns.figure_ablation, ns.export_csv, ns.export_latex,

@@ -75,6 +75,8 @@ typedef struct ns_attn {
     int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
     int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */
     int64_t    chunk;                            /* a row sees the keys of its own run of so many positions (llama4); 0 = no runs */
+    int64_t    cut, kept;                        /* ns_arch_constrain's, no part of the model: of those keys a row sees its last `cut` (0 =
+                                                  * all) and those of the first `kept` positions */
 } ns_attn;
 
 typedef struct ns_ffn {
@@ -177,8 +179,20 @@ NS_API int64_t ns_arch_max_head_dim(const ns_arch *);               /* max over 
 NS_API int64_t ns_arch_axis(const ns_arch *, int64_t layer, const char *axis);
 /* How many keys a row of head h sees at most: 0 = all before it. */
 NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);
-/* The first key that a row (a position) of head h sees. */
+/* The first key that a row (a position) of head h sees; and all of them: [first, gap) and [after, row]. No gap: gap and after are first. */
 NS_API int64_t ns_attn_first_key(const ns_attn *, int64_t head, int64_t row);
+typedef struct ns_seen_keys { int64_t first, gap, after; } ns_seen_keys;
+NS_API ns_seen_keys ns_attn_seen_keys(const ns_attn *, int64_t head, int64_t row);
+/* Constraints on what rows see (the masks; weights, positions and everything said of the model stay): each word is W, W+S behind
+ * "KIND=" (full, swa, recurrent: all layers of the kind) or behind "LAYERS=" (2, 0-3; layers before the last in words of their own: "0",
+ * "3", "5=512+4"). A row sees its last W keys, itself included, and those of the first S positions, as far as the model's own mask shows
+ * them. Of a recurrence: of its unrolled rows all other weights are dropped, and what it gives is the row times v. NS_E_ARG, and nothing
+ * changed: what is no constraint, a kind that no layer has, a layer twice, one that has no mask. warn (or NULL) is told of layers where
+ * another mixer stands beside, which stays as it is. */
+NS_API NS_MUST_CHECK int ns_arch_constrain(ns_arch *, const char *const *words, int64_t n, void (*warn)(void *user, const char *line),
+                                           void *user, ns_error *);
+/* What they came to, by layers: "5,11=512+4,0,1=64", which is read as they are; malloc'd, "" where there are none. */
+NS_API NS_MUST_CHECK int ns_arch_constraints(const ns_arch *, char **out, ns_error *);
 /* inv_freq[rotary_dim/2] in f32 as transformers computes them, and the factor on cos and sin, for a sequence of n positions. */
 NS_API NS_MUST_CHECK int ns_rope_frequencies(const ns_rope *, int64_t max_positions, int64_t n, float *inv_freq, float *attention_factor,
                                              ns_error *);

@@ -178,12 +178,26 @@ int64_t ns_attn_window(const ns_attn *a, int64_t head)
     return a->chunk ? a->chunk : a->head_window ? a->head_window[head] : a->window;
 }
 
-int64_t ns_attn_first_key(const ns_attn *a, int64_t head, int64_t row)
+/* By the model's own mask. */
+static int64_t first_of_model(const ns_attn *a, int64_t head, int64_t row)
 {
     const int64_t window = ns_attn_window(a, head);
     if (a->chunk)
         return row / a->chunk * a->chunk;
     return window && row >= window ? row - window + 1 : 0;
+}
+
+ns_seen_keys ns_attn_seen_keys(const ns_attn *a, int64_t head, int64_t row)
+{
+    const int64_t first = first_of_model(a, head, row), near = a->cut && row >= a->cut ? row - a->cut + 1 : 0;
+    if (near <= first || near <= a->kept)
+        return (ns_seen_keys){first, first, first};
+    return first < a->kept ? (ns_seen_keys){first, a->kept, near} : (ns_seen_keys){near, near, near};
+}
+
+int64_t ns_attn_first_key(const ns_attn *a, int64_t head, int64_t row)
+{
+    return ns_attn_seen_keys(a, head, row).first;
 }
 
 /* A layer slides when every head of it does: one full head can reach any key. */

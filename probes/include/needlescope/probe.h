@@ -115,9 +115,10 @@ struct ns_probe {
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
 /* What a head that spreads its attention evenly over the keys it sees scores in the context's case (which the probe does not reject), where
- * the probe is a definition of a share or of hits: mean over the *rows that it judges. window 0: all keys; -c: those of the row's own run
- * of c positions. previous_token: .5 for a window of 2. *out = NaN, *rows = 0 for all other probes, and where no row has such keys. */
-NS_API NS_MUST_CHECK int ns_probe_chance(const ns_probe_context *, int64_t window, double *out, int64_t *rows, ns_error *);
+ * the probe is a definition of a share or of hits: mean over the *rows that it judges. attn, head: whose mask it is. previous_token: .5
+ * for a window of 2. *out = NaN, *rows = 0 for all other probes, and where no row has such keys. */
+NS_API NS_MUST_CHECK int ns_probe_chance(const ns_probe_context *, const ns_attn *attn, int64_t head, double *out,
+                                         int64_t *rows, ns_error *);
 /* NS_E_ARG, with the nearest name, where it is neither a probe nor a score. */
 NS_API NS_MUST_CHECK int ns_probe_check(const char *name, ns_error *);
 
