@@ -312,7 +312,7 @@ static void test_bad_heads(void **state)
     char *path = scratch("bad.png"), *jpg = scratch("bad.jpg");
     ns_error err;
     ns_heads_figure f = heads_figure();
-    refused(ns_draw_heads(jpg, &f, NULL, &err), NS_E_ARG, &err, ".png, .pdf, .svg");
+    refused(ns_draw_heads(jpg, &f, NULL, &err), NS_E_ARG, &err, ".png, .pdf, .eps, .svg");
     refused(ns_draw_heads(NULL, &f, NULL, &err), NS_E_ARG, &err, "path");
     refused(ns_draw_heads(path, NULL, NULL, &err), NS_E_ARG, &err, "NULL");
     f.size = 0;
