@@ -27,7 +27,8 @@ static int print_inputs(cli *app, const char *path)
     ns_engine *engine;
     ns_inputs_count n = {0};
     cli_out o;
-    int rc = ns_engine_new(&engine, &(ns_engine_params){.size = sizeof(ns_engine_params)}, &app->err);
+    /* one thread: the disk is the limit */
+    int rc = ns_engine_new(&engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, &app->err);
     if (rc != NS_OK)
         return rc;
     cli_out_begin(&o, app, "needlescope.inputs/1");
