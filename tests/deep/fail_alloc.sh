@@ -88,7 +88,7 @@ declare -A lines=(
     [record]="record $model --cases $few --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $few -o out"
     [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5" [compare]="compare $in/study.h5 $in/scores.h5 --permutations 3"
     [lists]="export heads $in/scores.h5 --format qrhead -o out" [listed]="ablate $model --cases $few --by $in/heads.json --top 1 --draws 1"
-    [profile]="profile $in/scores.h5"
+    [profile]="profile $in/scores.h5" [inputs]="verify --inputs $in/scores.h5"
     [laziness]="laziness $in/windows.h5 --arm planted" [figure]="figure heads $in/scores.h5 -o out.png"
     [births]="figure births $in/study.h5 -o out.svg" [csv]="export csv $in/scores.h5 -o out"
     [latex]="export latex $in/scores.h5 -o out" [notebook]="export notebook $in/scores.h5 -o out.ipynb"
