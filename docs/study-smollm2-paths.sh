@@ -20,5 +20,6 @@ grep -e '-swap"' cases.jsonl >swap.jsonl
 pairs=plain.jsonl,swap.jsonl
 once path.h5 patch "$model" --cases $pairs --path 19.1:21.2.q,19.1:23.0.q,19.1:23.2.q,19.1:24.4.q
 once direct.h5 patch "$model" --cases $pairs --path 19.1:logits,20.1:logits,23.2:logits --draws 3
+once more.h5 patch "$model" --cases $pairs --path 19.1:20.0.v,20.1:23.2.q,20.1:23.0.q,20.1:23.7.q,19.1:23.7.q,19.1:21.5.q --draws 1
 once map.h5 patch "$model" --cases $pairs --list 30
 once attribution.h5 attribute "$model" --cases $pairs --edges 40 --list 30 --against map.h5
