@@ -6,7 +6,8 @@
 Before each layer's attention its 4-D mask is replaced: of the keys that the layer's own mask shows, a row keeps its last W and those of the
 first S positions. Logits of every row and attention of every head within 1e-4 (relative to 1 + |x|), in full, sliding, chunked layers, with
 logits of sinks, and where layers are recurrent: there the weights W[t, s] (recurrent.py) of other keys are dropped and what the layer
-makes of the rest goes on. W as long as the prompt changes no bit. Decoding sees what a pass over all tokens sees. Files say the constraint."""
+makes of the rest goes on. W as long as the prompt changes no bit. Decoding sees what a pass over all tokens sees. Files say the
+constraint."""
 import json
 import os
 import subprocess
