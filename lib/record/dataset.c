@@ -1,77 +1,10 @@
-/* dataset.c - axes, arrays and strings of an output file: every dataset gets a scale on each dimension, and a digest of what was
+/* dataset.c - axes, arrays and strings of an output file: every dataset gets a scale on each dimension (axes.c), and a digest of what was
  * written for the content hash. */
 #include "record/out.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Later groups are searched first: a dataset's axes were made just before it. */
-static const out_scale *find_scale(const ns_out *o, const char *group, const char *name, size_t n)
-{
-    for (int64_t i = o->n_scales - 1; i >= 0; i--)
-        if (!strncmp(o->scales[i].name, name, n) && !o->scales[i].name[n] && !strcmp(o->scales[i].group, group))
-            return &o->scales[i];
-    return NULL;
-}
-
-static int attach(ns_out *o, hid_t dataset, const out_scale *scale, int dim)
-{
-    char path[300];
-    if (scale->id >= 0)
-        return H5DSattach_scale(dataset, scale->id, (unsigned)dim);
-    snprintf(path, sizeof path, "%s/%s", scale->group, scale->name);
-    const hid_t id = H5Dopen2(o->id, path, H5P_DEFAULT);
-    const int rc = id < 0 ? -1 : H5DSattach_scale(dataset, id, (unsigned)dim);
-    if (id >= 0)
-        H5Dclose(id);
-    return rc;
-}
-
-static int no_axis(const ns_out *o, const ns_out_spec *s, const char *name, size_t n, ns_error *err)
-{
-    return ns_fail(err, NS_E_ARG, "%s: array '%s' names the axis '%.*s', which was not made", o->label, s->name, (int)n, name);
-}
-
-int ns_out_shape(const ns_out *o, ns_out_spec *s, int64_t n, ns_error *err)
-{
-    int64_t cells = 1;
-    const char *p = s->axes ? s->axes : "";
-    for (p += strspn(p, " "); *p && s->rank < NS_MAX_RANK; s->rank++) {
-        const size_t length = strcspn(p, " ");
-        const out_scale *const scale = find_scale(o, s->group, p, length);
-        if (!scale)
-            return no_axis(o, s, p, length, err);
-        s->shape[s->rank] = scale->n;
-        cells *= scale->n;
-        p += length;
-        p += strspn(p, " ");
-    }
-    return cells == n ? NS_OK
-                      : ns_fail(err, NS_E_ARG, "%s: array '%s' has %lld values, but its axes '%s' have %lld", o->label, s->name,
-                                (long long)n, s->axes ? s->axes : "", (long long)cells);
-}
-
-static int attach_axes(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error *err)
-{
-    const char *p = s->axes ? s->axes : "";
-    int dim = 0;
-    for (p += strspn(p, " "); *p; dim++) {
-        const size_t n = strcspn(p, " ");
-        const out_scale *const scale = find_scale(o, s->group, p, n);
-        if (!scale)
-            return no_axis(o, s, p, n, err);
-        if (dim >= s->rank || scale->n != s->shape[dim])
-            return ns_fail(err, NS_E_ARG, "%s: array '%s': axis %d, '%s', has %lld values, but the array has %lld (rank %d)", o->label,
-                           s->name, dim, scale->name, (long long)scale->n, (long long)(dim < s->rank ? s->shape[dim] : 0), s->rank);
-        const int rc = ns_out_check(o, attach(o, dataset, scale, dim), s->name, err);
-        if (rc != NS_OK)
-            return rc;
-        p += n;
-        p += strspn(p, " ");
-    }
-    return dim == s->rank ? NS_OK : ns_fail(err, NS_E_ARG, "%s: array '%s' has rank %d but names %d axes", o->label, s->name, s->rank, dim);
-}
 
 /* Contiguous data whose every cell is written needs no fill first. */
 static hid_t dataset_properties(const ns_out_spec *s, hid_t type)
@@ -150,7 +83,7 @@ int ns_out_dataset(ns_out *o, const ns_out_spec *s, hid_t *out, ns_error *err)
                        ns_dtype_name(s->dtype));
     int rc = create_dataset(o, s, type, out, err);
     if (rc == NS_OK)
-        rc = attach_axes(o, s, *out, err);
+        rc = ns_out_attach(o, s, *out, err);
     if (rc == NS_OK && s->tiled)
         rc = ns_out_check(o, note_tile(*out, s), s->name, err);
     H5Tclose(type);
@@ -212,21 +145,12 @@ int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype,
     if (rc == NS_OK)
         rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) : 0, name, err);
     if (rc == NS_OK)
-        rc = ns_out_check(o, H5DSset_scale(dataset, name), name, err);
-    if (rc == NS_OK && !ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
-        rc = ns_oom(err, o->label);
-    if (rc != NS_OK || group[0]) {
-        rc = close_written(o, dataset, rc, name, err);
-        dataset = H5I_INVALID_HID;
-    }
+        rc = ns_out_add_axis(o, group, name, n, dataset, err);
+    rc = close_written(o, dataset, rc, name, err);
     if (type >= 0)
         H5Tclose(type);
     if (rc != NS_OK)
         return rc;
-    const out_scale scale = {ns_strdup(group), ns_strdup(name), n, dataset};
-    o->scales[o->n_scales++] = scale;
-    if (!scale.group || !scale.name)
-        return ns_oom(err, o->label);
     char hex[65];
     digest_bytes(values, (size_t)n * ns_dtype_size(dtype), hex);
     o->n_open++;
@@ -253,7 +177,7 @@ int ns_out_strings(ns_out *o, const ns_out_spec *s, const char *const *values, n
     if (rc == NS_OK)
         rc = create_dataset(o, s, type, &dataset, err);
     if (rc == NS_OK)
-        rc = attach_axes(o, s, dataset, err);
+        rc = ns_out_attach(o, s, dataset, err);
     if (rc == NS_OK)
         rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, ns_h5_transfer(&o->transfer, n), clean) : 0, s->name, err);
     rc = close_written(o, dataset, rc, s->name, err);

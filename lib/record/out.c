@@ -1,6 +1,6 @@
 /* out.c - an output file: created as a temporary, filled with axes and arrays, closed, fsynced, renamed.
  *
- * create (Conventions, schema, facts, config_sha256) -> scales, datasets, digests (dataset.c) -> commit (content_sha256, complete,
+ * create (Conventions, schema, facts, config_sha256) -> scales, datasets, digests (dataset.c, axes.c) -> commit (content_sha256, complete,
  * close, rename).
  * Object times are off and creation order is tracked, so equal content in equal order gives equal files. */
 #include "record/file.h"
@@ -163,7 +163,7 @@ int ns_out_create(ns_out **out, const char *path, const ns_fact *facts, int n_fa
     ns_out *const o = ns_alloc_array(1, sizeof *o);
     if (!o)
         return ns_oom(err, path);
-    o->driver = o->id = o->provenance = o->transfer = H5I_INVALID_HID;
+    o->driver = o->id = o->provenance = o->transfer = o->dimension_list = H5I_INVALID_HID;
     o->label = ns_strdup(path);
     int rc = o->label ? begin(o, path, facts, n_facts, err) : ns_oom(err, path);
     if (rc != NS_OK) {
@@ -185,18 +185,8 @@ int ns_out_group(ns_out *o, const char *name, ns_error *err)
 
 /* ---- the end ---- */
 
-static void close_scales(ns_out *o)
-{
-    for (int64_t i = 0; i < o->n_scales; i++) {
-        if (o->scales[i].id >= 0)
-            H5Dclose(o->scales[i].id);
-        o->scales[i].id = H5I_INVALID_HID;
-    }
-}
-
 static void release(ns_out *o)
 {
-    close_scales(o);
     if (o->transfer >= 0)
         H5Pclose(o->transfer);
     if (o->provenance >= 0)
@@ -210,12 +200,8 @@ static void release(ns_out *o)
     ns_hash_lines_end(&o->lines, unused);
     for (int64_t i = 0; i < o->n_facts; i++)
         free((char *)o->facts[i].name);
-    for (int64_t i = 0; i < o->n_scales; i++) {
-        free(o->scales[i].group);
-        free(o->scales[i].name);
-    }
+    ns_out_free_axes(o);
     free(o->facts);
-    free(o->scales);
     free(o->label);
 }
 
@@ -234,6 +220,8 @@ int ns_out_commit(ns_out *o, ns_error *err)
     int rc = o->n_open ? ns_fail(err, NS_E_INTERNAL, "%s: %lld datasets were never finished", o->label, (long long)o->n_open) : NS_OK;
     ns_hash_lines_end(&o->lines, content);
     if (rc == NS_OK)
+        rc = ns_out_end_axes(o, err);
+    if (rc == NS_OK)
         rc = ns_out_check(o, ns_out_text_attribute(o->id, "content_sha256", content), "content_sha256", err);
     if (rc == NS_OK)
         rc = ns_out_check(o, write_int_attribute(o->id, "complete", 1), "complete", err);
@@ -241,7 +229,6 @@ int ns_out_commit(ns_out *o, ns_error *err)
         ns_out_abort(o);
         return rc;
     }
-    close_scales(o);
     const int left = H5Gclose(o->provenance), closed = H5Fclose(o->id);
     o->provenance = o->id = H5I_INVALID_HID;
     rc = ns_out_check(o, left < 0 ? left : closed, "closing", err);

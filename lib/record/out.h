@@ -1,20 +1,25 @@
-/* out.h - the inside of an output file, for out.c and dataset.c. */
+/* out.h - the inside of an output file, for out.c, dataset.c and axes.c. */
 #ifndef NS_OUT_H
 #define NS_OUT_H
 
 #include "record/h5.h"
 
+/* A dimension that has a scale: an element of REFERENCE_LIST as HDF5's high-level library lays it out. */
+typedef struct out_use { hobj_ref_t dataset; int32_t dimension, padding; } out_use;
+
 typedef struct out_scale {
     char *group, *name;
     int64_t n;
-    hid_t id; /* of the root's: they stay open, since most datasets have them */
+    hobj_ref_t reference;
+    out_use *uses;
+    int64_t n_uses, uses_capacity;
 } out_scale;
 
 struct ns_out {
     char *label; /* the path as the caller gave it */
     ns_atomic_file file;
     ns_disk disk;
-    hid_t driver, id, provenance, transfer;
+    hid_t driver, id, provenance, transfer, dimension_list; /* the last: the type of that attribute, made with the first */
     ns_fact *facts; /* names already taken by root attributes and /provenance; names are ours */
     int64_t n_facts, facts_capacity;
     out_scale *scales;
@@ -23,5 +28,10 @@ struct ns_out {
     ns_hash_lines lines;
 };
 
+/* axes.c. The one-dimensional dataset becomes a scale that arrays of its group may name as an axis. */
+int  ns_out_add_axis(ns_out *, const char *group, const char *name, int64_t n, hid_t dataset, ns_error *);
+int  ns_out_attach(ns_out *, const ns_out_spec *, hid_t dataset, ns_error *); /* the axes that the array names, one for each dimension */
+int  ns_out_end_axes(ns_out *, ns_error *);                                   /* once, before the file is closed */
+void ns_out_free_axes(ns_out *);
 
 #endif

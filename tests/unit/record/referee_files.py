@@ -2,8 +2,10 @@
 
 Named coordinates in every group, values equal to the formulas of fake.c, f16 right, content_sha256 recomputed by the very code that
 schema.md prints."""
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -123,10 +125,55 @@ def check_stats(path):
             assert np.isnan(d["stat_sink"].values[c, ..., -(-T // width):]).all()
 
 
+def places(dataset, attribute):
+    """Of a list's members; dimensions have a sign or none by HDF5's version."""
+    dtype = dataset.attrs.get_id(attribute).dtype
+    return dtype.itemsize, dtype.names and [(name, dtype.fields[name][1], dtype.fields[name][0].itemsize) for name in dtype.names]
+
+
+def check_attached(path, like):
+    """HDF5's own library finds every scale attached, in both directions, laid out as it lays them out, and can take one off."""
+    uses, listed, taken = {}, {}, 0
+    with h5py.File(path, "r", driver="core", backing_store=False) as f:
+        datasets = []
+        f.visititems(lambda _, o: datasets.append(o) if isinstance(o, h5py.Dataset) else None)
+        for d in datasets:
+            if "REFERENCE_LIST" in d.attrs:
+                listed[d.name] = sorted((f[to].name, int(dim)) for to, dim in d.attrs["REFERENCE_LIST"])
+                assert places(d, "REFERENCE_LIST") == like["REFERENCE_LIST"], path
+            for i, dim in enumerate(() if d.is_scale else d.dims):
+                scale, = dim.values()
+                assert h5py.h5ds.is_attached(d.id, scale.id, i) and scale.shape == (d.shape[i],), (path, d.name, i)
+                assert places(d, "DIMENSION_LIST") == like["DIMENSION_LIST"], path
+                uses.setdefault(scale.name, []).append((d.name, i))
+    assert uses and listed == {name: sorted(users) for name, users in uses.items()}, path
+    copy = path + ".copy"
+    shutil.copy(path, copy)
+    with h5py.File(copy, "r+") as f:
+        for name, users in uses.items():
+            user, i = users[-1]
+            f[user].dims[i].detach_scale(f[name])
+            assert not h5py.h5ds.is_attached(f[user].id, f[name].id, i) and len(f[user].dims[i]) == 0, (path, user)
+            for other, j in users[:-1]:
+                assert h5py.h5ds.is_attached(f[other].id, f[name].id, j), (path, other)
+            taken += 1
+    os.remove(copy)
+    count(taken, path)
+
+
+def written_by_hdf5():
+    """Both attributes' layout where H5DSattach_scale wrote them."""
+    with h5py.File("like", "w", driver="core", backing_store=False) as f:
+        f["x"], f["y"] = np.zeros(3), np.zeros(3)
+        f["x"].make_scale("x")
+        f["y"].dims[0].attach_scale(f["x"])
+        return {name: places(f[of], name) for of, name in (("x", "REFERENCE_LIST"), ("y", "DIMENSION_LIST"))}
+
+
 def check(folder, schema):
     files = sorted(pathlib.Path(folder).glob("*.h5"))
     assert len(files) == 7, files
-    scope = {}
+    scope, like = {}, written_by_hdf5()
     exec(re.search(r"```python\n(.*?)```", pathlib.Path(schema).read_text(), re.S).group(1), scope)
     for path in map(str, files):
         with h5py.File(path) as f:
@@ -134,6 +181,7 @@ def check(folder, schema):
             assert isinstance(f.attrs["content_sha256"], str) and "needlescope_version" in f["provenance"].attrs
             assert scope["content_sha256"](path) == f.attrs["content_sha256"], path
         check_coordinates(path)
+        check_attached(path, like)
     folder = pathlib.Path(folder)
     check_maps(folder / "dense_f16.h5", "dense", np.float16)
     check_maps(folder / "dense_f32.h5", "dense", np.float32)
