@@ -205,7 +205,7 @@ class _BestCut(c.Structure):
 
 class _ProbeHead(c.Structure):                  # the first fields of ns_probe
     _fields_ = [("name", c.c_char_p), ("summary", c.c_char_p), ("paper", c.c_char_p), ("at", c.c_char_p), ("rows", _Rows),
-                ("accepts", c.c_uint),
+                ("also", c.c_void_p), ("n_also", c.c_int), ("accepts", c.c_uint),
                 ("state_size", c.c_size_t), ("outputs", c.c_void_p), ("n_outputs", c.c_int), ("scores", c.POINTER(_Score)),
                 ("n_scores", c.c_int)]
 
