@@ -20,6 +20,8 @@ static const char *const names[] = {
     "value_type", "template", "twin_of", "length", "n_tokens", "n_answer", "query_token", "content_right", "n_mentions", "n_distractors",
     "depth", "distance", "answered", "first_right", "layer_kind", "window", "head_valid", "prompt", "answer_hits", "find_hits",
     "find_events", "find_margin", "copy_margin", "case_id", "case_group", "case_stratum", "case_tokens", "case_answer",
+    "answer_retrieval_logit", "answer_needle_logit", "answer_distractor_logit", "answer_dla", "answer_dla_plain", "answer_write_norm",
+    "answer_contribution", "answer_layer_logit", "answer_embed_logit", "answer_logit",
     /* of rankings */
     "score_name", "group_name", "score_low", "score_high", "score_top4", "score_top10", "score_chance", "score_answered", "score_missed",
     "score_by_group", "split_half_jaccard4", "split_half_jaccard10", "agreement_spearman", "agreement_jaccard10",
