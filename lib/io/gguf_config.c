@@ -186,7 +186,7 @@ static int vocabulary(gguf_describer *d)
 
 static int heads(gguf_describer *d)
 {
-    int64_t value_dim, rotated;
+    int64_t value_dim = 0, rotated = 0;
     int rc = size(d, "attention.head_count_kv", d->heads, &d->kv_heads);
     rc = rc != NS_OK ? rc : size(d, "attention.key_length", d->width / d->heads > 0 ? d->width / d->heads : 1, &d->head_dim);
     rc = rc != NS_OK ? rc : size(d, "attention.value_length", d->head_dim, &value_dim);

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { T = 41, SEEDED = 29 };          /* more than two blocks of 16 rows */
+enum { SHORT = 41, LONG = 203 };       /* more than two blocks of 16 rows; more than three of the states that a scan keeps on its way */
+static int T = SHORT, SEEDED = 29;
 
 static ns_error err;
 
@@ -163,29 +164,43 @@ static void mark_classes(const ns_arch *arch, bool *seen)
                     seen[c] |= ns_branch_classes[c] == arch->layers[l].stages[s].branches[b].class_;
 }
 
-static void check_model(const char *name, const char *config, bool *seen)
+/* J along a direction, by the gradient and by central differences. */
+static void check_slope(const tiny *t, const char *name, const int32_t *tokens, const float *weight, const float *g)
 {
-    tiny t, other;
-    int32_t tokens[T];
-    tiny_open(&t, config, 1, NULL, 0);
-    mark_classes(t.arch, seen);
-    tiny_tokens(tokens, T, t.arch->vocab, 5);
-    const int64_t V = t.arch->vocab, n = T * t.arch->d_model;
-    float *const weight = malloc((size_t)V * sizeof *weight), *const u = malloc((size_t)n * sizeof *u);
-    ns_rng rng = ns_rng_seed(9, 1);
-    for (int64_t i = 0; i < V; i++)
-        weight[i] = (float)ns_rng_normal(&rng);
-    float *const g = gradient_of(&t, tokens, weight, NULL);
-    walk_again(&t, name, tokens, weight, g, n + 2);
+    const int64_t n = T * t->arch->d_model;
+    float *const u = malloc((size_t)n * sizeof *u);
     make_direction(u, g, n);
     double analytic = 0;
     for (int64_t i = 0; i < n; i++)
         analytic += (double)u[i] * (double)g[i];
     const double step = 0.05 / (fabs(analytic) + 1);      /* so that curvature and rounding are both small beside what J moves by */
-    const double numeric = (J_of(&t, tokens, weight, (move){u, step, t.arch->d_model}) -
-                            J_of(&t, tokens, weight, (move){u, -step, t.arch->d_model})) / (2 * step);
+    const double numeric = (J_of(t, tokens, weight, (move){u, step, t->arch->d_model}) -
+                            J_of(t, tokens, weight, (move){u, -step, t->arch->d_model})) / (2 * step);
     if (!(fabs(numeric - analytic) <= 1e-2 * fabs(analytic) + 1e-4))
-        fail_msg("%s: J rises by %.8g, the gradient says %.8g", name, numeric, analytic);
+        fail_msg("%s, %d rows: J rises by %.8g, the gradient says %.8g", name, T, numeric, analytic);
+    free(u);
+}
+
+static float *make_weight(int64_t V)
+{
+    float *const weight = malloc((size_t)V * sizeof *weight);
+    ns_rng rng = ns_rng_seed(9, 1);
+    for (int64_t i = 0; i < V; i++)
+        weight[i] = (float)ns_rng_normal(&rng);
+    return weight;
+}
+
+static void check_model(const char *name, const char *config, bool *seen)
+{
+    tiny t, other;
+    int32_t tokens[LONG];
+    tiny_open(&t, config, 1, NULL, 0);
+    mark_classes(t.arch, seen);
+    tiny_tokens(tokens, T, t.arch->vocab, 5);
+    const int64_t n = T * t.arch->d_model;
+    float *const weight = make_weight(t.arch->vocab), *const g = gradient_of(&t, tokens, weight, NULL);
+    walk_again(&t, name, tokens, weight, g, n + 2);
+    check_slope(&t, name, tokens, weight, g);
     const struct { int threads; const char *cpu; int64_t memory; } ways[] = {{3, NULL, 0}, {1, "scalar", 0}, {2, NULL, 1 << 16}};
     for (int i = 0; i < 3; i++) {
         tiny_open(&other, config, ways[i].threads, ways[i].cpu, ways[i].memory);
@@ -197,7 +212,6 @@ static void check_model(const char *name, const char *config, bool *seen)
         tiny_close(&other);
     }
     free(g);
-    free(u);
     free(weight);
     tiny_close(&t);
 }
@@ -211,6 +225,30 @@ static void classes(void **state)
     for (int c = 0; ns_branch_classes[c]; c++)
         if (!seen[c])
             fail_msg("class %s: no model here has it", ns_branch_classes[c]->name);
+}
+
+/* Recurrences of many rows: the way back goes through states that were kept on the way there. */
+static void long_recurrences(void **state)
+{
+    static const struct { const char *name, *const *config; } list[] = {
+        {"minimax", &tiny_minimax}, {"delta", &tiny_delta}, {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences},
+        {"hgrn2", &tiny_hgrn2}, {"lfm2", &tiny_lfm2}, {"jamba", &tiny_jamba}, {"griffin", &tiny_griffin}};
+    (void)state;
+    T = LONG;
+    SEEDED = LONG - 2;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        tiny t;
+        int32_t tokens[LONG];
+        tiny_open(&t, *list[i].config, 1, NULL, 0);
+        tiny_tokens(tokens, T, t.arch->vocab, 5);
+        float *const weight = make_weight(t.arch->vocab), *const g = gradient_of(&t, tokens, weight, NULL);
+        check_slope(&t, list[i].name, tokens, weight, g);
+        free(g);
+        free(weight);
+        tiny_close(&t);
+    }
+    T = SHORT;
+    SEEDED = 29;
 }
 
 /* ---- rows and keys: dJ by the pattern and the scores against differences of a pass that edits them ---- */
@@ -304,7 +342,7 @@ static void rows_and_keys(void **state)
     static const ns_point points[] = {NS_POINT_PATTERN, NS_POINT_SCORES};
     for (int i = 0; i < N_MODELS; i++) {
         tiny t;
-        int32_t tokens[T];
+        int32_t tokens[LONG];
         float weight[512];
         tiny_open(&t, *models[i].config, 2, NULL, 0);
         tiny_tokens(tokens, T, t.arch->vocab, 5);
@@ -337,7 +375,7 @@ static void walk_from(const tiny *t, const int32_t *tokens, const ns_seed *seed,
 static void check_logit_seed(const tiny *t, const char *name, const int32_t *list, const float *weights, int64_t n)
 {
     const int64_t V = t->arch->vocab, D = t->arch->d_model;
-    int32_t tokens[T];
+    int32_t tokens[LONG];
     float *const dense = calloc((size_t)V, sizeof *dense), *const values = calloc((size_t)D, sizeof *values);
     float *const want = calloc((size_t)(T * D), sizeof *want), *const got = calloc((size_t)(T * D), sizeof *got);
     tiny_tokens(tokens, T, V, 5);
@@ -389,7 +427,7 @@ static int edits_nothing(void *user, const ns_site *site, ns_view *v, ns_error *
 
 static void expect(const tiny *t, const ns_seed *seed, const ns_hook *hook, const char *words)
 {
-    int32_t tokens[T];
+    int32_t tokens[LONG];
     ns_hooks *hooks = NULL;
     tiny_tokens(tokens, T, t->arch->vocab, 5);
     ns_session *const session = session_of(t, tokens);
@@ -439,7 +477,8 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(rows_and_keys), cmocka_unit_test(logit_seeds),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(long_recurrences), cmocka_unit_test(rows_and_keys),
+                                       cmocka_unit_test(logit_seeds),
                                        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
