@@ -366,8 +366,9 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     p.shard = share.shard;
     p.n_shards = share.n_shards;
     share.jobs = s->jobs;
-    w.total = count_own(r, &p);
-    say_how_far(&w);
+    w.total = rc == NS_OK ? count_own(r, &p) : 0;
+    if (rc == NS_OK)
+        say_how_far(&w);
     if (rc == NS_OK && !s->probes.n)
         rc = check_usual(app, cases);
     if (rc == NS_OK && s->dry_run) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "scan_index.h"
 
@@ -152,7 +153,9 @@ int ns_scan_index_read(ns_scan_index *x, const char *out, const char *run, ns_er
 {
     char *const path = index_path(out, run);
     *x = (ns_scan_index){0};
-    const int rc = !path ? ns_oom(err, out) : ns_path_exists(path) ? read_index(x, path, err) : NS_OK;
+    int rc = !path ? ns_oom(err, out) : ns_path_exists(path) ? read_index(x, path, err) : NS_OK;
+    if (rc == NS_E_FORMAT && err)
+        rc = ns_fail(err, rc, "%s (an index is no result: remove it, and the next scan writes it again)", err->message);
     if (rc != NS_OK)
         ns_scan_index_clear(x);
     free(path);
@@ -266,13 +269,32 @@ static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_r
     return rc;
 }
 
-int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
+/* Another scan writes for moments; one that died is taken over. */
+static int claim_index(ns_claim **claim, const char *index, ns_error *err)
 {
-    ns_scan_index x;
-    char *const path = index_path(p->out, run->name), *text = NULL;
-    int rc = ns_scan_index_read(&x, p->out, run->name, err);
-    if (rc == NS_OK && !path)
-        rc = ns_oom(err, p->out);
+    static const struct timespec moment = {.tv_nsec = 20000000};
+    enum { TRIES = 3000 };
+    char holder[NS_CLAIM_HOLDER], *const path = ns_printf_alloc("%s.claim", index);
+    int rc = path ? NS_OK : ns_oom(err, index);
+    *claim = NULL;
+    for (int i = 0; rc == NS_OK && !*claim && i < TRIES; i++) {
+        if (i > 0)
+            nanosleep(&moment, NULL);
+        rc = ns_claim_take(claim, path, holder, err);
+    }
+    if (rc == NS_OK && !*claim)
+        rc = ns_fail(err, NS_E_MEMORY, "%s: %s writes it for a minute; try again", index, holder);
+    free(path);
+    return rc;
+}
+
+/* What was checked before is checked once more: another scan may have begun meanwhile, with another run of that name. */
+static int write_claimed(const ns_scan_params *p, const ns_scan_run *run, const char *path, ns_error *err)
+{
+    ns_scan_index x = {0};
+    char *text = NULL;
+    int rc = ns_scan_index_check(p, run, err);
+    rc = rc != NS_OK ? rc : ns_scan_index_read(&x, p->out, run->name, err);
     if (rc == NS_OK) {
         free(x.folder);
         x.folder = realpath(run->folder, NULL);
@@ -285,6 +307,16 @@ int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_erro
     rc = rc != NS_OK ? rc : write_text(path, text, err);
     free(text);
     ns_scan_index_clear(&x);
+    return rc;
+}
+
+int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
+{
+    char *const path = index_path(p->out, run->name);
+    ns_claim *claim = NULL;
+    int rc = path ? claim_index(&claim, path, err) : ns_oom(err, p->out);
+    rc = rc != NS_OK ? rc : write_claimed(p, run, path, err);
+    ns_claim_release(claim);
     free(path);
     return rc;
 }
