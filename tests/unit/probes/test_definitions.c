@@ -138,7 +138,8 @@ static double probe_chance_in(const ns_probe *probe, int64_t n, int64_t period, 
     const ns_case c = {.id = (char *)"c", .tokens = tokens, .n_tokens = n, .answer = answer, .n_answer = N_ANSWER, .spans = long_spans,
                        .n_spans = 2};
     const ns_probe_context ctx = {.c = &c, .probe = probe, .n_layers = 1, .n_heads = 1, .special = special, .n_special = 1};
-    const ns_attn attn = {.n_heads = 1, .window = window > 0 ? window : 0, .chunk = window < 0 ? -window : 0};       /* below 0: of chunks */
+    /* a window below 0: chunks of so many */
+    const ns_attn attn = {.n_heads = 1, .window = window > 0 ? window : 0, .chunk = window < 0 ? -window : 0};
     double got;
     assert_int_equal(ns_probe_chance(&ctx, &attn, 0, &got, rows, NULL), NS_OK);
     return got;
