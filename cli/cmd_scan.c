@@ -293,7 +293,8 @@ static int predict(cli *app, const runs *r, const ns_opened *first, const ns_sca
     cli_out_begin(&o, app, "needlescope.scan_prediction/1");
     cli_out_int(&o, "checkpoints", "checkpoints", of.checkpoints);
     cli_out_int(&o, "present", "done before", of.present);
-    cli_out_int(&o, "failing", of.failing ? "that do not open" : NULL, of.failing);
+    cli_out_int(&o, "failing", of.failing ? "that would fail" : NULL, of.failing);
+    cli_out_text(&o, "why", "the first", *of.why ? of.why : NULL);
     cli_out_number(&o, "bytes", NULL, (double)of.bytes);
     cli_out_number(&o, "gibibytes", "weights to read, GiB", (double)of.bytes / 0x1p30);
     cli_out_number(&o, "tflop", "operations, TFLOP", of.flops * 1e-12);

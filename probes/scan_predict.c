@@ -69,7 +69,8 @@ static int add_checkpoint(ns_scan_pass *s, ns_scan_prediction *out, ns_error *er
         out->bytes += bytes_of(m->arch, m->checkpoint);
         out->flops += flops;
     }
-    out->failing += rc != NS_OK;
+    if (rc != NS_OK && out->failing++ == 0)
+        ns_line(out->why, sizeof out->why, "%s step %lld: %s", s->run->name, (long long)s->item->step, why.message);
     ns_close(m);
     return NS_OK;
 }

@@ -23,7 +23,7 @@ int ns_pm_take(ns_pm *m, size_t n, const uint8_t **out)
 
 int ns_pm_take_number(ns_pm *m, int bytes, uint64_t *out)
 {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     const int rc = ns_pm_take(m, (size_t)bytes, &p);
     *out = 0;
     for (int i = bytes - 1; rc == NS_OK && i >= 0; i--)

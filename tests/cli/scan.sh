@@ -306,6 +306,7 @@ run scan predicted --cases cases.jsonl --probe retrieval_find --dry-run -o unwri
 "$JSON_OK" needlescope.scan_prediction/1 hours <out >hours || fail "--dry-run --json: $(cat out)"
 grep -q '"checkpoints":[[:space:]]*5' out && grep -q '"failing":[[:space:]]*1' out && grep -q '"present":[[:space:]]*0' out ||
     fail "--dry-run counts: $(cat out)"
+grep -q '"why":[[:space:]]*"predicted step 60: .*safetensors' out || fail "--dry-run does not say why one would fail: $(cat out)"
 awk '{exit !($1 > 0)}' hours || fail "--dry-run predicts no time: $(cat hours)"
 bytes=$(grep '"bytes"' out | tr -dc 0-9)
 [ "$bytes" = $((4 * ($(wc -c <a/step5/model.safetensors) - $(head -c 8 a/step5/model.safetensors | od -An -tu8) - 8))) ] ||
