@@ -78,6 +78,7 @@ static const struct { const char *score, *counts; } counted[] = {
     {"retrieval_find", "find_events"},         {"retrieval_continue", "continue_events"},     {"retrieval_copy", "copy_events"},
     {"retrieval_find_nosink", "find_events"},  {"retrieval_continue_nosink", "continue_events"},
     {"retrieval_copy_nosink", "copy_events"},  {"copy_any", "copy_events"},                   {"copy_any_nosink", "copy_events"},
+    {"retrieval_logit", "case_retrieval_logit"},              {"retrieval_logit_rest", "case_retrieval_logit_rest"},
     {"mass_lift_first", "case_mass_first_lift"},                                              {"mass_lift_last", "case_mass_last_lift"},
 };
 
