@@ -132,7 +132,7 @@ static int write_reference_list(const ns_out *o, const out_scale *scale, hid_t t
     const hid_t dataset = H5Rdereference2(o->id, H5P_DEFAULT, H5R_OBJECT, &scale->reference);
     const int rc = dataset < 0 ? -1 : write_attribute(dataset, "REFERENCE_LIST", type, scale->n_uses, scale->uses);
     const int closed = dataset < 0 ? 0 : H5Dclose(dataset);
-    return rc < 0 ? rc : closed;
+    return rc != NS_OK ? rc : closed;
 }
 
 int ns_out_end_axes(ns_out *o, ns_error *err)
