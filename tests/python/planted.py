@@ -114,7 +114,8 @@ def test_score_is_what_score_writes(m):
             said = {key: got[name].attrs[key] for key in ("best", "range", "chance") if key in got[name].attrs}
             assert file[name].attrs == said, (name, file[name].attrs, said)
         assert file.retrieval_find.attrs["best"] == "largest" and not file.find_hits.attrs
-        of_the_file = {"Conventions", "schema", "complete", "config_sha256", "content_sha256", "command_line", "created_utc", "hostname"}
+        of_the_file = {"Conventions", "schema", "complete", "config_sha256", "content_sha256", "command_line", "created_utc", "hostname",
+                       "inputs_json"}
         lacking = {key for key, value in file.attrs.items() if key not in of_the_file and str(got.attrs.get(key)) != value}
         assert not lacking - {"threads"}, {key: (file.attrs[key], got.attrs.get(key)) for key in lacking}
         assert all(len(got.attrs[f"{key}_sha256"]) == 64 for key in ("weights", "arch", "cases")), got.attrs
