@@ -173,15 +173,22 @@ static bool same_folder(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* The index is none of another run of the same name, which is still there. */
+static int check_run(const ns_scan_index *x, const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
+{
+    if (!x->folder || p->force || !ns_path_is_dir(x->folder) || same_folder(x->folder, run->folder))
+        return NS_OK;
+    return ns_fail(err, NS_E_ARG,
+                   "%s holds shards of another run '%s', of %s: give the runs names in their run.json, or another -o FOLDER (--force "
+                   "scores again)",
+                   p->out, run->name, x->folder);
+}
+
 int ns_scan_index_check(const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
 {
     ns_scan_index x;
     int rc = ns_scan_index_read(&x, p->out, run->name, err);
-    if (rc == NS_OK && x.folder && !p->force && ns_path_is_dir(x.folder) && !same_folder(x.folder, run->folder))
-        rc = ns_fail(err, NS_E_ARG,
-                     "%s holds shards of another run '%s', of %s: give the runs names in their run.json, or another -o FOLDER (--force "
-                     "scores again)",
-                     p->out, run->name, x.folder);
+    rc = rc != NS_OK ? rc : check_run(&x, p, run, err);
     ns_scan_index_clear(&x);
     return rc;
 }
@@ -291,10 +298,10 @@ static int claim_index(ns_claim **claim, const char *index, ns_error *err)
 /* What was checked before is checked once more: another scan may have begun meanwhile, with another run of that name. */
 static int write_claimed(const ns_scan_params *p, const ns_scan_run *run, const char *path, ns_error *err)
 {
-    ns_scan_index x = {0};
+    ns_scan_index x;
     char *text = NULL;
-    int rc = ns_scan_index_check(p, run, err);
-    rc = rc != NS_OK ? rc : ns_scan_index_read(&x, p->out, run->name, err);
+    int rc = ns_scan_index_read(&x, p->out, run->name, err);
+    rc = rc != NS_OK ? rc : check_run(&x, p, run, err);
     if (rc == NS_OK) {
         free(x.folder);
         x.folder = realpath(run->folder, NULL);

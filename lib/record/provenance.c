@@ -43,14 +43,20 @@ int ns_fact_list_add_all(ns_fact_list *f, const ns_fact *facts, int64_t n, ns_er
     return rc;
 }
 
+/* Takes the path, which is whole: a program may change its folder before it writes. NULL: it found no memory. */
+static int keep_input(ns_fact_list *f, char *whole, ns_error *err)
+{
+    if (!whole || !ns_grow(&f->inputs, &f->inputs_capacity, f->n_inputs + 1, sizeof *f->inputs)) {
+        free(whole);
+        return ns_oom(err, "the provenance");
+    }
+    f->inputs[f->n_inputs++] = whole;
+    return NS_OK;
+}
+
 int ns_fact_list_add_input(ns_fact_list *f, const char *path, ns_error *err)
 {
-    if (!path)
-        return NS_OK;
-    if (!ns_grow(&f->inputs, &f->inputs_capacity, f->n_inputs + 1, sizeof *f->inputs))
-        return ns_oom(err, path);
-    f->inputs[f->n_inputs] = ns_path_whole(path);       /* a program may change its folder before it writes */
-    return f->inputs[f->n_inputs++] ? NS_OK : ns_oom(err, path);
+    return path ? keep_input(f, ns_path_whole(path), err) : NS_OK;
 }
 
 static void free_named(ns_named_input *n)
@@ -60,19 +66,22 @@ static void free_named(ns_named_input *n)
     free(n->path);
 }
 
-int ns_fact_list_name_input(ns_fact_list *f, const char *what, const char *sha256, const char *path, ns_error *err)
+static int keep_named(ns_fact_list *f, const char *what, const char *sha256, const char *whole, ns_error *err)
 {
-    const int rc = ns_fact_list_add_input(f, path, err);
-    if (rc != NS_OK || !path || !sha256)
-        return rc;
-    ns_named_input named = {ns_strdup(what), ns_strdup(sha256), ns_path_whole(path)};
-    const bool whole = named.what && named.sha256 && named.path;
-    if (!whole || !ns_grow(&f->named, &f->named_capacity, f->n_named + 1, sizeof *f->named)) {
+    ns_named_input named = {ns_strdup(what), ns_strdup(sha256), ns_strdup(whole)};
+    const bool good = named.what && named.sha256 && named.path;
+    if (!good || !ns_grow(&f->named, &f->named_capacity, f->n_named + 1, sizeof *f->named)) {
         free_named(&named);
-        return ns_oom(err, path);
+        return ns_oom(err, whole);
     }
     f->named[f->n_named++] = named;
     return NS_OK;
+}
+
+int ns_fact_list_name_input(ns_fact_list *f, const char *what, const char *sha256, const char *path, ns_error *err)
+{
+    const int rc = ns_fact_list_add_input(f, path, err);
+    return rc != NS_OK || !path || !sha256 ? rc : keep_named(f, what, sha256, f->inputs[f->n_inputs - 1], err);
 }
 
 int ns_file_bytes_sha256(const char *path, char hex[65], ns_error *err)
@@ -99,9 +108,9 @@ int ns_fact_list_join(ns_fact_list *f, const ns_fact_list *from, ns_error *err)
 {
     int rc = ns_fact_list_add_all(f, from->list, from->n, err);
     for (int64_t i = 0; i < from->n_inputs && rc == NS_OK; i++)
-        rc = ns_fact_list_add_input(f, from->inputs[i], err);
+        rc = keep_input(f, ns_strdup(from->inputs[i]), err);
     for (int64_t i = 0; i < from->n_named && rc == NS_OK; i++)
-        rc = ns_fact_list_name_input(f, from->named[i].what, from->named[i].sha256, from->named[i].path, err);
+        rc = keep_named(f, from->named[i].what, from->named[i].sha256, from->named[i].path, err);
     return rc;
 }
 
