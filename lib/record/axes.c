@@ -40,18 +40,6 @@ int ns_out_shape(const ns_out *o, ns_out_spec *s, int64_t n, ns_error *err)
                                 (long long)n, s->axes ? s->axes : "", (long long)cells);
 }
 
-static int write_attribute(hid_t object, const char *name, hid_t type, int64_t n, const void *values)
-{
-    const hsize_t shape = (hsize_t)n;
-    const hid_t space = H5Screate_simple(1, &shape, NULL);
-    const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, type, values);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    H5Sclose(space);
-    return rc;
-}
-
 /* The scale of each dimension, all of them made. */
 static int find_axes(const ns_out *o, const ns_out_spec *s, out_scale *axes[NS_MAX_RANK], ns_error *err)
 {
@@ -79,7 +67,7 @@ static int write_dimension_list(ns_out *o, hid_t dataset, out_scale *const axes[
         lists[i] = (hvl_t){.len = 1, .p = &axes[i]->reference};
     if (o->dimension_list < 0)
         o->dimension_list = H5Tvlen_create(H5T_STD_REF_OBJ);
-    return write_attribute(dataset, "DIMENSION_LIST", o->dimension_list, rank, lists);
+    return ns_out_attribute(dataset, "DIMENSION_LIST", o->dimension_list, rank, lists);
 }
 
 int ns_out_attach(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error *err)
@@ -130,7 +118,7 @@ static hid_t use_type(void)
 static int write_reference_list(const ns_out *o, const out_scale *scale, hid_t type)
 {
     const hid_t dataset = H5Rdereference2(o->id, H5P_DEFAULT, H5R_OBJECT, &scale->reference);
-    const int rc = dataset < 0 ? -1 : write_attribute(dataset, "REFERENCE_LIST", type, scale->n_uses, scale->uses);
+    const int rc = dataset < 0 ? -1 : ns_out_attribute(dataset, "REFERENCE_LIST", type, scale->n_uses, scale->uses);
     const int closed = dataset < 0 ? 0 : H5Dclose(dataset);
     return rc != NS_OK ? rc : closed;
 }

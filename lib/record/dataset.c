@@ -62,18 +62,6 @@ static int create_dataset(ns_out *o, const ns_out_spec *s, hid_t type, hid_t *ou
     return rc;
 }
 
-static int note_tile(hid_t dataset, const ns_out_spec *s)
-{
-    const hsize_t rank = (hsize_t)s->rank;
-    const hid_t space = H5Screate_simple(1, &rank, NULL);
-    const hid_t attribute = H5Acreate2(dataset, "hash_tile", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, H5T_STD_I64LE, s->tile);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    H5Sclose(space);
-    return rc;
-}
-
 int ns_out_dataset(ns_out *o, const ns_out_spec *s, hid_t *out, ns_error *err)
 {
     *out = H5I_INVALID_HID;
@@ -85,7 +73,7 @@ int ns_out_dataset(ns_out *o, const ns_out_spec *s, hid_t *out, ns_error *err)
     if (rc == NS_OK)
         rc = ns_out_attach(o, s, *out, err);
     if (rc == NS_OK && s->tiled)
-        rc = ns_out_check(o, note_tile(*out, s), s->name, err);
+        rc = ns_out_check(o, ns_out_attribute(*out, "hash_tile", H5T_STD_I64LE, s->rank, s->tile), s->name, err);
     H5Tclose(type);
     if (rc != NS_OK && *out >= 0) {
         H5Dclose(*out);

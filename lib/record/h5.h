@@ -79,6 +79,8 @@ int ns_out_array(ns_out *, const ns_out_spec *, const void *data, ns_error *);
 /* Rank and shape from the axes; their product must be n. */
 int ns_out_shape(const ns_out *, ns_out_spec *, int64_t n, ns_error *);
 int ns_out_strings(ns_out *, const ns_out_spec *, const char *const *values, ns_error *);
+/* Of n values, 0: a scalar. HDF5's status. */
+int ns_out_attribute(hid_t object, const char *name, hid_t type, int64_t n, const void *values);
 int ns_out_text_attribute(hid_t object, const char *name, const char *text);
 int ns_out_check(ns_out *, int h5_status, const char *what, ns_error *); /* a failed HDF5 call or disk write becomes an error */
 const char *ns_out_label(const ns_out *);

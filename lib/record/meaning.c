@@ -11,26 +11,15 @@
 
 /* ---- written ---- */
 
-static int write_doubles(hid_t object, const char *name, const double *values, hsize_t n)
-{
-    const hid_t space = n == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, NULL);
-    const hid_t attribute = H5Acreate2(object, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_DOUBLE, values);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    H5Sclose(space);
-    return rc;
-}
-
 int ns_out_meaning(ns_out *o, const char *dataset, const ns_score_meaning *m, ns_error *err)
 {
     const double range[2] = {m->lo, m->hi};
     const hid_t id = H5Dopen2(o->id, dataset, H5P_DEFAULT);
     int status = id < 0 ? -1 : ns_out_text_attribute(id, "best", ns_best_end_name(m->best));
     if (status >= 0 && m->lo < m->hi)
-        status = write_doubles(id, "range", range, 2);
+        status = ns_out_attribute(id, "range", H5T_IEEE_F64LE, 2, range);
     if (status >= 0 && !isnan(m->chance))
-        status = write_doubles(id, "chance", &m->chance, 1);
+        status = ns_out_attribute(id, "chance", H5T_IEEE_F64LE, 0, &m->chance);
     if (id >= 0)
         H5Dclose(id);
     return ns_out_check(o, status, dataset, err);

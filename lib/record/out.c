@@ -28,27 +28,29 @@ int ns_out_check(ns_out *o, int h5_status, const char *what, ns_error *err)
 
 /* ---- attributes ---- */
 
-int ns_out_text_attribute(hid_t object, const char *name, const char *text)
+int ns_out_attribute(hid_t object, const char *name, hid_t type, int64_t n, const void *values)
 {
-    const hid_t type = ns_h5_string(), space = H5Screate(H5S_SCALAR);
+    const hsize_t shape = (hsize_t)n;
+    const hid_t space = n ? H5Screate_simple(1, &shape, NULL) : H5Screate(H5S_SCALAR);
     const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, type, &text);
+    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, type, values);
     if (attribute >= 0)
         H5Aclose(attribute);
     H5Sclose(space);
+    return rc;
+}
+
+int ns_out_text_attribute(hid_t object, const char *name, const char *text)
+{
+    const hid_t type = ns_h5_string();
+    const int rc = ns_out_attribute(object, name, type, 0, &text);
     H5Tclose(type);
     return rc;
 }
 
 static int write_int_attribute(hid_t object, const char *name, int32_t value)
 {
-    const hid_t space = H5Screate(H5S_SCALAR);
-    const hid_t attribute = H5Acreate2(object, name, H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, H5T_STD_I32LE, &value);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    H5Sclose(space);
-    return rc;
+    return ns_out_attribute(object, name, H5T_STD_I32LE, 0, &value);
 }
 
 static bool fact_taken(const ns_out *o, const char *name)

@@ -13,4 +13,18 @@
 
 #include "core/core.h"
 
+/* A folder for a test's files, and its end. */
+static inline int check_make_folder(char folder[64])
+{
+    strcpy(folder, "/tmp/ns-core-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static inline int check_remove_folder(const char *folder)
+{
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
 #endif

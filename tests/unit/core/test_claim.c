@@ -15,9 +15,8 @@ static char folder[64], path[96], holder[NS_CLAIM_HOLDER];
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/ns-claim-XXXXXX");
     alarm(60);
-    if (!mkdtemp(folder))
+    if (check_make_folder(folder) != 0)
         return -1;
     snprintf(path, sizeof path, "%s/step000010.claim", folder);
     return 0;
@@ -26,9 +25,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return check_remove_folder(folder);
 }
 
 static ns_claim *take(void)

@@ -22,8 +22,7 @@ static char *in_folder(const char *name)
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/ns-core-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    return check_make_folder(folder);
 }
 
 static int files_in_folder(void)
@@ -39,9 +38,7 @@ static int files_in_folder(void)
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return check_remove_folder(folder);
 }
 
 static void write_then_read(void **state)

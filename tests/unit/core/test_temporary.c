@@ -16,9 +16,8 @@ static char folder[64], target[96];
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/ns-temporary-XXXXXX");
     alarm(60);
-    if (!mkdtemp(folder))
+    if (check_make_folder(folder) != 0)
         return -1;
     snprintf(target, sizeof target, "%s/out.h5", folder);
     return 0;
@@ -27,9 +26,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return check_remove_folder(folder);
 }
 
 static int temporaries(void)
