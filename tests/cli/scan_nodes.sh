@@ -36,7 +36,7 @@ how='--cases cases.jsonl --probe retrieval_find'
     # one is held up while it has a checkpoint in hand, and a file on its way: the other does the rest, waits, and removes neither
     (node 11111111 "$NEEDLESCOPE" scan run $how -o held --json) >out1 2>err1 &
     first=$!
-    until [ -e held/shards/run/step000000.claim ] || ! kill -0 $first 2>/dev/null; do :; done
+    until [ -s held/shards/run/step000000.claim ] || ! kill -0 $first 2>/dev/null; do :; done
     kill -STOP $first
     grep -q '^host 11111111 boot 11111111-2222-3333-4444-555555555555 pid ' held/shards/run/step000000.claim ||
         fail "the claim does not say which node it is of: $(cat held/shards/run/*.claim)"
@@ -65,7 +65,7 @@ how='--cases cases.jsonl --probe retrieval_find'
     # a node is lost: its claim is stale when nobody renews it
     (node 11111111 "$NEEDLESCOPE" scan run $how -o lost --json) >out1 2>err1 &
     first=$!
-    until [ -e lost/shards/run/step000000.claim ] || ! kill -0 $first 2>/dev/null; do :; done
+    until [ -s lost/shards/run/step000000.claim ] || ! kill -0 $first 2>/dev/null; do :; done
     kill -KILL $first
     wait $first 2>/dev/null
     [ -e lost/shards/run/step000000.claim ] || fail 'the lost node leaves no claim'
