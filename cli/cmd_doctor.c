@@ -244,7 +244,7 @@ static void check_figures(report *r, const char *folder)
         if (*font)
             snprintf(text, sizeof text, "drawn, with the font %s embedded", font);
         if (!good)
-            snprintf(text, sizeof text, "no font was embedded: install one, such as fonts-dejavu-core");
+            snprintf(text, sizeof text, "no font was embedded");
         check(r, i ? "figures, PNG" : "figures, PDF", good, rc != NS_OK ? err.message : text);
         free(path);
     }

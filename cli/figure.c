@@ -10,7 +10,7 @@ const cli_option cli_look_options[] = {
     {"width", 0, CLI_LENGTH, FIELD(width), "LENGTH",
      "width: 3.3, 85mm, 8.5cm, 240pt (default a paper's column, 3.3 inches, or a page's, 7)"},
     {"font-size", 0, CLI_NUMBER, FIELD(font_size), "POINTS", "size of the smallest texts, by which all grows (default 7)"},
-    {"font", 0, CLI_TEXT, FIELD(font), "FAMILY", "font (default Liberation Sans, or what is installed)"},
+    {"font", 0, CLI_TEXT, FIELD(font), "FONT", "installed font, or a font's file (.ttf, .otf); default DejaVu Sans, built in"},
     {"label", 0, CLI_WORDS, FIELD(label), "OLD=NEW,...", "write a text of the figure another way"},
     {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of a PNG (default 200)", NULL, 50, 1200},
     {0},

@@ -2,7 +2,7 @@
  *
  * The child is forked, not started anew: the library has no program of its own. It takes no lock but those of the work, which no other
  * thread has at that moment (limits->hold), and malloc's, which fork() sees to; leaves by _exit, and ends with its parent. An allocator
- * that fork() knows nothing of (that of gcc 12's sanitizers, a host's own) may be locked by another thread (pango looks for fonts on one):
+ * that fork() knows nothing of (that of gcc 12's sanitizers, a host's own) may be locked by another thread:
  * such a child waits for ever and does nothing, so it is given up soon and another one made. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,16 +1,20 @@
 /* canvas_cairo.c - PNG (cairo draws, libpng writes), PDF and EPS (fonts embedded, fixed dates: the same bytes each time). */
 #include "draw/canvas.h"
+#include "draw/shape.h"
 
+#include <cairo-ft.h>
 #include <cairo-pdf.h>
 #include <cairo-ps.h>
+#include FT_OUTLINE_H
 #include <math.h>
-#include <pango/pangocairo.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct cairo_state {
     cairo_surface_t *surface;
     cairo_t         *cr;
+    cairo_font_face_t **fonts;          /* [n_fonts] by the number of the face, NULL = not met: one each, so that a file embeds it once */
+    int64_t          n_fonts, room_fonts;
 } cairo_state;
 
 static void fail_cairo(ns_canvas *c, cairo_status_t status)
@@ -28,6 +32,9 @@ static void drop(ns_canvas *c)
         cairo_destroy(s->cr);
     if (s->surface)
         cairo_surface_destroy(s->surface);
+    for (int64_t i = 0; i < s->n_fonts; i++)
+        cairo_font_face_destroy(s->fonts[i]);
+    free(s->fonts);
     free(s);
     c->state = NULL;
 }
@@ -163,25 +170,137 @@ static void path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const 
     fail_cairo(c, cairo_status(cr));
 }
 
+/* ---- text ---- */
+
+static int outline_move(const FT_Vector *to, void *cr)
+{
+    cairo_close_path(cr);
+    cairo_move_to(cr, (double)to->x, (double)to->y);
+    return 0;
+}
+
+static int outline_line(const FT_Vector *to, void *cr)
+{
+    cairo_line_to(cr, (double)to->x, (double)to->y);
+    return 0;
+}
+
+static int outline_cubic(const FT_Vector *a, const FT_Vector *b, const FT_Vector *to, void *cr)
+{
+    cairo_curve_to(cr, (double)a->x, (double)a->y, (double)b->x, (double)b->y, (double)to->x, (double)to->y);
+    return 0;
+}
+
+/* A quadratic is the cubic whose two points lie two thirds of the way to its one. */
+static int outline_conic(const FT_Vector *at, const FT_Vector *to, void *cr)
+{
+    double x, y;
+    const double u = (double)to->x, v = (double)to->y;
+    cairo_get_current_point(cr, &x, &y);
+    cairo_curve_to(cr, x + 2 * ((double)at->x - x) / 3, y + 2 * ((double)at->y - y) / 3, u + 2 * ((double)at->x - u) / 3,
+                   v + 2 * ((double)at->y - v) / 3, u, v);
+    return 0;
+}
+
+static const FT_Outline_Funcs to_path = {outline_move, outline_line, outline_conic, outline_cubic, 0, 0};
+
+/* As a path out of the font's own numbers: no rasterizer of fonts with its version, hinting and whole pixels stands between. */
+static bool fill_run(cairo_t *cr, const ns_run *run, const ns_face *face)
+{
+    for (int i = 0; i < run->n_glyphs; i++) {
+        cairo_save(cr);
+        cairo_translate(cr, run->glyphs[i].x, run->glyphs[i].y);
+        cairo_scale(cr, 1 / face->em, -1 / face->em);
+        const bool good = FT_Load_Glyph(face->outlines, run->glyphs[i].index, FT_LOAD_NO_SCALE | FT_LOAD_NO_BITMAP) == 0 &&
+                          FT_Outline_Decompose(&face->outlines->glyph->outline, &to_path, cr) == 0;
+        cairo_close_path(cr);
+        cairo_restore(cr);
+        if (!good)
+            return false;
+    }
+    cairo_fill(cr);
+    return true;
+}
+
+static void drop_faces(void *faces)
+{
+    ns_faces_free(faces);
+}
+
+/* cairo's own of a face; NULL: no memory. It outlives the figure, and the face with it. */
+static cairo_font_face_t *font_of(ns_faces *faces, const ns_face *face)
+{
+    static const cairo_user_data_key_t key;
+    cairo_font_face_t *const font = cairo_ft_font_face_create_for_ft_face(face->outlines, FT_LOAD_NO_HINTING | FT_LOAD_NO_BITMAP);
+    if (cairo_font_face_status(font) == CAIRO_STATUS_SUCCESS) {
+        if (cairo_font_face_set_user_data(font, &key, ns_faces_hold(faces), drop_faces) == CAIRO_STATUS_SUCCESS)
+            return font;
+        ns_faces_free(faces);
+    }
+    cairo_font_face_destroy(font);
+    return NULL;
+}
+
+static bool select_face(cairo_state *s, ns_faces *faces, int i)
+{
+    if (!ns_grow(&s->fonts, &s->room_fonts, i + 1, sizeof *s->fonts))
+        return false;
+    while (s->n_fonts <= i)
+        s->fonts[s->n_fonts++] = NULL;
+    if (!s->fonts[i])
+        s->fonts[i] = font_of(faces, ns_faces_at(faces, i));
+    if (s->fonts[i])
+        cairo_set_font_face(s->cr, s->fonts[i]);
+    return s->fonts[i] != NULL;
+}
+
+/* As text of the face, which the file then embeds, with the words that its letters spell. */
+static bool show_run(cairo_state *s, const ns_run *run, ns_faces *faces)
+{
+    cairo_glyph_t *const glyphs = ns_alloc_array((size_t)run->n_glyphs, sizeof *glyphs);
+    cairo_text_cluster_t *const clusters = ns_alloc_array((size_t)run->n_clusters, sizeof *clusters);
+    const bool good = glyphs && clusters && select_face(s, faces, run->face);
+    for (int i = 0; good && i < run->n_glyphs; i++)
+        glyphs[i] = (cairo_glyph_t){run->glyphs[i].index, run->glyphs[i].x, run->glyphs[i].y};
+    for (int i = 0; good && i < run->n_clusters; i++)
+        clusters[i] = (cairo_text_cluster_t){run->clusters[i].bytes, run->clusters[i].glyphs};
+    if (good)
+        cairo_show_text_glyphs(s->cr, run->text, run->bytes, glyphs, run->n_glyphs, clusters, run->n_clusters,
+                               run->backward ? CAIRO_TEXT_CLUSTER_FLAG_BACKWARD : 0);
+    free(glyphs);
+    free(clusters);
+    return good;
+}
+
+static void set_text(ns_canvas *c, const ns_shape *shape)
+{
+    cairo_state *const s = c->state;
+    ns_faces *const faces = ns_type_faces(c->type);
+    bool good = true;
+    cairo_set_font_size(s->cr, 1);
+    for (int64_t i = 0; good && i < shape->n_runs; i++) {
+        const ns_run *const run = &shape->runs[i];
+        good = c->kind->raster ? fill_run(s->cr, run, ns_faces_at(faces, run->face)) : show_run(s, run, faces);
+    }
+    if (!good)
+        fail_cairo(c, CAIRO_STATUS_NO_MEMORY);
+}
+
 static void text(ns_canvas *c, double x, double y, const char *string, const ns_style *style)
 {
     cairo_t *cr = ((cairo_state *)c->state)->cr;
-    double baseline;
-    PangoLayout *layout = ns_type_layout(c->type, string, style->size, style->bold, &baseline);
-    int width = 0;
-    pango_layout_get_size(layout, &width, NULL);
+    ns_shape shape;
+    if (!ns_type_shape(c->type, string, style->bold, &shape))
+        fail_cairo(c, CAIRO_STATUS_NO_MEMORY);
     cairo_save(cr);
     cairo_translate(cr, x, y);
     cairo_rotate(cr, -style->angle * 3.14159265358979323846 / 180);
-    cairo_translate(cr, -(double)width / PANGO_SCALE * style->anchor / 2, -baseline);
+    cairo_scale(cr, style->size, style->size);
+    cairo_translate(cr, -shape.width * style->anchor / 2, 0);
     set_color(cr, style->color, 1);
-    pango_cairo_update_layout(cr, layout);
-    cairo_move_to(cr, 0, 0);
-    pango_cairo_show_layout(cr, layout);
-    if (!ns_type_has_fonts(layout))
-        fail_cairo(c, CAIRO_STATUS_NO_MEMORY);
+    set_text(c, &shape);
     cairo_restore(cr);
-    g_object_unref(layout);
+    ns_shape_clear(&shape);
     fail_cairo(c, cairo_status(cr));
 }
 

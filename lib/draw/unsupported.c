@@ -4,7 +4,7 @@
 static int refuse(ns_error *err, const char *path)
 {
     return ns_fail(err, NS_E_UNSUPPORTED, "%s: this build draws no figures (build with -Dcairo=enabled; "
-                   "needs the cairo and pangocairo development files)", path ? path : "figure");
+                   "needs the development files of cairo, FreeType, HarfBuzz and FriBidi)", path ? path : "figure");
 }
 
 int ns_draw_heads(const char *path, const ns_heads_figure *figure, const ns_figure_params *params, ns_error *err)

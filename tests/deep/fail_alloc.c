@@ -285,7 +285,7 @@ static void reap(long most)
     }
 }
 
-/* pango looks for fonts in threads of its own, which the child would wait for in vain. */
+/* A library's threads, which the child would wait for in vain. */
 static void wait_for_threads(void)
 {
     enum { FOLDER = 2, ONE_THREAD = 1, TRIES = 1000, PAUSE = 1000000 };

@@ -19,9 +19,9 @@ else
 fi
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # They end the process when they are refused memory: docs/robustness.md says how each was seen to. They may, and never more than that.
-export FAIL_ALLOC_DIES=${FAIL_ALLOC_DIES-libhdf5:libglib:libgobject:libpango:libfontconfig:libfreetype:libexpat:libharfbuzz:libcairo}
+export FAIL_ALLOC_DIES=${FAIL_ALLOC_DIES-libhdf5:libfontconfig:libfreetype:libexpat:libharfbuzz:libcairo}
 # They take another typeface, or leave a line out, without a word when they are refused memory: a figure's bytes are not asked for then.
-export FAIL_ALLOC_DRAW=${FAIL_ALLOC_DRAW-libfontconfig:libfreetype:libexpat:libharfbuzz:libpango:libcairo}
+export FAIL_ALLOC_DRAW=${FAIL_ALLOC_DRAW-libfontconfig:libfreetype:libexpat:libharfbuzz:libcairo}
 in=$dir/in
 mkdir -p "$in" && cd "$in" || exit 99
 

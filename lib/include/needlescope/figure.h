@@ -21,7 +21,7 @@ typedef struct ns_figure_params {
     uint8_t   **bytes;  size_t *n_bytes;   /* not NULL: the file comes here, malloc'd, and of the path only its ending counts */
     char       *crowded;  size_t crowded_size;   /* not NULL: which texts lie on each other or leave the page, in words; "" = none */
     double      font_size;        /* points of the smallest texts; 0 = 7. All else grows with it, but for the figure's width */
-    const char *font;             /* family; NULL = Liberation Sans, Arial, Helvetica, DejaVu Sans, or what there is */
+    const char *font;             /* family of an installed font, or a font's file; NULL = DejaVu Sans, which is compiled in */
     const char *const *labels;  int n_labels;   /* "retrieval_find=find": a text that is written another way; each must be there */
 } ns_figure_params;
 

@@ -7,10 +7,10 @@
 #include "draw/axes.h"
 #include "draw/panel.h"
 #include "draw/raster.h"
+#include "draw/shape.h"
 #include "picture.h"
 
 #include <math.h>
-#include <pango/pangocairo.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,24 +195,126 @@ static void test_pooling_keeps_the_needle(void **state)
     free(value);
 }
 
-/* Letters that cairo cannot scale are boxes without an error: a matrix that is none stands for memory that is out. */
+/* A size that is none stands for a font that cairo cannot scale: an error, not a figure without its letters. */
 static void test_fonts_that_fail(void **state)
+{
+    (void)state;
+    static const ns_canvas_kind *const kinds[] = {&ns_canvas_png, &ns_canvas_pdf, &ns_canvas_eps};
+    ns_type *type;
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (int k = 0; k < 2; k++) {
+            ns_canvas c;
+            assert_int_equal(ns_canvas_open(&c, kinds[i], type, 100, 100, 1, 1, &(ns_metadata){0}, NULL), NS_OK);
+            ns_canvas_text(&c, 10, 20, "hits", (ns_style){.size = k ? NAN : 8});
+            ns_error err;
+            assert_int_equal(ns_canvas_finish(&c, &err), k ? NS_E_INTERNAL : NS_OK);
+            ns_canvas_clear(&c);
+        }
+    ns_type_free(type);
+}
+
+/* ---- text ---- */
+
+static ns_shape shaped(const ns_type *type, const char *text, bool bold)
+{
+    ns_shape shape;
+    assert_true(ns_type_shape(type, text, bold, &shape));
+    return shape;
+}
+
+/* In units of DejaVu's em (2048), as font_widths.py reads them from the fonts. */
+static void test_advances(void **state)
 {
     (void)state;
     ns_type *type;
     assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
-    PangoLayout *const layout = ns_type_layout(type, "hits", 8, false, NULL);
-    assert_true(ns_type_has_fonts(layout));
-    ns_ink ink;
-    assert_true(ns_type_ink(type, "hits", 8, false, 0, &ink));
-    pango_context_set_matrix(pango_layout_get_context(layout), &(PangoMatrix){.xx = NAN, .yy = NAN});
-    pango_layout_context_changed(layout);
-    assert_false(ns_type_has_fonts(layout));
-    g_object_unref(layout);
-    assert_false(ns_type_ink(type, "hits", 8, false, 0, &ink));
-    ns_canvas c = {.kind = &(ns_canvas_kind){.raster = false}, .type = type};
-    ns_canvas_text(&c, 0, 0, "hits", (ns_style){.size = 8});
-    assert_int_equal(c.code, NS_E_MEMORY);
+    const struct { const char *text; bool bold; double units; } known[] = {
+        {"0123456789", false, 13030}, {"needle", false, 6947}, {"AVAT", false, 5033}, {"To", false, 2156},
+        {"layer 12, head 3", false, 16764}, {"\u2581\u0120\u2026\u00d7\u2264", false, 8642}, {"0123456789", true, 14250},
+        {"needle", true, 7793}, {"AVAT", true, 5715},
+        {"To", true, 2532}, {"layer 12, head 3", true, 18642}, {"\u2581\u0120\u2026\u00d7\u2264", true, 8736},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_true(fabs(ns_type_width(type, known[i].text, 8, known[i].bold) - known[i].units * 8 / 2048) < 1e-9);
+    ns_type_free(type);
+}
+
+static int count_in(const ns_buffer *b, const char *word)
+{
+    int n = 0;
+    const uint8_t *at = b->data, *const end = b->data + b->n;
+    while ((at = memmem(at, (size_t)(end - at), word, strlen(word)))) {
+        at += strlen(word);
+        n++;
+    }
+    return n;
+}
+
+/* However many texts and sizes: a face is embedded once, as TrueType, which venues take. */
+static void test_embedded_once(void **state)
+{
+    (void)state;
+    ns_type *type;
+    ns_canvas c;
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
+    assert_int_equal(ns_canvas_open(&c, &ns_canvas_pdf, type, 100, 100, 1, 1, &(ns_metadata){0}, NULL), NS_OK);
+    for (int i = 0; i < 6; i++)
+        ns_canvas_text(&c, 10, 20 + 10 * i, i % 2 ? "needle" : "hits", (ns_style){.size = 6 + i % 3, .angle = i == 4 ? 90 : 0});
+    assert_int_equal(ns_canvas_finish(&c, NULL), NS_OK);
+    assert_int_equal(count_in(&c.out, "/FontFile2"), 1);
+    assert_int_equal(count_in(&c.out, "/Type3"), 0);
+    ns_canvas_clear(&c);
+    ns_type_free(type);
+}
+
+/* From right to left between from left to right: places, clusters and their bytes. */
+static void test_both_directions(void **state)
+{
+    (void)state;
+    static const char text[] = "ab \u05d0\u05d1 c";
+    ns_type *type;
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
+    ns_shape s = shaped(type, text, false), alef = shaped(type, "\u05d0", false), bet = shaped(type, "\u05d1", false);
+    assert_int_equal(s.n_runs, 4);                        /* the space behind is of the script before it */
+    assert_false(s.runs[0].backward);
+    assert_true(s.runs[1].backward);
+    assert_ptr_equal(s.runs[1].text, text + 3);
+    assert_int_equal(s.runs[1].bytes, 4);
+    assert_int_equal(s.runs[1].n_clusters, 2);
+    assert_int_equal(s.runs[1].clusters[0].bytes, 2);
+    assert_int_equal(s.runs[1].glyphs[0].index, bet.glyphs[0].index);
+    assert_int_equal(s.runs[1].glyphs[1].index, alef.glyphs[0].index);
+    assert_true(s.runs[1].glyphs[0].x < s.runs[1].glyphs[1].x && s.runs[1].glyphs[1].x < s.runs[2].glyphs[0].x);
+    ns_shape_clear(&s);
+    ns_shape_clear(&alef);
+    ns_shape_clear(&bet);
+    ns_type_free(type);
+}
+
+/* A mark stands on its letter and takes no room; Arabic letters join (lam and alef are one glyph of four bytes), f and i do not; what no
+ * font has is named. */
+static void test_shaping(void **state)
+{
+    (void)state;
+    ns_type *type;
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
+    ns_shape marked = shaped(type, "x\u0301", false), plain = shaped(type, "x", false), joined = shaped(type, "\u0644\u0627", false),
+             apart = shaped(type, "fi", false);
+    assert_true(fabs(marked.width - plain.width) < 1e-12);
+    assert_true(marked.ink.h > plain.ink.h);
+    assert_int_equal(joined.n_runs, 1);
+    assert_int_equal(joined.runs[0].n_glyphs, 1);
+    assert_int_equal(joined.runs[0].clusters[0].bytes, 4);
+    assert_int_equal(joined.unknown, 0);
+    assert_int_equal(apart.runs[0].n_glyphs, 2);
+    ns_shape_clear(&apart);
+    ns_shape_clear(&marked);
+    ns_shape_clear(&plain);
+    ns_shape_clear(&joined);
+    ns_shape none = shaped(type, "a\U0010fffd", false);
+    assert_int_equal(none.unknown, 0x10fffd);
+    ns_shape_clear(&none);
     ns_type_free(type);
 }
 
@@ -222,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_known_colors),    cmocka_unit_test(test_luminance_is_monotone), cmocka_unit_test(test_ticks),
         cmocka_unit_test(test_numbers_as_text), cmocka_unit_test(test_labels_spread),         cmocka_unit_test(test_png_round_trip),
         cmocka_unit_test(test_pooling_keeps_the_needle),                   cmocka_unit_test(test_fonts_that_fail),
+        cmocka_unit_test(test_advances),        cmocka_unit_test(test_embedded_once),
+        cmocka_unit_test(test_both_directions),       cmocka_unit_test(test_shaping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
