@@ -70,9 +70,13 @@ static int add_squad_question(ns_qa *qa, const cJSON *item, int64_t gold, ns_err
     if (!query || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "is_impossible")) || !cJSON_GetArraySize(answers))
         return NS_OK;
     const int rc = add_question(qa, (question){.query = query, .gold = gold, .first = -1}, cJSON_GetArraySize(answers), err);
+    if (rc != NS_OK)
+        return rc;
     question *const q = &qa->list[qa->n - 1];
-    cJSON_ArrayForEach(answer, answers) if (rc == NS_OK && text_of(answer, "text")) q->outputs[q->n_outputs++] = text_of(answer, "text");
-    return rc;
+    cJSON_ArrayForEach(answer, answers) if (text_of(answer, "text")) q->outputs[q->n_outputs++] = text_of(answer, "text");
+    if (!q->n_outputs)
+        free(qa->list[--qa->n].outputs);
+    return NS_OK;
 }
 
 static int read_squad(ns_qa *qa, const cJSON *data, ns_error *err)
@@ -188,6 +192,16 @@ static void choose(const ns_qa *qa, const question *q, ns_rng *rng, int64_t *ord
     shuffle(rng, order, n);
 }
 
+/* Of a question that has no room its first characters, whole ones. */
+static void note_query(ns_ruler_prompt *p, const char *query)
+{
+    size_t n = strlen(query) < sizeof p->query ? strlen(query) : sizeof p->query - 1;
+    while (n && ((unsigned char)query[n] & 0xc0) == 0x80)
+        n--;
+    memcpy(p->query, query, n);
+    p->query[n] = '\0';
+}
+
 int ns_ruler_qa(ns_ruler_prompt *p, const ns_ruler_cell *cell, int64_t n, ns_error *err)
 {
     const ns_qa *const qa = cell->qa;
@@ -224,7 +238,7 @@ int ns_ruler_qa(ns_ruler_prompt *p, const ns_ruler_cell *cell, int64_t n, ns_err
     ns_draft_mark(to, "question", begin);
     p->prefix = to->n;
     ns_draft_put(to, " Answer:");
-    snprintf(p->query, sizeof p->query, "%s", q->query);
+    note_query(p, q->query);
     for (p->n_outputs = 0; p->n_outputs < q->n_outputs && p->n_outputs < NS_RULER_MOST_OUTPUTS; p->n_outputs++) {
         if (strlen(q->outputs[p->n_outputs]) >= NS_RULER_OUTPUT)
             return ns_fail(err, NS_E_ARG, "ruler: an answer of %d characters and more", NS_RULER_OUTPUT);

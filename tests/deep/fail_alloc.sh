@@ -65,6 +65,10 @@ staged() {      # two stages, and a main of which nothing says the step
 run_of_window() {    # run_of_window FOLDER WINDOW: the planted run with another coordinate and name, which are all that is read of it twice
     cp -r run "$1" && sed -i "s/\"window\":[[:space:]]*0/\"window\": $2/; s/\"name\":[[:space:]]*\"run\"/\"name\": \"$1\"/" "$1/run.json"
 }
+losses() {      # of three sizes at three budgets
+    printf 'model_size\ttoken_multiplier\tn\tloss\n' && awk 'BEGIN { for (n = 1; n <= 3; n++) for (d = 1; d <= 3; d++)
+        printf "S%d\t%dn\t%d\t%.4f\n", n, 20 * d, 1000 * 4 ^ n, 3 / n + 2 / d }'
+}
 make_inputs() {
     local small='--layers 4 --heads 4 --kv-heads 2 --vocab 200 --previous-token 0.1 --retrieval 3.1'
     # shellcheck disable=SC2086  # options
@@ -77,7 +81,11 @@ make_inputs() {
     "$ns" merge scan -o study.h5 && run_of_window narrow 4 && run_of_window wide 16 &&
     "$ns" scan narrow wide --cases few.jsonl -o windows && "$ns" merge windows -o windows.h5 &&
     "$ns" score model --cases cases.jsonl -o scores.h5 && "$ns" export heads scores.h5 -o heads.json &&
-    "$ns" record model --cases few.jsonl --maps dense --at 'blocks.1.attn.hook_pattern' -o maps.h5 && touch ready
+    "$ns" record model --cases few.jsonl --maps dense --at 'blocks.1.attn.hook_pattern' -o maps.h5 &&
+    "$ns" scan run --cases few.jsonl --probe retrieval_find,entropy_norm,qk_distance -o paths && "$ns" merge paths -o traced.h5 &&
+    printf '{"text": "a few words of which a text is made"}\n{"text": "and another of them"}\n' >texts.jsonl &&
+    "$ns" cases ruler --model told --task copy --lengths 500 -o asked.jsonl &&
+    printf '[2, 6];[9, 12]\n\n' >keys && losses >table.tsv && touch ready
 }
 [ "$1" = careless ] || [ -f ready ] || make_inputs >"$dir/setup" 2>&1 || { cat "$dir/setup"; exit 99; }
 model=$in/model few=$in/few.jsonl
@@ -112,6 +120,16 @@ declare -A lines=(
     [rebuilt]="tokenize $in/rebuilt Aab" [llama_beside]="tokenize $in/llama2c/stories.bin Aab"
     [ranks]="tokenize $in/ranks abc<s>abcab" [experts]="inspect $corpus/gguf/experts_llama --tensors"
     [llama_pieces]="tokenize $corpus/llama2c/tokenizer Aab"
+    [nll]="nll $model --text $few --context 24 --stride 8 -o out" [keys]="nll $in/told --text $in/texts.jsonl --short 8 --make-keys out"
+    [read_keys]="nll $in/told --text $in/texts.jsonl --keys $in/keys --per-token"
+    [ruler]="cases ruler --model $in/told --task vt --lengths 2000 -o out"
+    [qa]="cases ruler --model $in/told --task qa_1 --qa $corpus/qa/squad --lengths 900 -o out"
+    [generate]="generate $in/told --cases $in/asked.jsonl --tokens 3 --list"
+    [gradient]="gradient $model --text $few --window 8 --resamples 3 -o out"
+    [attribute]="attribute $model --cases $few --edges 3 --resamples 3 -o out"
+    [path]="patch $model --cases $few --path 1.0:3.1.q -o out"
+    [trace]="trace $in/traced.h5 -o out" [scaling]="scaling $in/table.tsv --validate"
+    [writes]="score $model --cases $few --probe retrieval_logit,dla,write_norm,contribution --resamples 2 -o out"
     [dot]="inspect $in/model/." [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
@@ -129,7 +147,7 @@ while [ $# -gt 0 ]; do
     fi
     shift
     one_thread=()
-    case ${words[0]} in score | record | scan | ablate | patch) one_thread=(-t 1) ;; esac
+    case ${words[0]} in score | record | scan | ablate | patch | nll | generate | gradient | attribute) one_thread=(-t 1) ;; esac
     rm -rf "$at"
     mkdir -p "$at/0/work" "$at/want/work"
     run "$at/want" count
