@@ -16,7 +16,7 @@ typedef struct needle_settings {
     cli_model_settings how;
     cli_ints    lengths, distances;
     cli_numbers depths;
-    int64_t     count, keys, seed, vocab, first_id, answer_tokens;
+    int64_t     count, keys, values, seed, vocab, first_id, answer_tokens;
     cli_words   value_types, templates, twins;
     const char *prefix, *suffix;
     int         chat;
@@ -33,12 +33,14 @@ static const cli_option needle_options[] = {
      "that token in the needle"},
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth or distance (default 1)", NULL, 1, 1000000},
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
+    {"values", 0, CLI_INT, FIELD(values), "N",
+     "so many values in all, the same in every case, one case behind the other having each: classes for `probe`", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
     {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write", .makes = NS_KINDS(NS_KIND_CASES)},
     {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
     {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...",
-     "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none)"},
+     "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none), without (its needle is left out)"},
     {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT",
      "wrap the prompt as a chat; a note says where the folder's own template has other markers", "plain|chatml|llama3"},
     {"prefix", 0, CLI_TEXT, FIELD(prefix), "TEXT", "text before the prompt, for other chat formats"},
@@ -110,7 +112,7 @@ static void note_unfit(cli *app, const ns_opened *m, const ns_cases *cases)
 
 static int check_names(cli *app, const needle_settings *s, unsigned *twins)
 {
-    static const char *const kinds[] = {"swap", "absent", "null"};       /* NS_TWIN_SWAP, NS_TWIN_ABSENT, NS_TWIN_NULL */
+    static const char *const kinds[] = {"swap", "absent", "null", "without"};       /* NS_TWIN_SWAP ... by their bits */
     const char *types[8], *templates[8];
     int n_types = 0, n_templates = 0;
     unsigned unused;
@@ -121,7 +123,7 @@ static int check_names(cli *app, const needle_settings *s, unsigned *twins)
     int rc = cli_check_words("value-types", &s->value_types, types, n_types, &unused, &app->err);
     if (rc == NS_OK)
         rc = cli_check_words("templates", &s->templates, templates, n_templates, &unused, &app->err);
-    return rc == NS_OK ? cli_check_words("twins", &s->twins, kinds, 3, twins, &app->err) : rc;
+    return rc == NS_OK ? cli_check_words("twins", &s->twins, kinds, 4, twins, &app->err) : rc;
 }
 
 /* Says how the chosen format differs from the template of the tokenizer's folder. */
@@ -167,7 +169,7 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
             .depths = s->depths.n ? s->depths.list : depths,
             .n_depths = s->distances.n ? 0 : s->depths.n ? (int)s->depths.n : 5,
             .distances = s->distances.list, .n_distances = (int)s->distances.n,
-            .count = (int)s->count, .keys = (int)s->keys, .seed = (uint64_t)s->seed,
+            .count = (int)s->count, .keys = (int)s->keys, .n_values = (int)s->values, .seed = (uint64_t)s->seed,
             .vocab = vocab, .first_id = s->first_id, .answer_tokens = (int)s->answer_tokens,
             .prefix = s->prefix, .suffix = s->suffix, .twins = twins, .dropped = &dropped,
             .value_types = s->value_types.list, .n_value_types = (int)s->value_types.n,

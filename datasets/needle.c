@@ -10,7 +10,7 @@
 
 int ns_needle_asked(const ns_needle_cell *cell)
 {
-    return cell->ask == NS_ASK_TARGET ? 0 : cell->ask == NS_ASK_SWAP ? 1 : cell->keys;
+    return cell->ask == NS_ASK_TARGET || cell->ask == NS_ASK_WITHOUT ? 0 : cell->ask == NS_ASK_SWAP ? 1 : cell->keys;
 }
 
 /* Distractors are numbered in the order of the draw, without the needle. */
@@ -32,7 +32,9 @@ static const ns_span *answer_of(const ns_case *c, const ns_needle_cell *cell)
 static void place_text(const ns_case *c, const ns_needle_cell *cell, double depth, char out[64])
 {
     const int64_t row = c->n_tokens - 1 + c->n_lead;
-    if (cell->distance)
+    if (cell->distance && cell->ask == NS_ASK_WITHOUT)
+        snprintf(out, 64, "\"distance\": %lld", (long long)cell->distance);
+    else if (cell->distance)
         snprintf(out, 64, "\"distance\": %lld", (long long)(row - answer_of(c, cell)->begin));
     else
         snprintf(out, 64, "\"depth\": %.6g", depth);
@@ -40,7 +42,8 @@ static void place_text(const ns_case *c, const ns_needle_cell *cell, double dept
 
 static int set_meta(ns_case *c, const ns_needle_cell *cell, double depth, const char *key, const char *value)
 {
-    static const char *const asks[NS_ASKS] = {"", ", \"twin\": \"swap\"", ", \"twin\": \"absent\"", ", \"twin\": \"null\""};
+    static const char *const asks[NS_ASKS] = {"", ", \"twin\": \"swap\"", ", \"twin\": \"absent\"", ", \"twin\": \"null\"",
+                                              ", \"twin\": \"without\""};
     const ns_needle_params *const p = cell->params;
     const ns_cases one = {c, 1, 1};
     char ids[65], place[64];
@@ -66,6 +69,30 @@ static bool is_free(const ns_case *c, int64_t begin, int64_t end)
     return true;
 }
 
+ns_rng ns_needle_value_rng(const ns_needle_cell *cell)
+{
+    return ns_rng_seed(cell->params->seed, ns_stream_of(cell->type ? cell->type->name : "tokens"));
+}
+
+/* Which values the needles of a cell have: the target the cell's own, the distractors others, drawn without replacement by a stream of
+ * their own; of a twin without needle anew, from all. */
+void ns_needle_values(const ns_needle_cell *cell, int64_t *out)
+{
+    const int64_t N = cell->params->n_values;
+    const uint64_t stream = ns_stream_of(cell->ask == NS_ASK_WITHOUT ? "values without the needle" : "values");
+    ns_rng rng = ns_rng_seed(cell->params->seed, cell->stream ^ stream);
+    out[0] = cell->index % N;
+    for (int k = 1; k < cell->keys; k++) {
+        bool taken;
+        do {
+            out[k] = ns_rng_below(&rng, N);
+            taken = false;
+            for (int i = cell->ask == NS_ASK_WITHOUT; i < k; i++)
+                taken |= out[i] == out[k];
+        } while (taken);
+    }
+}
+
 /* The stretch of [begin, end), as long as the answer's span and free of needles, that is nearest to it; the earlier of two. The absent
  * and the null twin's is their original's. No haystack is free: no placebo. */
 static int set_placebo(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, ns_error *err)
@@ -84,12 +111,13 @@ static int set_placebo(ns_case *c, const ns_needle_cell *cell, int64_t begin, in
 int ns_needle_finish(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, double depth, const char *key, const char *value,
                      ns_error *err)
 {
+    const bool placed = cell->ask != NS_ASK_WITHOUT;
     const char *const dash = strrchr(cell->id, '-');
     if (cell->ask && !(c->twin_of = ns_printf_alloc("%.*s", (int)(dash - cell->id), cell->id)))
         return ns_oom(err, "a needle case");
     if (set_meta(c, cell, depth, key, value) < 0)
         return ns_oom(err, "a needle case");
-    return set_placebo(c, cell, begin, end, err);
+    return placed ? set_placebo(c, cell, begin, end, err) : NS_OK;
 }
 
 /* FNV-1a over what makes the cell; never 0, which is the haystack's stream. */
@@ -115,7 +143,7 @@ static int64_t longest_of(const ns_needle_params *p)
 
 static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
 {
-    if (p->twins & ~(unsigned)(NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL))
+    if (p->twins & ~(unsigned)(NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL | NS_TWIN_WITHOUT))
         return ns_fail(err, NS_E_ARG, "needle: unknown twins %#x", p->twins);
     if (p->twins & NS_TWIN_SWAP && keys < 2)
         return ns_fail(err, NS_E_ARG, "needle: a swap twin asks for another key of the prompt, which has one (give 2 keys or more)");
@@ -165,6 +193,9 @@ static int check_params(const ns_needle_params *p, int keys, ns_error *err)
         return ns_fail(err, NS_E_ARG, "needle: a place is a depth or a distance, not both");
     if (keys < 1 || keys > NS_NEEDLE_MAX_KEYS)
         return ns_fail(err, NS_E_ARG, "needle: %d keys (1 to %d)", keys, NS_NEEDLE_MAX_KEYS);
+    if (p->n_values < 0 || (p->n_values && p->n_values < keys) || p->n_values > NS_NEEDLE_MAX_KEYS)
+        return ns_fail(err, NS_E_ARG, "needle: %d values in all for %d keys, whose values in a prompt differ (%d to %d, or fewer keys)",
+                       p->n_values, keys, keys, NS_NEEDLE_MAX_KEYS);
     for (int i = 0; i < p->n_lengths; i++) {
         if (p->lengths[i] < 1 || p->lengths[i] > (int64_t)1 << 31)
             return ns_fail(err, NS_E_ARG, "needle: length %lld is not a number of tokens", (long long)p->lengths[i]);
@@ -205,7 +236,7 @@ static int drop(grid *g, const ns_needle_cell *cell, int rc, const ns_error *why
 
 static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
 {
-    static const char *const suffix[NS_ASKS] = {"", "-swap", "-absent", "-null"};
+    static const char *const suffix[NS_ASKS] = {"", "-swap", "-absent", "-null", "-without"};
     const ns_needle_params *const p = cell->params;
     const char *const type = cell->type ? cell->type->name : "", *const template_ = cell->type ? ns_template_name(cell->template_) : "";
     const char *const dash = cell->type ? "-" : "";
@@ -216,7 +247,8 @@ static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
     snprintf(place, sizeof place, cell->distance ? "d%.0f" : "%.6g", cell->distance ? (double)cell->distance : cell->depth);
     snprintf(cell->id, sizeof cell->id, "needle-s%llu%s%s%s%s-%lld-%s-%d%s", (unsigned long long)p->seed, dash, type, dash, template_,
              (long long)cell->length, place, cell->index, suffix[ask]);
-    cell->rng = ns_rng_seed(p->seed, stream_of(cell, type));
+    cell->stream = stream_of(cell, type);
+    cell->rng = ns_rng_seed(p->seed, cell->stream);
     int rc = cell->distance >= cell->length ? ns_needle_no_front(cell, &why)
              : p->tokenizer ? ns_needle_from_text(&c, cell, &why) : ns_needle_from_tokens(&c, cell, g->filler, &why);
     if (rc == NS_OK)
@@ -227,7 +259,8 @@ static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
 
 static int add_cell(grid *g, ns_needle_cell *cell)
 {
-    static const unsigned twins[NS_ASKS] = {[NS_ASK_SWAP] = NS_TWIN_SWAP, [NS_ASK_ABSENT] = NS_TWIN_ABSENT, [NS_ASK_NULL] = NS_TWIN_NULL};
+    static const unsigned twins[NS_ASKS] = {[NS_ASK_SWAP] = NS_TWIN_SWAP, [NS_ASK_ABSENT] = NS_TWIN_ABSENT, [NS_ASK_NULL] = NS_TWIN_NULL,
+                                            [NS_ASK_WITHOUT] = NS_TWIN_WITHOUT};
     int rc = add_case(g, cell, NS_ASK_TARGET);
     for (int k = NS_ASK_SWAP; k < NS_ASKS && rc == NS_OK; k++)
         if (cell->params->twins & twins[k])

@@ -54,6 +54,7 @@ typedef struct ns_prompt {
     const ns_value_type *type;
     const ns_needle_key *keys;                 /* [n_keys] needles, then one whose key is nowhere */
     int                  n_keys, asked;        /* asked: index into keys */
+    int                  left_out;             /* the needle that is not written; -1: none */
     const char          *before, *between;
     int64_t              start;                /* sentence of the essay with which the haystack begins */
     int64_t              behind;               /* by distance: sentences behind the target, which begin elsewhere in the text */
@@ -70,9 +71,10 @@ int64_t ns_essay_count(void);
 const char *ns_essay_sentence(int64_t i);      /* i % count */
 
 /* ---- cells ---- */
-typedef enum ns_ask { NS_ASK_TARGET, NS_ASK_SWAP, NS_ASK_ABSENT, NS_ASK_NULL, NS_ASKS } ns_ask;
+typedef enum ns_ask { NS_ASK_TARGET, NS_ASK_SWAP, NS_ASK_ABSENT, NS_ASK_NULL, NS_ASK_WITHOUT, NS_ASKS } ns_ask;
 
-/* Needle 0 is asked for; its swap twin asks for needle 1, its absent twin for a key that is nowhere, its null twin for none. */
+/* Needle 0 is asked for, also by its twin without it; its swap twin asks for needle 1, its absent twin for a key that is nowhere, its null
+ * twin for none. */
 typedef struct ns_needle_cell {
     const ns_needle_params *params;
     const ns_value_type *type;         /* NULL: tokens */
@@ -83,11 +85,15 @@ typedef struct ns_needle_cell {
     int64_t  distance;         /* 0: by depth */
     int      index;
     ns_ask   ask;
-    ns_rng   rng;              /* of (seed, type, template, length, depth or distance, index): twins draw the same needles */
+    uint64_t stream;           /* of (type, length, depth or distance, index) */
+    ns_rng   rng;              /* of the seed and that: twins draw the same needles */
     char     id[128];
 } ns_needle_cell;
 
 int  ns_needle_asked(const ns_needle_cell *);  /* index of the needle; keys for the absent and the null one */
+/* Under n_values: which of them needle k has, into out[keys]; the needles of a cell have different ones. */
+void ns_needle_values(const ns_needle_cell *, int64_t *out);
+ns_rng ns_needle_value_rng(const ns_needle_cell *);    /* of the values themselves: of the seed and the type */
 /* The target's slot in a haystack of n units, of which so many lie behind it (by distance). */
 int64_t ns_needle_slot(const ns_needle_cell *, int64_t n, int64_t behind);
 /* The target stands at its slot, before distractors of the same one. where[keys]: a uniform draw in [0, 1) per needle. */

@@ -149,7 +149,8 @@ void ns_prompt_write(ns_draft *d, const ns_prompt *p, int64_t n_sentences, const
     const int64_t begin = d->n;
     for (int64_t slot = 0; slot <= slots; slot++) {
         for (; next < p->n_keys && places[next].slot == slot; next++)
-            put_needle(d, p, &p->keys[places[next].needle]);
+            if (places[next].needle != p->left_out)
+                put_needle(d, p, &p->keys[places[next].needle]);
         for (int64_t s = slot * per_slot; s < n_sentences && s < (slot + 1) * per_slot; s++) {
             const char *const sentence = sentence_at(p, s, n_sentences);
             ns_draft_put(d, sentence);

@@ -11,6 +11,8 @@
 typedef struct maker {
     ns_needle_cell  *cell;
     ns_needle_key   *keys;     /* [keys + 1] */
+    char           (*values)[40];      /* [n_values] where there are so many in all; NULL: every needle draws its own */
+    int64_t         *which;            /* [keys] the needles' ones of these */
     double          *where;    /* [keys] */
     ns_needle_place *places;   /* [keys] */
     ns_prompt        prompt;
@@ -188,19 +190,49 @@ static int fit_sentences(maker *m, int64_t *out, ns_error *err)
     return rc != NS_OK ? rc : fit(m, count_tokens, length, least, out, err);
 }
 
+/* So many values, the same for all cases of a seed: they begin apart while that is easily possible. */
+static void draw_values(maker *m)
+{
+    const ns_value_type *const type = m->cell->type;
+    const int64_t n = m->cell->params->n_values;
+    ns_rng rng = ns_needle_value_rng(m->cell);
+    for (int64_t i = 0; i < n; i++) {
+        bool clash;
+        do {
+            type->draw(&rng, m->values[i]);
+            clash = false;
+            for (int64_t j = 0; j < i; j++)
+                clash |= strcmp(m->values[i], m->values[j]) == 0 || (n <= type->apart && type->alike(m->values[i], m->values[j]));
+        } while (clash);
+    }
+    ns_needle_values(m->cell, m->which);
+}
+
+/* A key has no word in common with any value there is: twins without needle, whose values are others, have the same keys. */
+static bool clashes_with_values(const maker *m, const char *key)
+{
+    bool clash = false;
+    for (int64_t i = 0; m->values && m->cell->type->alike == ns_words_alike && i < m->cell->params->n_values; i++)
+        clash |= ns_words_alike(key, m->values[i]);
+    return clash;
+}
+
 /* Keys and values of words have no word in common while there are words enough; values begin apart for a moderate number of keys. */
 static bool clashes(const maker *m, int k)
 {
     const ns_value_type *const type = m->cell->type;
     const ns_needle_key *const it = &m->keys[k];
-    const bool apart = m->cell->keys <= type->apart;
+    const bool apart = m->cell->keys <= type->apart, own = !m->values;
+    if (clashes_with_values(m, it->key))
+        return true;
     for (int i = 0; i <= k; i++) {
         const ns_needle_key *const other = &m->keys[i];
-        if (i < k && (strcmp(it->key, other->key) == 0 || strcmp(it->value, other->value) == 0))
+        if (i < k && (strcmp(it->key, other->key) == 0 || (own && strcmp(it->value, other->value) == 0)))
             return true;
-        if (i < k && apart && (ns_words_alike(it->key, other->key) || (k < m->cell->keys && type->alike(it->value, other->value))))
+        if (i < k && apart && (ns_words_alike(it->key, other->key) || (own && k < m->cell->keys && type->alike(it->value, other->value))))
             return true;
-        if (apart && type->alike == ns_words_alike && (ns_words_alike(it->key, other->value) || ns_words_alike(it->value, other->key)))
+        if (own && apart && type->alike == ns_words_alike &&
+            (ns_words_alike(it->key, other->value) || ns_words_alike(it->value, other->key)))
             return true;
     }
     return false;
@@ -215,7 +247,10 @@ static void draw_needles(maker *m)
         ns_needle_key *const it = &m->keys[k];
         do {
             ns_words_name(ns_rng_below(rng, ns_words_count()), it->key);
-            m->cell->type->draw(rng, it->value);
+            if (m->values)
+                strcpy(it->value, m->values[m->which[k < m->cell->keys ? k : 0]]);
+            else
+                m->cell->type->draw(rng, it->value);
         } while (clashes(m, k));
         ns_needle_label(m->cell, k, false, it->label);
         ns_needle_label(m->cell, k, true, it->answer_label);
@@ -283,6 +318,7 @@ static int make(ns_case *out, maker *m, ns_error *err)
     m->prompt.asked = ns_needle_asked(cell);
     if (cell->ask == NS_ASK_NULL)
         strcpy(m->keys[cell->keys].key, "N/A");            /* QRHead's null query */
+    m->prompt.left_out = cell->ask == NS_ASK_WITHOUT ? 0 : -1;
     write_prompt(m, n);
     const ns_needle_key *const asked = &m->keys[m->prompt.asked], *const said = &m->keys[cell->ask == NS_ASK_SWAP];
     rc = draft_case(m, said, cell->ask != NS_ASK_NULL, out, err);
@@ -305,7 +341,7 @@ static int make(ns_case *out, maker *m, ns_error *err)
 int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
 {
     const ns_needle_params *const p = cell->params;
-    maker m = {.cell = cell, .prompt = {.template_ = cell->template_, .type = cell->type, .n_keys = cell->keys}};
+    maker m = {.cell = cell, .prompt = {.template_ = cell->template_, .type = cell->type, .n_keys = cell->keys, .left_out = -1}};
     int rc = find_chat(&m.prompt, p, err);
     rc = rc != NS_OK ? rc : decide_special(&m, err);
     if (rc != NS_OK)
@@ -316,7 +352,11 @@ int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
     m.where = ns_alloc_array((size_t)cell->keys, sizeof *m.where);
     m.places = ns_alloc_array((size_t)cell->keys, sizeof *m.places);
     m.draft.spans = ns_alloc_array((size_t)cell->keys * 2 + 3, sizeof *m.draft.spans);
-    if (m.keys && m.where && m.places && m.draft.spans) {
+    m.values = p->n_values ? ns_alloc_array((size_t)p->n_values, sizeof *m.values) : NULL;
+    m.which = ns_alloc_array((size_t)cell->keys, sizeof *m.which);
+    if (m.keys && m.where && m.places && m.draft.spans && m.which && (m.values || !p->n_values)) {
+        if (m.values)
+            draw_values(&m);
         draw_needles(&m);
         rc = make(out, &m, err);
     } else {
@@ -324,6 +364,8 @@ int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
     }
     free(m.draft.text);
     free(m.draft.spans);
+    free(m.values);
+    free(m.which);
     free(m.places);
     free(m.where);
     free(m.keys);

@@ -38,10 +38,42 @@ int ns_needle_filler(int32_t **out, const ns_needle_params *p, int64_t n, ns_err
     return NS_OK;
 }
 
-/* n distinct ids of the upper half, in random order. */
-static int draw_distinct(ns_needle_cell *cell, int32_t *out, int64_t n, ns_error *err)
+/* Puts n of ids[from ... pool - 1] at from, in random order. */
+static void draw_ids(ns_rng *rng, int32_t *ids, int64_t pool, int64_t from, int64_t n)
 {
-    const int64_t first = needles_first(cell->params), pool = cell->params->vocab - first;
+    for (int64_t i = from; i < from + n; i++) {
+        const int64_t j = i + ns_rng_below(rng, pool - i);
+        const int32_t id = ids[j];
+        ids[j] = ids[i];
+        ids[i] = id;
+    }
+}
+
+/* Under n_values: values of m ids that all cases of a seed share, and keys from what is left. */
+static int draw_fixed(ns_needle_cell *cell, int32_t *ids, int64_t pool, int64_t m, int32_t *needles, ns_error *err)
+{
+    const int64_t values = cell->params->n_values * m;
+    int64_t *const which = ns_alloc_array((size_t)cell->keys, sizeof *which);
+    ns_rng rng = ns_needle_value_rng(cell);
+    if (!which)
+        return ns_oom(err, "ids of needles");
+    ns_needle_values(cell, which);
+    draw_ids(&rng, ids, pool, 0, values);
+    draw_ids(&cell->rng, ids, pool, values, cell->keys + 1);
+    for (int64_t k = 0; k < cell->keys; k++) {
+        needles[k * (1 + m)] = ids[values + k];
+        memcpy(needles + k * (1 + m) + 1, ids + which[k] * m, (size_t)m * sizeof *ids);
+    }
+    needles[cell->keys * (1 + m)] = ids[values + cell->keys];
+    free(which);
+    return NS_OK;
+}
+
+/* Keys and values, distinct ids of the upper half: [keys, 1 + m], and one more for the absent twin. */
+static int draw_distinct(ns_needle_cell *cell, int64_t m, int32_t *out, ns_error *err)
+{
+    const int64_t first = needles_first(cell->params), pool = cell->params->vocab - first, fixed = cell->params->n_values;
+    const int64_t n = fixed ? fixed * m + cell->keys + 1 : cell->keys * (1 + m) + (cell->ask == NS_ASK_ABSENT);
     if (n > pool)
         return ns_fail(err, NS_E_ARG,
                        "needle: %lld keys and values, but only %lld ids in the upper half of the vocabulary (fewer keys or answer tokens)",
@@ -51,13 +83,15 @@ static int draw_distinct(ns_needle_cell *cell, int32_t *out, int64_t n, ns_error
         return ns_oom(err, "ids of needles");
     for (int64_t i = 0; i < pool; i++)
         ids[i] = (int32_t)(first + i);
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t j = i + ns_rng_below(&cell->rng, pool - i);
-        out[i] = ids[j];
-        ids[j] = ids[i];
+    int rc = NS_OK;
+    if (fixed) {
+        rc = draw_fixed(cell, ids, pool, m, out, err);
+    } else {
+        draw_ids(&cell->rng, ids, pool, 0, n);
+        memcpy(out, ids, (size_t)n * sizeof *out);
     }
     free(ids);
-    return NS_OK;
+    return rc;
 }
 
 /* The null twin asks for the marker itself. */
@@ -80,11 +114,12 @@ static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler
         memcpy(c->tokens + at, filler + used, (size_t)(upto - used) * sizeof *filler);
         at += upto - used;
         used = upto;
-        memcpy(c->tokens + at, needles + places[i].needle * (1 + m), (size_t)(1 + m) * sizeof *needles);
+        const bool left_out = cell->ask == NS_ASK_WITHOUT && places[i].needle == 0;      /* haystack that nothing else uses */
+        memcpy(c->tokens + at, left_out ? filler + n_filler : needles + places[i].needle * (1 + m), (size_t)(1 + m) * sizeof *needles);
         ns_needle_label(cell, places[i].needle, false, name);
         ns_needle_label(cell, places[i].needle, true, answer);
-        rc = ns_case_set_span(c, name, at, at + 1 + m, err);
-        if (rc == NS_OK)
+        rc = left_out ? NS_OK : ns_case_set_span(c, name, at, at + 1 + m, err);
+        if (rc == NS_OK && !left_out)
             rc = ns_case_set_span(c, answer, at + 1, at + 1 + m, err);
         at += 1 + m;
     }
@@ -140,7 +175,7 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     rc = filler_behind(cell, n_filler, m, where, &behind, err);
     if (rc != NS_OK)
         goto out;
-    rc = draw_distinct(cell, needles, cell->keys * (1 + m) + (cell->ask == NS_ASK_ABSENT), err);
+    rc = draw_distinct(cell, m, needles, err);
     if (rc != NS_OK)
         goto out;
     ns_needle_places(cell, n_filler, ns_needle_slot(cell, n_filler, behind), where, places);

@@ -105,7 +105,8 @@ int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n
     }
     for (int i = 0; i < params->n_definitions && rc == NS_OK; i++) {
         const ns_probe *const own = params->definitions[i];
-        if (ns_probe_find(own->name))
+        const ns_probe *const ours = ns_probe_find(own->name);
+        if (ours && ours->begin != own->begin)           /* one of ours with other settings is welcome (linear_probe) */
             return ns_fail(err, NS_E_ARG, "a definition is called '%s', which is one of needlescope's own probes or scores", own->name);
         rc = add_probe(own, out, n, err);
     }

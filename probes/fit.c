@@ -29,12 +29,12 @@ int ns_fit_probes(ns_scoring *r)
 /* ---- folds ---- */
 
 enum { HEX = 65 };
-typedef struct unit { char hash[HEX]; int64_t prompt; } unit;
+typedef struct unit { int64_t stratum; char hash[HEX]; int64_t prompt; } unit;
 
 static int by_hash(const void *a, const void *b)
 {
     const unit *const x = a, *const y = b;
-    const int order = strcmp(x->hash, y->hash);
+    const int order = x->stratum != y->stratum ? (x->stratum > y->stratum) - (x->stratum < y->stratum) : strcmp(x->hash, y->hash);
     return order ? order : x->prompt < y->prompt ? -1 : x->prompt > y->prompt;
 }
 
@@ -47,14 +47,15 @@ static void hash_tokens(const ns_case *c, uint64_t seed, char out[HEX])
     ns_sha256_end(&sha, out);
 }
 
-/* Of a prompt the least hash of its cases, whatever they are called; how many prompts there are. */
-static int64_t hash_prompts(const ns_fit *f, const ns_case_result *results, uint64_t seed, unit *units)
+/* Of a prompt the least hash of its cases, whatever they are called, and the stratum of its first; how many prompts there are. */
+static int64_t hash_prompts(const ns_fit *f, const ns_case_result *results, uint64_t seed, const int64_t *stratum, unit *units)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < f->n; i++) {
         char hash[HEX];
         unit *const u = &units[results[i].prompt];
         hash_tokens(f->cases[i], seed, hash);
+        u->stratum = u->hash[0] || !stratum ? u->stratum : stratum[i];
         if (!u->hash[0] || strcmp(hash, u->hash) < 0)
             memcpy(u->hash, hash, HEX);
         u->prompt = results[i].prompt;
@@ -75,7 +76,7 @@ static int64_t deal(unit *units, int64_t n, int folds, int64_t *of)
     return different;
 }
 
-int ns_fit_folds(const ns_fit *f, int folds, uint64_t seed, int64_t *fold, ns_error *err)
+int ns_fit_folds(const ns_fit *f, int folds, uint64_t seed, const int64_t *stratum, int64_t *fold, ns_error *err)
 {
     ns_case_result *const results = ns_alloc_array((size_t)f->n, sizeof *results);
     unit *const units = ns_alloc_array((size_t)f->n, sizeof *units);
@@ -83,7 +84,7 @@ int ns_fit_folds(const ns_fit *f, int folds, uint64_t seed, int64_t *fold, ns_er
     int rc = !results || !units || !of ? ns_oom(err, "folds") : folds >= 1 ? NS_OK : ns_fail(err, NS_E_ARG, "%d folds", folds);
     if (rc == NS_OK) {
         ns_number_prompts(results, f->cases, f->n);
-        const int64_t different = deal(units, hash_prompts(f, results, seed, units), folds, of);
+        const int64_t different = deal(units, hash_prompts(f, results, seed, stratum, units), folds, of);
         for (int64_t i = 0; i < f->n; i++)
             fold[i] = of[results[i].prompt];
         rc = different >= folds ? NS_OK : ns_fail(err, NS_E_ARG, "%lld different prompt%s cannot be split into %d folds",

@@ -249,7 +249,7 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
         rc = ns_choose_cases(&r, cases);
     rc = rc != NS_OK ? rc : ns_check_hook_rows(params->hooks, params->n_hooks, r.cases, r.n_cases, params, err);
     rc = rc != NS_OK ? rc : check_definitions(&r);
-    rc = rc != NS_OK ? rc : ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
+    rc = rc != NS_OK ? rc : ns_scores_take_cases(&r);
     r.measured = rc == NS_OK;
     if (rc == NS_OK) {
         rc = begin_probes(&r);

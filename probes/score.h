@@ -114,7 +114,8 @@ struct ns_scores {
 
 /* new -> drops (each case that is left out) -> take_cases (the rest, sorted) -> the pass -> reduce. *out is set on failure too. */
 int ns_scores_new(ns_scores **out, const ns_model *, const ns_probe *const *probes, int n_probes, ns_error *);
-int ns_scores_take_cases(ns_scores *, const ns_case *const *cases, int64_t n, ns_error *);
+typedef struct ns_scoring ns_scoring;
+int ns_scores_take_cases(const ns_scoring *);
 int ns_scores_reduce(ns_scores *, ns_error *);
 /* Is score k made of the outputs of the cases (true), or given by its probe? */
 bool ns_scores_by_case(const ns_scores *, int k);
@@ -140,7 +141,7 @@ int    ns_scores_probe(const ns_scores *, int k);                        /* inde
 double ns_scores_known_chance(const ns_scores *, int k, int64_t head);
 
 /* ---- one run ---- */
-typedef struct ns_scoring {
+struct ns_scoring {
     const ns_model *model;
     const ns_score_params *params;
     const ns_cases *given;
@@ -152,7 +153,7 @@ typedef struct ns_scoring {
     int64_t         begun[NS_MAX_PROBES];       /* cases whose begin has run */
     bool            measured;                   /* the scores' extent stands */
     ns_error       *err;
-} ns_scoring;
+};
 /* choose.c: into out[NS_MAX_PROBES]; into r->cases, r->index and r->n_cases (those that are dropped are counted in the scores). */
 int ns_choose_probes(const ns_score_params *, const ns_probe **out, int *n, ns_error *);
 int ns_choose_cases(ns_scoring *, const ns_cases *);

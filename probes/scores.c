@@ -196,20 +196,27 @@ static int take_outputs(ns_scores *s, ns_error *err)
 }
 
 /* Axes that the probes measure out themselves: the longest that any asks for. */
-static int ask_extents(ns_scores *s, const ns_case *const *cases, int64_t n, ns_error *err)
+static int ask_extents(const ns_scoring *r)
 {
+    ns_scores *const s = r->scores;
     int rc = NS_OK;
     for (int p = 0; p < s->n_probes && rc == NS_OK; p++) {
         ns_extent own = {{0}};
-        rc = s->probes[p]->extent ? s->probes[p]->extent(cases, n, &own, err) : NS_OK;
+        ns_probe_context run;
+        rc = ns_scoring_context(r, s->probes[p], NULL, &run);
+        rc = rc != NS_OK || !s->probes[p]->extent ? rc : s->probes[p]->extent(&run, r->cases, r->n_cases, &own, r->err);
         for (ns_axis a = NS_AXIS_POSITION; a <= NS_AXIS_CLASS; a++)
             s->extent.n[a] = own.n[a] > s->extent.n[a] ? own.n[a] : s->extent.n[a];
     }
     return rc;
 }
 
-int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, ns_error *err)
+int ns_scores_take_cases(const ns_scoring *r)
 {
+    ns_scores *const s = r->scores;
+    const ns_case *const *const cases = r->cases;
+    const int64_t n = r->n_cases;
+    ns_error *const err = r->err;
     ns_cases sorted = {.n = n, .list = ns_alloc_array((size_t)n, sizeof *sorted.list)};
     s->cases = ns_alloc_array((size_t)n, sizeof *s->cases);
     int rc = sorted.list && s->cases ? NS_OK : ns_oom(err, "scores");
@@ -221,7 +228,7 @@ int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, n
         s->extent.n[NS_AXIS_ANSWER] = content > most ? content : most;
     }
     s->extent.n[NS_AXIS_CASE] = s->n_cases;
-    rc = rc != NS_OK ? rc : ask_extents(s, cases, n, err);
+    rc = rc != NS_OK ? rc : ask_extents(r);
     if (rc == NS_OK)
         ns_number_prompts(s->cases, cases, n);
     if (rc == NS_OK)

@@ -122,6 +122,20 @@ typedef struct ns_minimize {
 /* From x[n], put into the box first, downhill to a local minimum: x is it, and its value is given back; not finite where x's is not. */
 double ns_minimize_from(const ns_minimize *, double *x);
 
+/* ---- logistic.c: multinomial logistic regression with an L2 penalty ---- */
+/* Rows x[n, D], borrowed, in coordinates of their own span: z[n, most], of which `rank` are used, with z z^T = x x^T. One serves any number
+ * of fits to the same rows. */
+typedef struct ns_row_basis {
+    int64_t       n, D, most, rank;
+    const double *x;
+    double       *z;
+    int64_t      *pivot;                                 /* [rank] the row that brought each coordinate */
+} ns_row_basis;
+int  ns_row_basis_make(ns_row_basis *, const double *x, int64_t n, int64_t D, ns_error *);
+void ns_row_basis_free(ns_row_basis *);
+/* w[D, K], intercept[K]: the minimum of  c . sum over rows of -log softmax(x w + intercept)[y] + |w|^2 / 2,  to a gradient of 1e-9. */
+int  ns_logistic_fit(const ns_row_basis *, const int64_t *y, int64_t K, double c, double *w, double *intercept, ns_error *);
+
 /* The floating-point environment of a task: round to nearest, denormals on; restores what it found. */
 typedef struct ns_fpenv { unsigned mxcsr; } ns_fpenv;
 ns_fpenv ns_fpenv_set(void);

@@ -40,6 +40,8 @@ run record m --cases c.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o r
 run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
 run patch m --cases c.jsonl --resamples 20 -o p.h5
 run gradient m --text c.jsonl --last 3 --window 8 --resamples 20 -o gradient.h5
+run cases needle --model m --lengths 40 --depths 0,.5 --count 8 --values 2 --keys 2 --twins without -o l.jsonl
+run cases needle --model m --lengths 40 --depths 0,.5 --count 9 --values 2 --keys 2 -o l2.jsonl
 mkdir runs
 series() {  # series NAME CHECKPOINTS RETRIEVAL BIRTHS COORDS: a run that was planted
     run lab plant --series "$2" -o "runs/$1" --layers 4 --heads 4 --kv-heads 2 --retrieval "$3" --births "$4" --rise 2 --vocab 66

@@ -20,13 +20,15 @@ NS_BEGIN
  * Twins (meta.twin, twin_of) have the same haystack and needles. `swap` asks for another key: needle and distractor.0 change places, and
  * meta.depth is where the needle is now. `absent` asks for a key that is nowhere: it has no needle span, the original's needle is
  * distractor.0, and the answer is still the original's: to say it is to ignore the key. `null` asks for nothing (N/A in the key's place,
- * the marker QUERY among synthetic tokens) and has no answer: the qr probe subtracts what the question's rows look at in it.
+ * the marker QUERY among synthetic tokens) and has no answer: the qr probe subtracts what the question's rows look at in it. `without`
+ * asks the same, but its needle is left out (synthetic tokens: haystack stands there); the answer is still the original's, and under
+ * n_values the distractors' values are drawn anew from all of them, so that nothing in the prompt tells it.
  * By distance every plain case's needle is exactly so far from the query (ns_case_distance); of a twin meta.distance is where its own
  * needle is, or, for absent and null, the original's. What stands behind the needle ends with a sentence cut where the distance is
  * reached.
  * meta holds the provenance of each line: seed, template, value_type, chat, keys, key, value, ids_sha256 (over its prompt and answer ids,
  * as ns_cases_hash), tokenizer_sha256. */
-enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2, NS_TWIN_NULL = 4 };
+enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2, NS_TWIN_NULL = 4, NS_TWIN_WITHOUT = 8 };
 typedef struct ns_needle_params {
     size_t         size;
     const ns_tokenizer *tokenizer;       /* NULL = synthetic tokens */
@@ -44,11 +46,13 @@ typedef struct ns_needle_params {
     const char    *prefix, *suffix;      /* text: before the prompt, and between the question and the answer's beginning; or NULL */
     const char *const *value_types;  int n_value_types;     /* "numbers", "words", "uuids"; none = all */
     const char *const *templates;    int n_templates;       /* "noise", "essay"; none = all */
-    unsigned       twins;                /* NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL */
+    unsigned       twins;                /* NS_TWIN_... */
     ns_case_drops *dropped; /* cases that cannot be made (no room for the needles or for their depth: of depths that would be one
                                place the nearest stays; the tokenizer merges the answer), by reason, are appended here, and only none left
                                is an error; NULL: one is an error */
     const int64_t *distances; int n_distances;   /* in place of depths: tokens from the query back to the needle (ns_case_distance) */
+    int            n_values;             /* not 0: so many values in all, of each type, the same for a seed: the needle of case i of a cell
+                                          * has value i mod n_values, the distractors others. At least one a key */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
 /* *note: how the chat template in a GGUF, or beside a tokenizer.json or in its folder (chat_template.jinja, else tokenizer_config.json's),

@@ -72,9 +72,10 @@ typedef struct ns_fit {
 } ns_fit;
 NS_API void *ns_fit_state(const ns_fit *, int64_t i);
 /* fold[n] in 0 ... folds - 1: prompts with their twins, and prompts of the same tokens, are in one fold. Dealt in turn in the order of a
- * hash of their tokens and the seed: whatever the cases are called and in which order they came. NS_E_ARG where there are fewer
+ * hash of their tokens and the seed: whatever the cases are called and in which order they came. stratum[n] (or NULL) of the cases, that of
+ * a prompt being its first case's: one is dealt behind the other, so every fold gets its part of each. NS_E_ARG where there are fewer
  * different prompts than folds. */
-NS_API NS_MUST_CHECK int ns_fit_folds(const ns_fit *, int folds, uint64_t seed, int64_t *fold, ns_error *);
+NS_API NS_MUST_CHECK int ns_fit_folds(const ns_fit *, int folds, uint64_t seed, const int64_t *stratum, int64_t *fold, ns_error *);
 
 /* Points that a probe sees, and the rows of each. */
 typedef struct ns_sight { const char *at; ns_rows rows; } ns_sight;
@@ -92,8 +93,9 @@ struct ns_probe {
      * counted. */
     const char *(*rejects)(const ns_probe_context *, char reason[NS_REASON]);     /* the buffer is for reasons with a name in them */
     /* NULL, or how long the axes position and class are for these cases: extent->n[NS_AXIS_POSITION] and [NS_AXIS_CLASS], 0 before. The
-     * run's are the longest that any of its probes asks for. */
-    int (*extent)(const ns_case *const *cases, int64_t n, ns_extent *, ns_error *);
+     * run's are the longest that any of its probes asks for. The context's c and extent are NULL. An error here ends the run before its
+     * pass: what a probe that learns cannot learn from. */
+    int (*extent)(const ns_probe_context *run, const ns_case *const *cases, int64_t n, ns_extent *, ns_error *);
     /* outputs[i]: the case's part, over its axes behind `case`; of an output without that axis the whole, for all cases the same */
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);

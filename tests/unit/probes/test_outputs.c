@@ -21,10 +21,10 @@ static const ns_score scores[] = {{"learnt", NULL, NULL, "given by fit", "", .lo
 
 typedef struct state { const ns_case *c; int64_t rows[16]; bool fitted, ended; } state;
 
-static int extent(const ns_case *const *cases, int64_t n, ns_extent *e, ns_error *err)
+static int extent(const ns_probe_context *run, const ns_case *const *cases, int64_t n, ns_extent *e, ns_error *err)
 {
     (void)err;
-    assert_true(n > 0 && cases[0]);
+    assert_true(n > 0 && cases[0] && run->arch && !run->c && !run->extent);
     e->n[NS_AXIS_POSITION] = POSITIONS;
     e->n[NS_AXIS_CLASS] = CLASSES;
     return NS_OK;
@@ -57,7 +57,7 @@ static int fit(const ns_fit *f, ns_error *err)
 {
     int64_t fold[64];
     const int64_t L = f->run->n_layers, H = f->run->n_heads;
-    const int rc = ns_fit_folds(f, CLASSES, 1, fold, err);
+    const int rc = ns_fit_folds(f, CLASSES, 1, NULL, fold, err);
     for (int64_t l = 0; l < L; l++) {
         float *const classes = f->outputs[BY_CLASS] + l * CLASSES;
         classes[0] = classes[1] = f->outputs[OF_LAYER][l] = 0;
@@ -285,7 +285,7 @@ static void test_folds(void **unused)
         cases[i] = (ns_case){.id = ids[i], .tokens = tokens[i], .n_tokens = 2, .twin_of = i == 10 ? ids[2] : NULL};
         sorted[i] = &cases[i];
     }
-    OK(ns_fit_folds(&f, 3, 5, fold, &err));
+    OK(ns_fit_folds(&f, 3, 5, NULL, fold, &err));
     for (int i = 0; i < 9; i++)
         size[fold[i]]++;
     assert_true(size[0] == 3 && size[1] == 3 && size[2] == 3);
@@ -296,10 +296,10 @@ static void test_folds(void **unused)
         sorted[i] = &cases[8 - i];
     sorted[9] = &cases[9], sorted[10] = &cases[10];
     cases[9].id = "e9", cases[10].id = "f0";
-    OK(ns_fit_folds(&f, 3, 5, again, &err));
+    OK(ns_fit_folds(&f, 3, 5, NULL, again, &err));
     for (int i = 0; i < 9; i++)
         assert_int_equal(again[i], fold[8 - i]);
-    assert_int_equal(ns_fit_folds(&f, 10, 5, fold, &err), NS_E_ARG);
+    assert_int_equal(ns_fit_folds(&f, 10, 5, NULL, fold, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "9 different prompts cannot be split into 10 folds"));
 }
 
