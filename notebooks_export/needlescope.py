@@ -15,11 +15,15 @@ import ctypes as c
 import ctypes.util
 import fnmatch
 import glob as _glob
+import html
 import json
 import math
 import operator
 import os
+import re
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -36,9 +40,11 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["Array", "Arrays", "Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence",
-           "export_csv", "export_latex", "export_notebook", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads",
-           "figure_map", "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read", "read_cases", "scan", "top", "train"]
+__all__ = ["ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event", "Figure",
+           "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook", "export_npz",
+           "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_rank", "figure_study",
+           "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
+           "trace", "train"]
 
 
 # ---- the library ----
@@ -247,6 +253,48 @@ class _PatchParams(c.Structure):
                 ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64),
                 ("keep", c.c_int64),
                 ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p), ("paths", c.POINTER(_Path)), ("n_paths", c.c_int)]
+
+
+class _NllParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("context", c.c_int64), ("stride", c.c_int64), ("short_context", c.c_int64), ("keys", c.c_char_p),
+                ("make_keys", c.c_char_p), ("tokenizer", c.c_void_p), ("progress", _PROGRESS), ("cancelled", _CANCELLED),
+                ("user", c.c_void_p)]
+
+
+class _GradientParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("target", c.c_int), ("last", c.c_int64), ("length", c.c_int64), ("window", c.c_int64),
+                ("no_baseline", c.c_bool), ("resamples", c.c_int), ("seed", c.c_uint64), ("progress", _PROGRESS),
+                ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _AttributeParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("site", c.c_int), ("all_rows", c.c_bool), ("noising", c.c_bool), ("recompute", c.c_bool),
+                ("edges", c.c_int), ("against", c.c_char_p), ("resamples", c.c_int), ("seed", c.c_uint64), ("progress", _PROGRESS),
+                ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _AblateParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p),
+                ("scores_arch_sha256", c.c_char_p), ("modes", c.c_uint), ("scope", c.c_int), ("draws", c.c_int), ("seed", c.c_uint64),
+                ("loss_cases", c.c_int), ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _GeneratedParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("tokenizer", c.c_void_p), ("tokens", c.c_int64), ("progress", _PROGRESS),
+                ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _CompareParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("scores", c.POINTER(c.c_char_p)), ("n_scores", c.c_int), ("k", c.c_int64),
+                ("persistence", c.c_double), ("permutations", c.c_int64), ("seed", c.c_uint64), ("all_steps", c.c_bool)]
+
+
+class _ProfileParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("run", c.c_char_p), ("k", c.c_int64)]
+
+
+class _ScalingParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("longppl", c.c_bool), ("hold_largest", c.c_bool), ("resamples", c.c_int), ("seed", c.c_uint64)]
 
 
 class _SeriesItem(c.Structure):
@@ -475,6 +523,8 @@ class _Expected(c.Structure):
 
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))
 
+_TELL = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p)
+
 _DTYPES = ("f4", "f8", "f2", None, "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")     # by ns_dtype; numpy has no bf16
 _CODES = {-1: "NS_E_ARG", -2: "NS_E_FORMAT", -3: "NS_E_MISSING", -4: "NS_E_CREATE", -5: "NS_E_IO", -6: "NS_E_MEMORY",
           -7: "NS_E_UNSUPPORTED",
@@ -484,11 +534,16 @@ _OPEN_ARCH, _OPEN_TOKENIZER = 1, 2
 _ROWS_ALL, _ROWS_LIST, _ROWS_SPAN, _ROWS_ANSWER = 0, 2, 3, 4
 _MODES = {"noop": 0, "zero_z": 1, "mean_z": 2, "uniform_attn": 3, "knockout": 4, "knockout_others": 5}
 _SCOPES = {"all": 0, "prefill": 1, "decode": 2}
+_TARGETS = {"logit_sum": 0, "logit_max": 1}
 _SITES = {"z": 0, "q": 1, "k": 2, "v": 3}
+_ROLES = {name: i for i, name in enumerate(
+    "EMBED POSITIONS UNEMBED UNEMBED_BIAS Q K V O Q_BIAS K_BIAS V_BIAS O_BIAS GATE UP DOWN GATE_BIAS UP_BIAS DOWN_BIAS".split())}
 _GRIDS = ("first", "answered", "find")
 _GRID_PLACES = ("auto", "depth", "distance")
 _MAPS = {"stats+topk": 0, "dense": 1, "rows": 2, "topk": 3, "pooled": 4, "stats": 5}
 
+_EXITS = {2: "NS_E_ARG", 65: "NS_E_FORMAT", 66: "NS_E_MISSING", 70: "NS_E_INTERNAL", 73: "NS_E_CREATE", 74: "NS_E_IO",
+          75: "NS_E_MEMORY"}
 _INT_MAX = (1 << 31) - 1
 _P, _I64, _I32, _INT, _S = c.c_void_p, c.c_int64, c.c_int32, c.c_int, c.c_char_p
 _OUT, _ERR = c.POINTER(c.c_void_p), c.POINTER(_Error)
@@ -504,6 +559,9 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_session_new": (_INT, [_OUT, _P, c.POINTER(_SessionParams), _ERR]), "ns_session_free": (None, [_P]),
     "ns_session_append": (_INT, [_P, c.POINTER(_I32), _I64, _ERR]), "ns_session_add_case": (_INT, [_P, c.POINTER(_Case), _I64, _ERR]),
     "ns_session_logits": (c.POINTER(c.c_float), [_P]),
+    "ns_arch_to_json": (_INT, [_P, _OUT, _ERR]), "ns_tokenizer_bos": (_I32, [_P]),
+    "ns_model_weight_shape": (_INT, [_P, _I64, _INT, c.POINTER(_I64), _ERR]),
+    "ns_model_weight": (_INT, [_P, _I64, _INT, c.POINTER(c.c_float), _ERR]),
     "ns_backward": (_INT, [_P, _P, c.POINTER(_Seed), _I64, _P, c.POINTER(_BackwardParams), _ERR]),
     "ns_forward": (_INT, [_P, c.POINTER(c.c_void_p), _I64, _P, c.POINTER(_ForwardParams), _ERR]),
     "ns_generate": (_INT, [_P, _P, _I64, c.POINTER(_GenerateParams), c.POINTER(_I32), c.POINTER(_I64), _ERR]),
@@ -546,6 +604,24 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_path_parse": (_INT, [_S, c.POINTER(_Path), _ERR]),
     "ns_patch": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_PatchParams), _ERR]), "ns_patching_free": (None, [_P]),
     "ns_patching_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
+    "ns_answer_json": (_INT, [_TELL, _P, _S, _OUT, _ERR]),
+    "ns_nll_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_NllParams), _ERR]), "ns_nll_free": (None, [_P]),
+    "ns_nll_characters": (c.c_bool, [c.POINTER(_NllParams)]), "ns_nll_tell": (None, [_P, c.c_bool, _P]),
+    "ns_nll_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
+    "ns_gradient_of": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_GradientParams), _ERR]), "ns_gradient_free": (None, [_P]),
+    "ns_gradient_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]), "ns_export_npz": (_INT, [_S, _S, c.c_bool, c.POINTER(_Provenance), _ERR]),
+    "ns_attribute": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_AttributeParams), _ERR]), "ns_attribution_free": (None, [_P]),
+    "ns_attribution_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
+    "ns_ablate": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_AblateParams), _ERR]), "ns_ablation_free": (None, [_P]),
+    "ns_ablation_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
+    "ns_generated_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_GeneratedParams), _ERR]), "ns_generated_free": (None, [_P]),
+    "ns_generated_tell": (None, [_P, c.c_bool, _P]),
+    "ns_compare_run": (_INT, [_OUT, c.POINTER(c.c_char_p), _INT, c.POINTER(_CompareParams), _ERR]), "ns_comparison_free": (None, [_P]),
+    "ns_comparison_note": (_S, [_P, _I64]), "ns_comparison_tell": (None, [_P, _P]),
+    "ns_profile_tell": (_INT, [_P, c.POINTER(_ProfileParams), _P, _ERR]),
+    "ns_scaling_of_files": (_INT, [_OUT, c.POINTER(c.c_char_p), _INT, c.POINTER(_ScalingParams), _ERR]),
+    "ns_scaling_report_free": (None, [_P]), "ns_scaling_tell": (None, [_P, _P]),
+    "ns_trace_write": (_INT, [_P, _I64, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scan_run_open": (_INT, [c.POINTER(_ScanRun), _S, _S, _ERR]), "ns_scan_run_close": (None, [c.POINTER(_ScanRun)]),
     "ns_scan_open_first": (_INT, [_OUT, c.POINTER(_ScanRun), _I64, c.POINTER(_OpenParams), _ERR]),
     "ns_scan": (_INT, [c.POINTER(_ScanRun), _I64, c.POINTER(_ScanParams), c.POINTER(_ScanCounts), _ERR]),
@@ -843,6 +919,12 @@ class Tokenizer(_Owner):
         """The tokens as the vocabulary spells them."""
         return [_lib.ns_token_text(self._as_parameter_, i).decode(errors="replace") for i in self.encode(text, special).tolist()]
 
+    @property
+    def bos(self):
+        """The id of the token that begins a text, or None."""
+        found = _lib.ns_tokenizer_bos(self._as_parameter_)
+        return None if found < 0 else found
+
     def _encode(self, text, special):
         raw, out = text.encode(), _Encoding()
         _call("ns_encode", self, raw, len(raw), _flag("special", special), c.byref(out))
@@ -1041,6 +1123,38 @@ def _site(s):
 _SIGNALS = sorted(map(int, signal.valid_signals()))
 
 
+def _bar(progress, what):
+    """What a call tells how far it is: progress itself, or of True a bar (tqdm's where it is installed, else a line on stderr)."""
+    if progress is None or progress is False or callable(progress):
+        return progress or None
+    _flag("progress", progress)
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return _Line(what)
+    bar = tqdm(total=100, desc=what, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}")
+
+    def move(fraction):
+        bar.update(100 * fraction - bar.n)
+        if fraction >= 1:
+            bar.close()
+    return move
+
+
+class _Line:
+    """A bar without tqdm: a line on stderr that is written over where that is a terminal."""
+
+    def __init__(self, what):
+        self.what, self.said = what, -1
+
+    def __call__(self, fraction):
+        percent = int(100 * fraction)
+        if percent == self.said or not (sys.stderr.isatty() or percent == 100):
+            return
+        self.said = percent
+        sys.stderr.write(f"\r{self.what}: {percent} %" + "\n" * (percent == 100))
+
+
 class _Stoppable:
     """One call into the library that can be stopped by an exception: in a callback, or in a handler of a signal (Ctrl-C, a time limit).
     The call raises it."""
@@ -1048,6 +1162,7 @@ class _Stoppable:
     def __init__(self, progress=None):
         self.raised, self._inside, self._active, self._keep = None, False, False, []
         self.cancelled = self.callback(_CANCELLED, lambda: None, False, True)
+        progress = _bar(progress, "needlescope")
         self.progress = self.callback(_PROGRESS, progress) if progress else _PROGRESS()
 
     def __enter__(self):
@@ -1363,14 +1478,56 @@ class _Ablation(_Watcher):
 _KEYED = ("attn.hook_pattern", "attn.hook_attn_scores")        # the points of rows and keys
 
 
-class Cache(dict):
+_PLACES = {"attn": ("q", "k", "v", "z", "rot_q", "rot_k", "pattern", "attn_scores", "result"), "mlp": ("pre", "pre_linear", "post")}
+_ALIASES = {"attn": "pattern", "attn_logits": "attn_scores", "mlp_pre": "pre", "mlp_post": "post"}
+
+
+def point_name(name, layer=None, part=None):
+    """TransformerLens's short names: ("pattern", 0) -> "blocks.0.attn.hook_pattern"; also ("normalized", 0, "ln1"), "embed", "logits"."""
+    name, at = _ALIASES.get(name, name), "" if layer is None else f"blocks.{layer}."
+    part = part or next((x for x, names in _PLACES.items() if name in names and at), None)
+    if part == "ln_final":
+        at = ""
+    return name if "hook_" in name else f"{at}{part + '.' if part else ''}hook_{name}"
+
+
+class _Named(dict):
+    """Arrays by the names of their points, or by short ones: cache["pattern", 0], cache["resid_post", -1], cache["embed"]."""
+    _n_layers = 0
+
+    def _whole(self, key):
+        if dict.__contains__(self, key):
+            return key
+        name, layer, part = ((*key, None, None) if isinstance(key, tuple) else (key, None, None))[:3]
+        layer = layer + self._n_layers if isinstance(layer, (int, np.integer)) and layer < 0 else layer
+        return point_name(name, layer, part) if isinstance(name, str) else key
+
+    def __getitem__(self, key):
+        whole = self._whole(key)
+        if not dict.__contains__(self, whole):
+            raise KeyError(f"{whole} is not in the cache{_meant(whole, self)}: it has what was asked for, {', '.join(list(self)[:3])} ...")
+        return dict.__getitem__(self, whole)
+
+    def __contains__(self, key):
+        return dict.__contains__(self, self._whole(key))
+
+    def get(self, key, default=None):
+        return self[key] if key in self else default
+
+    def stack_activation(self, name, layer=-1, part=None):
+        """[L, ...]: an activation of all layers before `layer` (-1: of all), as TransformerLens stacks them."""
+        last = self._n_layers if layer == -1 else layer
+        return np.stack([self[name, i, part] for i in range(last)])
+
+
+class Cache(_Named):
     """Arrays by the names of their points; rows: the positions of the axis R.
     Attention scores and patterns are [H, R, K], K all positions; q, k, v, z, result [R, H, ...]; the rest [R, ...]."""
 
-    def __init__(self, rows, length, masked=-np.inf):
+    def __init__(self, rows, length, n_layers, masked=-np.inf):
         """masked: what scores are where they are masked"""
         super().__init__()
-        self.rows, self._masked = rows, masked
+        self.rows, self._n_layers, self._masked = rows, n_layers, masked
         self._length, self._order = length, np.argsort(rows, kind="stable")
 
     def _take(self, site, view):
@@ -1386,6 +1543,138 @@ class Cache(dict):
             self[name][:, at, site.key0:site.key0 + x.shape[2]] = x[:, row]
         else:
             self[name][at] = x[row]
+
+
+class ActivationCache(_Named):
+    """What run_with_cache gives: arrays with the axis of prompts B in front, [B, H, R, K] and [B, R, ...]; lengths [B]: tokens of each
+    prompt, behind which there is NaN (in patterns at keys, too); rows: of each prompt the positions of R."""
+
+    def __init__(self, caches, lengths, n_layers):
+        super().__init__({name: _padded([dict.__getitem__(x, name) for x in caches]) for name in caches[0]})
+        self.lengths, self.rows, self._n_layers = np.array(lengths), [x.rows for x in caches], n_layers
+
+    def remove_batch_dim(self):
+        """The same of a single prompt, without the axis B."""
+        if len(self.lengths) != 1:
+            raise ValueError(f"there are {len(self.lengths)} prompts: the axis of prompts stays")
+        for name in self:
+            self[name] = dict.__getitem__(self, name)[0]
+        return self
+
+
+def _padded(arrays):
+    """[n, ...] of arrays that may differ in length: NaN where one has nothing."""
+    out = np.full((len(arrays), *map(max, zip(*(x.shape for x in arrays)))), np.nan, np.float32)
+    for place, x in zip(out, arrays):
+        place[tuple(map(slice, x.shape))] = x
+    return out
+
+
+def _loss(logits, ids):
+    """-log p of ids [n] by logits [n, V], f64."""
+    x = logits.astype(np.float64) - logits.max(-1, keepdims=True, initial=-np.inf)
+    return np.log(np.exp(x).sum(-1)) - x[np.arange(ids.size), ids]
+
+
+# ---- weights and configuration ----
+
+class Config(dict):
+    """What a model is, by TransformerLens's names, as attributes or keys; arch: the whole description (needlescope inspect --arch-out).
+    Of layers that differ (n_heads, d_head, d_mlp ...) the largest; None: no layer has it."""
+
+    def __init__(self, model):
+        arch = model._described_as()
+        of_kind = lambda kind: [b[kind] for x in arch["layers"] for stage in x["stages"] for b in stage["branches"] if kind in b]
+        heads = [_lib.ns_arch_attn(model._arch, i) for i in range(model.n_layers)]
+        heads = [x.contents for x in heads if x]
+        most = lambda values: max(values, default=None)
+        mlps, ropes, bos = of_kind("ffn"), arch.get("ropes") or [], model.tokenizer.bos if model._tokenizer_path else None
+        super().__init__(
+            model_name=os.path.basename(os.path.normpath(model.path)), family=model.family, n_layers=model.n_layers, d_model=model.d_model,
+            n_heads=model.n_heads, n_key_value_heads=most(x.n_kv_heads for x in heads), d_head=most(x.head_dim for x in heads),
+            d_mlp=most(x["d_ff"] for x in mlps), d_vocab=model.vocab, n_ctx=model.max_positions or None,
+            act_fn=mlps[0]["act"] if mlps else None, gated_mlp=bool(mlps and mlps[0].get("gate")),
+            normalization_type=arch["final_norm"]["type"], eps=arch["final_norm"].get("eps"),
+            positional_embedding_type="rotary" if ropes else "standard" if arch.get("positions") else None,
+            rotary_base=ropes[0]["theta"] if ropes else None, rotary_dim=ropes[0]["rotary_dim"] if ropes else None,
+            window_size=most(x.get("window", 0) for x in of_kind("attn")) or None, layer_kinds=model.layer_kinds, bos_token_id=bos,
+            arch=arch)
+
+    def __getattr__(self, name):
+        if name not in self:
+            raise AttributeError(f"cfg has no {name!r}{_meant(name, self)}")
+        return self[name]
+
+    def __repr__(self):
+        return "Config(" + ", ".join(f"{k}={v!r}" for k, v in self.items() if k != "arch") + ")"
+
+
+class Weights:
+    """A weight of every layer, [L, ...], read when it is indexed: W[l], W[l, h]; np.asarray(W) is all of it. As the checkpoint has it
+    (no norm folded in, nothing centered), f32. K and V stand once for each query head, as in TransformerLens: head h has those of KV head
+    h // (n_heads // n_key_value_heads). A layer that has no such bias: zeros; no such matrix: an Error."""
+
+    def __init__(self, model, name, role, turn):
+        self._model, self._name, self._role, self._turn = model, name, role, turn
+
+    def _layer(self, layer):
+        m = self._model
+        layer = m._layer_number(layer)
+        return self._turn(m, layer, m._weight(self._role, layer))
+
+    def __getitem__(self, key):
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        if isinstance(first, (int, np.integer)):
+            return self._layer(first)[tuple(rest)]
+        return np.asarray(self)[key]
+
+    def __len__(self):
+        return self._model.n_layers
+
+    def __array__(self, dtype=None, copy=None):
+        layers = [self._layer(i) for i in range(len(self))]
+        if len({x.shape for x in layers}) > 1:
+            raise ValueError(f"{self._name}: layers have other shapes, {sorted({x.shape for x in layers})}: take them one by one")
+        return np.asarray(np.stack(layers), dtype)
+
+    @property
+    def shape(self):
+        return len(self), *self._layer(0).shape
+
+    def __repr__(self):
+        return f"<{self._name} of {self._model.path}, a layer at a time>"
+
+
+def _by_head(m, layer, w):
+    """[n d, D] -> [H, D, d], KV heads once for each query head."""
+    a = _lib.ns_arch_attn(m._arch, layer).contents
+    n = w.shape[0] // a.head_dim
+    return np.ascontiguousarray(np.repeat(w.reshape(n, a.head_dim, -1).swapaxes(1, 2), a.n_heads // n, axis=0))
+
+
+def _bias_by_head(m, layer, b):
+    return _by_head(m, layer, b.reshape(-1, 1))[:, 0]
+
+
+def _output_by_head(m, layer, w):
+    """[D, H d] -> [H, d, D]"""
+    return np.ascontiguousarray(w.T.reshape(_lib.ns_arch_attn(m._arch, layer).contents.n_heads, -1, w.shape[0]))
+
+
+def _turned(m, layer, w):
+    return np.ascontiguousarray(w.T)
+
+
+def _flat(m, layer, b):
+    return b.reshape(-1)
+
+
+_WEIGHTS = {"W_Q": ("Q", _by_head), "W_K": ("K", _by_head), "W_V": ("V", _by_head), "W_O": ("O", _output_by_head),
+            "b_Q": ("Q_BIAS", _bias_by_head), "b_K": ("K_BIAS", _bias_by_head), "b_V": ("V_BIAS", _bias_by_head), "b_O": ("O_BIAS", _flat),
+            "W_gate": ("GATE", _turned), "W_in": ("UP", _turned), "W_out": ("DOWN", _turned), "b_in": ("UP_BIAS", _flat),
+            "b_out": ("DOWN_BIAS", _flat)}
+_TRUNK = {"W_E": ("EMBED", False), "W_pos": ("POSITIONS", False), "W_U": ("UNEMBED", True), "b_U": ("UNEMBED_BIAS", None)}
+_BIASED = {"Q_BIAS": "Q", "K_BIAS": "K", "V_BIAS": "V", "O_BIAS": "O", "UP_BIAS": "UP", "DOWN_BIAS": "DOWN", "UNEMBED_BIAS": "UNEMBED"}
 
 
 # ---- the model ----
@@ -1414,6 +1703,10 @@ def _opening(path, warn, threads=0, memory=0, cpu=None, revision=None, arch=None
                    no_hash=not _flag("hash", hash), memory=memory or allowed // 2, threads=threads or cpus, cpu=cpu, warn=warn)
 
 
+class _Said(Exception):
+    """A text that ends a continuation was said."""
+
+
 class Model(_Owner):
     """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no
     limit), layer_kinds, threads, cpu, kernel_class."""
@@ -1429,7 +1722,7 @@ class Model(_Owner):
             self._own(c.c_void_p(seen.model), lambda _: None, *p.scratch.take())    # the model is freed with what it was opened with
         for line in told:
             warnings.warn(line, stacklevel=3)
-        self.path, self._arch_handle, self._tokenizer = os.fspath(path), c.c_void_p(seen.arch), None
+        self.path, self._arch_handle, self._tokenizer, self._cfg = os.fspath(path), c.c_void_p(seen.arch), None, None
         self._local = threading.local()         # this thread's hooks
         self._tokenizer_path = how.tokenizer or _lib.ns_checkpoint_tokenizer_path(seen.checkpoint)
         self._describe(seen.engine)
@@ -1485,6 +1778,108 @@ class Model(_Owner):
         """read_cases, with the tokenizer of the checkpoint where the cases are text."""
         return _cases_of(source, lambda: self.tokenizer)
 
+    def to_tokens(self, text, prepend_bos=None):
+        """[1, T] token ids of a text, [B, T] of several; a list of arrays where these are not of one length.
+
+        prepend_bos   None: as the tokenizer's template has it (AutoTokenizer's ids); True, False: with BOS in front, or without"""
+        texts = [text] if isinstance(text, str) else list(text)
+        out = [self._with_bos(x, prepend_bos) for x in texts]
+        return np.stack(out) if len({x.size for x in out}) == 1 else out
+
+    def _with_bos(self, text, prepend_bos):
+        tokenizer = self._need_tokenizer()
+        if prepend_bos is None:
+            return tokenizer.encode(text)
+        ids = tokenizer.encode(text, special=False)
+        if not _flag("prepend_bos", prepend_bos):
+            return ids
+        if tokenizer.bos is None:
+            raise ValueError("prepend_bos: the tokenizer has no BOS")
+        return np.concatenate([np.array([tokenizer.bos], np.int32), ids])
+
+    def to_str_tokens(self, prompt, prepend_bos=None):
+        """The text of each token of a text or of ids: a list; of a batch a list of lists."""
+        out = [[self.decode([i]) for i in ids.tolist()] for ids in self._ids(prompt, prepend_bos)]
+        return out if self._is_batch(prompt) else out[0]
+
+    def to_string(self, tokens):
+        """The text of ids; of a batch a list of texts."""
+        out = [self.decode(ids) for ids in self._ids(tokens)]
+        return out if self._is_batch(tokens) else out[0]
+
+    def to_single_token(self, text):
+        """The id of a text that is one token."""
+        ids = self.encode(text, special=False)
+        if ids.size != 1:
+            raise ValueError(f"{text!r} is {ids.size} tokens, {self.to_str_tokens(ids)}")
+        return int(ids[0])
+
+    @staticmethod
+    def _is_batch(prompt):
+        """Several prompts, not one: a list of texts, of Case or of lists of ids, Cases, or an array [B, T]."""
+        if isinstance(prompt, (str, Case)):
+            return False
+        if isinstance(prompt, Cases):
+            return True
+        return bool(len(prompt)) and (isinstance(prompt[0], (str, Case)) or np.ndim(prompt[0]) > 0)
+
+    def _ids(self, prompt, prepend_bos=None):
+        """Token ids of each prompt."""
+        each = list(prompt) if self._is_batch(prompt) else [prompt]
+        return [self._with_bos(x, prepend_bos) if isinstance(x, str) else x.tokens if isinstance(x, Case) else _int32(np.asarray(x))
+                for x in each]
+
+    # weights and configuration
+
+    def _described_as(self):
+        out = c.c_void_p()
+        _call("ns_arch_to_json", self._arch, c.byref(out))
+        try:
+            return json.loads(c.string_at(out).decode())
+        finally:
+            _libc.free(out)
+
+    @property
+    def cfg(self):
+        """Config: n_layers, n_heads, n_key_value_heads, d_model, d_head, d_mlp, d_vocab, n_ctx ..."""
+        if self._cfg is None:
+            self._cfg = Config(self)
+        return self._cfg
+
+    def _layer_number(self, layer):
+        layer = operator.index(layer)
+        if not -self.n_layers <= layer < self.n_layers:
+            raise IndexError(f"layer {layer}: the model has layers 0 to {self.n_layers - 1}")
+        return layer % self.n_layers
+
+    def _weight(self, role, layer=0):
+        """[n_out, n_in] f32. A bias that is not there: zeros."""
+        shape = (c.c_int64 * 2)()
+        _call("ns_model_weight_shape", self, layer, _ROLES[role], shape)
+        if not shape[0] and role in _BIASED:
+            return np.zeros((self._weight_shape(_BIASED[role], layer)[0], 1), np.float32)
+        out = np.zeros(tuple(shape), np.float32)
+        _call("ns_model_weight", self, layer, _ROLES[role], _pointer(out, c.c_float))
+        return out
+
+    def _weight_shape(self, role, layer):
+        shape = (c.c_int64 * 2)()
+        _call("ns_model_weight_shape", self, layer, _ROLES[role], shape)
+        if not shape[0]:
+            raise Error(-1, f"layer {layer} has no {role}")
+        return tuple(shape)
+
+    def __getattr__(self, name):
+        """W_Q [L, H, D, d], W_K and W_V alike, W_O [L, H, d, D], b_Q, b_K, b_V [L, H, d], b_O [L, D]; W_in, W_gate [L, D, F], W_out
+        [L, F, D], b_in, b_out; W_E [V, D], W_U [D, V], b_U [V], W_pos [n, D]"""
+        if name in _WEIGHTS:
+            return Weights(self, name, *_WEIGHTS[name])
+        if name in _TRUNK:
+            role, turned = _TRUNK[name]
+            found = self._weight(role)
+            return found.reshape(-1) if turned is None else np.ascontiguousarray(found.T) if turned else found
+        raise AttributeError(f"a Model has no {name!r}{_meant(name, [x for x in dir(type(self)) if x[0] != '_'] + [*_WEIGHTS, *_TRUNK])}")
+
     # passes
 
     def points(self, pattern="*"):
@@ -1528,22 +1923,116 @@ class Model(_Owner):
         _check_of("rows", rows is not None, "the points that `at` names, and it names none", len(at))
         case = self._one_case(prompt)
         length = case.n_tokens + max(case.n_answer - 1, 0)
-        cache = Cache(_positions(rows, case, length), length)
-        with Cases._of([case], []) as cases, _Pass(self, cases) as p:
-            for pattern in [at] if isinstance(at, str) else at:
-                p.add(pattern, _c_rows(cache.rows), cache._take)
-            hooks = p.resolved()
-            session = self._session(p, case, final_length=length)
-            p.call("ns_forward", self, c.byref(session), 1, hooks, c.byref(_params(_ForwardParams, cancelled=p.cancelled)))
-            return np.array(_lib.ns_session_logits(session)[:self.vocab], np.float32), cache
+        cache = Cache(_positions(rows, case, length), length, self.n_layers)
+        logits = np.zeros(self.vocab, np.float32)
+        self._forward([case], [cache], [at] if isinstance(at, str) else at, cache.rows, logits)
+        return logits, cache
 
-    def _session(self, p, case, **options):
+    def _forward(self, cases, caches, globs, rows, logits=None, see=()):
+        """A pass over cases, a cache for each; logits: gets those of the last row; see: [(point, rows, callback(struct site, view))]."""
+        with Cases._of(cases, []) as held, _Pass(self, held) as p:
+            for pattern in globs:
+                p.add(pattern, _c_rows(rows), lambda site, view: caches[site.case_index]._take(site, view))
+            for point, at, callback in see:
+                p.add(point, _c_rows(at), callback)
+            hooks = p.resolved()
+            lengths = [x.n_tokens + max(x.n_answer - 1, 0) for x in cases]
+            sessions = [self._session(p, x, i, final_length=n) for i, (x, n) in enumerate(zip(cases, lengths))]
+            p.call("ns_forward", self, (c.c_void_p * len(sessions))(*sessions), len(sessions), hooks,
+                   c.byref(_params(_ForwardParams, no_logits=logits is None, cancelled=p.cancelled)))
+            if logits is not None:
+                logits[:] = _lib.ns_session_logits(sessions[0])[:self.vocab]
+
+    def run_with_cache(self, prompt, names_filter=None, return_type="logits", remove_batch_dim=False, rows=None, max_bytes=1 << 32):
+        """One pass over a text, token ids, a Case, or a batch of them, as TransformerLens has it.
+        -> logits [B, T, V] of all positions (return_type "loss": see loss; "both": (logits, loss); None: None), and an ActivationCache
+
+        names_filter   which points the cache has: a glob, a list of them, or a function of their names; None: all that there are
+        rows           which positions the cache has, as in run; None: all
+        max_bytes      refuse what would be larger (4 GiB)
+        Prompts of a batch may differ in length; nothing is padded in the pass, and behind a prompt's end there is NaN."""
+        _check_word("return_type", return_type, ("logits", "loss", "both", None))
+        globs = self._globs(names_filter)
+        cases = self._some_cases(prompt)
+        lengths = [x.n_tokens + max(x.n_answer - 1, 0) for x in cases]
+        caches = [Cache(_positions(rows, x, n), n, self.n_layers) for x, n in zip(cases, lengths)]
+        self._check_bytes(globs, caches, max_bytes)
+        told, see = self._told_of_logits(cases, lengths, return_type)
+        self._forward(cases, caches, globs, rows, see=see)
+        cache = ActivationCache(caches, lengths, self.n_layers)
+        return told(remove_batch_dim), cache.remove_batch_dim() if _flag("remove_batch_dim", remove_batch_dim) else cache
+
+    def __call__(self, prompt, return_type="logits", loss_per_token=False):
+        """Logits [B, T, V] of all positions of a text, ids, a Case or a batch; "loss": see loss; "both": the two."""
+        _check_word("return_type", return_type, ("logits", "loss", "both", None))
+        cases = self._some_cases(prompt)
+        lengths = [x.n_tokens + max(x.n_answer - 1, 0) for x in cases]
+        told, see = self._told_of_logits(cases, lengths, return_type, loss_per_token)
+        self._forward(cases, [], [], None, see=see)
+        return told(False)
+
+    def loss(self, prompt, per_token=False):
+        """The mean of -log p of the next token over all tokens of a text, ids, a Case or a batch, in nats; per_token: [B, T - 1], NaN
+        behind a prompt's end. `nll` says more of texts."""
+        return self(prompt, "loss", per_token)
+
+    def _some_cases(self, prompt):
+        cases = [self._one_case(x) for x in (list(prompt) if self._is_batch(prompt) else [prompt])]
+        if not cases:
+            raise ValueError("no prompt: a batch has at least one")
+        return cases
+
+    def _globs(self, names_filter):
+        if callable(names_filter):
+            found = [x for x in self.points() if names_filter(x)]
+            if not found:
+                raise ValueError("names_filter takes no point of this model: m.points() lists them")
+            return found
+        return ["*"] if names_filter is None else [names_filter] if isinstance(names_filter, str) else list(names_filter)
+
+    def _check_bytes(self, globs, caches, max_bytes):
+        """What a cache would take is known from the axes before the pass."""
+        cells, most = 0, _number("max_bytes", max_bytes)
+        for name in {x for glob in globs for x in self.points(glob)}:
+            heads = self.n_heads
+            wide = (heads if name.endswith(_KEYED) else self.vocab if name == "hook_logits" else
+                    heads * self.d_model if name.endswith("hook_result") else self.d_model)
+            cells += sum(wide * x.rows.size * (x._length if name.endswith(_KEYED) else 1) for x in caches)
+        if 4 * cells > most:
+            raise ValueError(f"this cache would take about {4 * cells >> 20} MiB, more than max_bytes ({most >> 20} MiB): narrow "
+                             "names_filter or rows")
+
+    def _told_of_logits(self, cases, lengths, return_type, per_token=False):
+        """(what gives the answer behind the pass, the hooks that take it): logits whole, or of each row what its next token loses."""
+        B, T, wants = len(cases), max(lengths), (return_type in ("logits", "both"), return_type in ("loss", "both"))
+        if wants[1] and T < 2:
+            raise ValueError("loss: one token has no next one")
+        logits = np.full((B, T, self.vocab) if wants[0] else 0, np.nan, np.float32)
+        losses = np.full((B, T - 1) if wants[1] else 0, np.nan)
+        ids = [np.array(x.tokens[:x.n_tokens] + x.answer[:max(x.n_answer - 1, 0)]) for x in cases]
+
+        def see(site, view):
+            i, rows, block = site.case_index, slice(site.row0, site.row0 + site.n_rows), _borrow(view)
+            if wants[0]:
+                logits[i, rows] = block
+            if wants[1]:
+                following = ids[i][site.row0 + 1:site.row0 + site.n_rows + 1]
+                losses[i, site.row0:site.row0 + following.size] = _loss(block[:following.size], following)
+
+        def told(single):
+            loss = losses if per_token else float(np.nanmean(losses)) if wants[1] else None
+            out = logits[0] if single and wants[0] else logits
+            return (out, loss) if all(wants) else out if wants[0] else loss
+
+        return told, [("hook_logits", None, see)] if any(wants) else []
+
+    def _session(self, p, case, number=0, **options):
         """A session of the pass with the case's tokens, those of its answer but for the last, too."""
         session = p.scratch.new("ns_session_new", "ns_session_free", self, c.byref(_params(_SessionParams, **options)))
         _call("ns_session_append", session, case.tokens, case.n_tokens)
         if case.n_answer > 1:
             _call("ns_session_append", session, case.answer, case.n_answer - 1)
-        _call("ns_session_add_case", session, c.byref(case), 0)
+        _call("ns_session_add_case", session, c.byref(case), number)
         return session
 
     def _seed_values(self, point, places, values):
@@ -1579,7 +2068,7 @@ class Model(_Owner):
         if not globs:
             raise ValueError("at names no point: there is nothing to give")
         length = case.n_tokens + max(case.n_answer - 1, 0)
-        cache = Cache(_positions(rows, case, length), length, masked=0)
+        cache = Cache(_positions(rows, case, length), length, self.n_layers, masked=0)
         seeds, keep = [], []
         for point, (places, values) in _seed_pairs(seed):
             places = _positions(np.atleast_1d(np.asarray(places, object)), case, length)
@@ -1602,22 +2091,52 @@ class Model(_Owner):
                               "left out", stacklevel=2)
         return cache
 
-    def generate(self, prompt, n, stop=()):
-        """Greedy continuation of token ids, a text, or a Case's prompt: up to n token ids, int32; a token of stop ends it (and is its
-        last)."""
-        n = _number("n", n, 1, _INT_MAX)
-        for token in _int32(stop, "stop").tolist():
-            if not 0 <= token < self.vocab:
-                raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
-        case, stop, out, n_out = self._one_case(prompt, n), _int32(stop), np.zeros(n, np.int32), c.c_int64()
+    def generate(self, prompt, max_new_tokens=None, stop=(), return_type="ids", progress=None, n=None):
+        """Greedy continuation of a text, token ids, or a Case's prompt: up to max_new_tokens ids, int32, without the prompt; of a batch a
+        list of them.
+
+        stop          a text, token ids, or a list of either: the first that is said ends it, and is its last
+        return_type   "ids", or "str": the text of the continuation"""
+        n = _number("max_new_tokens", n if max_new_tokens is None else max_new_tokens, 1, _INT_MAX)
+        _check_word("return_type", return_type, ("ids", "str"))
+        if self._is_batch(prompt):
+            return [self.generate(x, n, stop, return_type) for x in prompt]
+        words, stop_ids = self._stops(stop)
+        case, said = self._one_case(prompt, n), []
+
+        def accepted(_, token):
+            said.append(token)
+            if words and any(word in self.decode(said) for word in words):
+                raise _Said
+
+        out, n_out = np.zeros(n, np.int32), c.c_int64()
         with Cases._of([case], []) as cases, _Pass(self, cases) as p:
-            how = _params(_GenerateParams, stop=_pointer(stop, _I32), n_stop=stop.size, hooks=p.resolved(), accepted=p.accepted)
+            how = _params(_GenerateParams, stop=_pointer(stop_ids, _I32), n_stop=stop_ids.size, hooks=p.resolved(),
+                          accepted=p.callback(_ACCEPTED, accepted, 0, _STOP))
             params = _params(_SessionParams, decode=True)
             session = p.scratch.new("ns_session_new", "ns_session_free", self, c.byref(params))
             _call("ns_session_append", session, case.tokens, case.n_tokens)
             _call("ns_session_add_case", session, c.byref(case), 0)
-            p.call("ns_generate", self, session, n, c.byref(how), _pointer(out, _I32), c.byref(n_out))
-        return out[:n_out.value]
+            try:
+                p.call("ns_generate", self, session, n, c.byref(how), _pointer(out, _I32), c.byref(n_out))
+                said = out[:n_out.value].tolist()
+            except _Said:
+                pass
+        ids = np.array(said, np.int32)
+        return ids if return_type == "ids" else self.decode(ids, skip_special=True)
+
+    def _stops(self, stop):
+        """(texts, token ids)"""
+        each = [stop] if isinstance(stop, str) else list(stop)
+        words, ids = [x for x in each if isinstance(x, str)], _int32([x for x in each if not isinstance(x, str)], "stop")
+        if "" in words:
+            raise ValueError("stop: an empty text is said before the first token")
+        if words:
+            self._need_tokenizer()
+        for token in ids.tolist():
+            if not 0 <= token < self.vocab:
+                raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
+        return words, ids
 
     def hook(self, at, read=None, edit=None, rows=None):
         """A context manager: inside it, every pass of this model on this thread calls a function of yours at the points that the glob `at`
@@ -1663,7 +2182,10 @@ class Model(_Owner):
                 _call("ns_scores_write", scores, _bytes(output), c.byref(_caller()))
             arrays = _arrays(scores)
             facts = _score_facts(scores, self)
-        return _dataset(arrays, facts, single)
+        out = _dataset(arrays, facts, single)
+        if output is not None and xarray is not None:
+            out.encoding["source"] = os.path.abspath(output)
+        return out
 
     def _score(self, p, cases, names, reference):
         tokenizer = self._known_tokenizer()
@@ -1711,6 +2233,89 @@ class Model(_Owner):
                           paths=edges, n_paths=len(edges))
             patching = p.new("ns_patch", "ns_patching_free", self, cases._pointer, c.byref(how))
             return _written(output, lambda path: _call("ns_patching_write", patching, path, c.byref(_caller())))
+
+    def attribute(self, cases, site="z", rows="answer", direction="denoising", recompute=False, edges=0, against=None, resamples=1000,
+                  seed=0, output=None, progress=None):
+        """What every head's patch would bring along, to first order, out of one pass back: a Dataset with what `needlescope attribute -o`
+        writes.
+
+        recompute   of q and k: the pattern is computed anew (AtP*)          edges     the strongest so many, head -> q, k, v of a later one
+        against     a file of patch, to be compared with                      others    as in patch"""
+        _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all"))
+        _check_word("direction", direction, ("denoising", "noising"))
+        return self._analysis("ns_attribute", "ns_attribution_free", "ns_attribution_write", _AttributeParams, b"attribution", cases,
+                              output, progress, site=_SITES[site], all_rows=rows == "all", noising=direction == "noising",
+                              recompute=recompute, edges=edges, against=against, resamples=_number("resamples", resamples, 1, _INT_MAX),
+                              seed=seed)
+
+    def gradient(self, texts, target="logit_sum", last=0, length=0, window=None, baseline=True, resamples=1000, seed=0, output=None,
+                 progress=None):
+        """How strongly the end of each text hangs on the tokens before it, by distance: a Dataset with what `needlescope gradient -o`
+        writes (export_npz makes the paper's NPZ of that file).
+
+        last       rows whose logits are averaged (0: 20)      length    at which a text is cut (0: 8192)
+        window     norms are relative to the mean beyond it; None: the widest sliding window, 0: leave the relative norms out
+        baseline   the same of shuffled texts, beside"""
+        _check_word("target", target, _TARGETS)
+        window = 0 if window is None else -1 if window == 0 else _number("window", window, 1)
+        how = dict(target=_TARGETS[target], last=last, length=length, no_baseline=not _flag("baseline", baseline),
+                   resamples=_number("resamples", resamples, 1, _INT_MAX), seed=seed)
+        return self._analysis("ns_gradient_of", "ns_gradient_free", "ns_gradient_write", _GradientParams, b"gradient", texts, output,
+                              progress, then={"window": window}, **how)
+
+    def ablation(self, cases, heads, modes=("mean_z",), scope="all", draws=20, seed=0, loss_cases=16, output=None, progress=None):
+        """Do these heads matter? The cases untouched, with the heads silenced (zero_z, mean_z, uniform_attn) or blinded (knockout), and
+        under `draws` controls each: a Dataset with what `needlescope ablate -o` writes. loss_cases=0: without the short-context loss."""
+        modes, heads, bits = [modes] if isinstance(modes, str) else list(modes), _heads(heads), 0
+        for mode in modes:
+            _check_word("mode", mode, [x for x in _MODES if x not in ("noop", "knockout_others")])
+            bits |= 1 << _MODES[mode]
+        _check_word("scope", scope, _SCOPES)
+        loss_cases = _number("loss_cases", loss_cases, 0, _INT_MAX) or -1
+        return self._analysis("ns_ablate", "ns_ablation_free", "ns_ablation_write", _AblateParams, b"ablation", cases, output, progress,
+                              then={"loss_cases": loss_cases}, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), modes=bits,
+                              scope=_SCOPES[scope], draws=_number("draws", draws, 1, _INT_MAX), seed=seed)
+
+    def nll(self, texts, keys=None, make_keys=None, context=0, short=0, stride=0, per_token=False, output=None, progress=None):
+        """What the model loses on texts, over all, by text, position, distance and span: what `needlescope nll --json` prints, a dict.
+
+        keys        LongPPL's key tokens, a file       make_keys   find them with this model, write them
+        context     windows in which a token sees so many at least (0: all)
+        short       a second pass in so short a context            stride    from window to window (0: 1024)"""
+        how = dict(context=context, short_context=short, stride=stride, keys=keys, make_keys=make_keys)
+        return self._analysis("ns_nll_run", "ns_nll_free", "ns_nll_write", _NllParams, None, texts, output, progress,
+                              tell=lambda x, answer: _lib.ns_nll_tell(x, _flag("per_token", per_token), answer),
+                              schema="needlescope.nll/1", tokenizer=_lib.ns_nll_characters, **how)
+
+    def answers(self, cases, tokens=0, progress=None):
+        """What the model says of its own accord behind each prompt, and how much of what it should name is in it (RULER's string match):
+        what `needlescope generate --json` prints, a dict. tokens: said at most; 0: the case's meta.max_new_tokens, else 50"""
+        return self._analysis("ns_generated_run", "ns_generated_free", None, _GeneratedParams, None, cases, None, progress,
+                              tell=lambda x, answer: _lib.ns_generated_tell(x, True, answer), schema="needlescope.generate/1",
+                              tokenizer=lambda _: True, tokens=tokens)
+
+    def _analysis(self, run, free, write, kind, file_kind, cases, output, progress, tell=None, schema=None, tokenizer=None, then=None,
+                  **how):
+        """A call of the library over cases of the untouched model -> the file that it writes as a Dataset, or with tell what it says.
+
+        tokenizer   asked with the parameters whether one is needed        then      fields that may be below 0"""
+        cases = self.cases(cases)
+        _check_output(output, file_kind, (self,), cases)
+        with _Pass(self, cases, progress) as p:
+            if p.array:
+                raise RuntimeError(f"{run[3:]} is of the untouched model: leave the with block of hook or ablate")
+            params = _params(kind, progress=p.progress, cancelled=p.cancelled, **how)
+            for name, value in (then or {}).items():
+                setattr(params, name, value)
+            if tokenizer and tokenizer(c.byref(params)):
+                params.tokenizer = self._need_tokenizer()._as_parameter_.value
+            found = p.new(run, free, self, cases._pointer, c.byref(params))
+            writing = lambda path: _call(write, found, path, c.byref(_caller()))
+            if tell is None:
+                return _written(output, writing)
+            if output is not None:
+                writing(_bytes(output))
+            return _told(lambda answer: tell(found, answer), schema)
 
     def record(self, cases, out, at="blocks.*.attn.hook_pattern", rows=None, maps="stats+topk", dtype="f16", top_k=0, pool_block=0,
                max_bytes=0, progress=None):
@@ -1875,11 +2480,22 @@ def _score_facts(scores, model):
             "first_token_accuracy": _lib.ns_scores_token_accuracy(scores, True), "dropped": "", **said}
 
 
+# What is known of a case, layer, head, run, step or text, beside what was measured there: coordinates, by which xarray groups and selects.
+_COORDINATES = set("""case_id value_type template twin_of length n_tokens n_answer query_token n_mentions n_distractors depth distance prompt
+                      answered layer_kind rope_theta rope_scaling window head_valid tokens run_name checkpoint text_id text_tokens
+                      score_name group_name""".split())
+
+
+def _is_coordinate(name, axes, about):
+    """Those, the axes' own values, and what a study says of its runs."""
+    return axes == [name] or name in _COORDINATES or (axes == ["run"] and "best" not in about)
+
+
 def _dataset(arrays, facts, single):
     if xarray is None:
         labelled = {name: Array(value, axes, about, name) for name, (axes, value, about) in arrays.items()}
         return labelled[single].assign_attrs(facts) if single else Arrays(labelled, facts)
-    coords = {name: x for name, x in arrays.items() if x[0] == [name]}
+    coords = {name: x for name, x in arrays.items() if _is_coordinate(name, x[0], x[2])}
     out = xarray.Dataset({name: x for name, x in arrays.items() if name not in coords}, coords, facts)
     return out[single].assign_attrs(facts) if single else out
 
@@ -1907,6 +2523,15 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         number += [False] * (len(self.dims) - len(keys))
         return Array(values, [d for d, gone in zip(self.dims, number) if not gone], self.attrs, self.name) if np.ndim(values) else values
 
+    def where_axis(self, axis, chosen):
+        """Those places of an axis that `chosen` (booleans) keeps; itself where it does not lie on it."""
+        if axis not in self.dims:
+            return self
+        return Array(np.compress(chosen, self.values, self.dims.index(axis)), self.dims, self.attrs, self.name)
+
+    def _repr_html_(self):
+        return show(self)._repr_html_() if self.dims == ("layer", "head") else f"<pre>{html.escape(repr(self))}</pre>"
+
     def __getattr__(self, name):
         if name.startswith("__"):                   # copy and pickle ask before there are values
             raise AttributeError(name)
@@ -1933,7 +2558,72 @@ class Arrays(dict):
 
     def __init__(self, arrays, attrs):
         super().__init__(arrays)
-        self.attrs = dict(attrs)
+        self.attrs, self.encoding = dict(attrs), {}
+
+    def groupby(self, name):
+        """[(value, Arrays)]: the cases (or whatever axis the array `name` [n] lies on) that have the same value, as xarray groups."""
+        by = self[name]
+        if len(by.dims) != 1:
+            raise ValueError(f"{name} lies on {by.dims}: groups are along one axis")
+        axis = by.dims[0]
+        known = by.values[by.values == by.values]              # no NaN: such belong to no group
+        return [(value, Arrays({key: x.where_axis(axis, by.values == value) for key, x in self.items()}, self.attrs))
+                for value in sorted(set(known.tolist()))]
+
+    def _repr_html_(self):
+        return _html_of({name: f"{x.dims} {x.dtype}" for name, x in self.items()})
+
+
+# ---- in a notebook ----
+
+_CIVIDIS = ((0, 34, 78), (33, 60, 110), (77, 87, 108), (105, 112, 113), (135, 138, 120), (167, 166, 117), (200, 195, 103), (253, 231, 55))
+
+
+def _colour(share):
+    """Of 0 to 1, as CSS, and that of a text on it."""
+    at = min(max(share, 0), 1) * (len(_CIVIDIS) - 1)
+    low = min(int(at), len(_CIVIDIS) - 2)
+    r, g, b = (round(a + (at - low) * (z - a)) for a, z in zip(_CIVIDIS[low], _CIVIDIS[low + 1]))
+    return f"rgb({r},{g},{b})", "#000" if .3 * r + .59 * g + .11 * b > 120 else "#fff"
+
+
+class show:
+    """Scores over (layer, head) as a coloured table in a notebook; values on hovering."""
+
+    def __init__(self, scores, title=None):
+        if tuple(getattr(scores, "dims", ("layer", "head"))) != ("layer", "head") or np.ndim(scores) != 2:
+            raise ValueError("show: scores over (layer, head) are needed")
+        self.values, self.title = np.asarray(scores, float), title or getattr(scores, "name", None) or "scores"
+
+    def _repr_html_(self):
+        values = self.values
+        known = values[np.isfinite(values)]
+        low, high = (known.min(), known.max()) if known.size else (0, 0)
+        cell = lambda layer, head, x: '<td title="{}.{}: {:.4g}" style="background:{};color:{};padding:2px 4px;font-size:9px">{}</td>'.format(
+            layer, head, x, *(_colour((x - low) / (high - low) if high > low else 0) if math.isfinite(x) else ("#ddd", "#000")),
+            f"{x:.2g}" if math.isfinite(x) else "")
+        rows = "".join(f'<tr><th style="font-size:9px">{i}</th>{"".join(cell(i, j, x) for j, x in enumerate(row))}</tr>'
+                       for i, row in enumerate(values.tolist()))
+        heads = "".join(f'<th style="font-size:9px">{j}</th>' for j in range(values.shape[1]))
+        return f'<table><caption>{html.escape(str(self.title))}: layer \u00d7 head</caption><tr><th></th>{heads}</tr>{rows}</table>'
+
+
+def _html_of(answer):
+    """Facts as a table, lists of objects as one each."""
+    plain = {k: v for k, v in answer.items() if not (isinstance(v, list) and v and isinstance(v[0], dict))}
+    line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html.escape(_short(x))}</{tag}>" for x in cells) + "</tr>"
+    out = "<table>" + "".join(line("td", pair) for pair in plain.items()) + "</table>"
+    for name, rows in answer.items():
+        if name not in plain:
+            columns = list(dict.fromkeys(k for row in rows for k in row))
+            body = "".join(line("td", (row.get(k) for k in columns)) for row in rows[:200])
+            left = f"<p>and {len(rows) - 200} rows more</p>" * (len(rows) > 200)
+            out += f"<p>{html.escape(name)}</p><table>{line('th', columns)}{body}</table>{left}"
+    return out
+
+
+def _short(x):
+    return f"{x:.5g}" if isinstance(x, float) else "" if x is None else str(x)[:300]
 
 
 # ---- files ----
@@ -1951,7 +2641,9 @@ def read(path):
             name, value, axes = _file_array(f, whole)
             group = name.rpartition("/")[0]
             arrays[name] = ([f"{group}/{axis}" if group else axis for axis in axes], value, _file_meaning(f, whole))
-    return _dataset(arrays, facts, None)
+    out = _dataset(arrays, facts, None)
+    out.encoding["source"] = os.path.abspath(os.fsdecode(path))
+    return out
 
 
 def _file_meaning(f, whole):
@@ -2044,6 +2736,85 @@ def _written(out, write):
         return read(path)
 
 
+class Answer(dict):
+    """What a command says with --json; in a notebook its tables."""
+
+    def _repr_html_(self):
+        return _html_of(self)
+
+
+def _told(tell, schema):
+    """What tell(struct ns_answer) says, as the object that --json prints."""
+    out = c.c_void_p()
+    with _Stoppable() as p:
+        p.call("ns_answer_json", p.callback(_TELL, tell), None, schema.encode(), c.byref(out))
+    try:
+        return Answer(json.loads(c.string_at(out).decode()))
+    finally:
+        _libc.free(out)
+
+
+def compare(*files, scores=None, k=10, persistence=.9, permutations=1000, seed=0, all_steps=False):
+    """Do score files, studies and lists of heads rank the heads alike? Every pair, beside chance: what `needlescope compare --json`
+    prints, a dict."""
+    (paths, n), (names, m) = _words(files), _words(scores)
+    how = _params(_CompareParams, scores=names, n_scores=m, k=_number("k", k, 1), persistence=persistence,
+                  permutations=_number("permutations", permutations, 1), seed=seed, all_steps=all_steps)
+    with _Stoppable() as p:
+        found = p.new("ns_compare_run", "ns_comparison_free", paths, n, c.byref(how))
+        for line in iter(lambda i=iter(range(1 << 30)): _lib.ns_comparison_note(found, next(i)), None):
+            warnings.warn(line.decode(errors="replace"), stacklevel=2)
+        return _told(lambda answer: _lib.ns_comparison_tell(found, answer), "needlescope.compare/1")
+
+
+def profile(file, run=None, k=10):
+    """What a score file says of its heads as a whole: classes, sparsity, dynamics. What `needlescope profile --json` prints, a dict."""
+    how = _params(_ProfileParams, run=run, k=_number("k", k, 1))
+    with _Scratch() as s:
+        study = s.new("ns_study_open", "ns_study_close", _bytes(file))
+        return _told(lambda answer: _call("ns_profile_tell", study, c.byref(how), answer), "needlescope.profile/1")
+
+
+def scaling(*tables, longppl=False, validate=False, resamples=1000, seed=0):
+    """The scaling law of tables of losses by size and tokens, and whether their curves cross: what `needlescope scaling --json` prints, a
+    dict."""
+    paths, n = _words(tables)
+    how = _params(_ScalingParams, longppl=longppl, hold_largest=validate, resamples=_number("resamples", resamples, 1, _INT_MAX), seed=seed)
+    with _Stoppable() as p:
+        found = p.new("ns_scaling_of_files", "ns_scaling_report_free", paths, n, c.byref(how))
+        return _told(lambda answer: _lib.ns_scaling_tell(found, answer), "needlescope.scaling/1")
+
+
+def program(*arguments, program=None, **options):
+    """A command of the program, for what has no function here: program("cases", "needle", model="demo/model", lengths=[64], output="c.jsonl")
+    -> the object that --json prints, a dict. Options are those of the command line, _ for -; True: a flag; lists are joined with commas.
+
+    program   its path; None: beside the library, else the one of the PATH. What it refuses is an Error with its line."""
+    words = [_program_path() if program is None else os.fspath(program), *map(os.fspath, arguments), "--json"]
+    for name, value in options.items():
+        given = [",".join(map(str, value))] if isinstance(value, (list, tuple)) else [] if value is True else [str(value)]
+        words += [f"--{name.replace('_', '-')}", *given] if value is not False else []
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    lines = [re.sub(r"^(needlescope[^:]*: )?(error: )?", "", x) for x in done.stderr.decode(errors="replace").splitlines() if x]
+    if done.returncode and not (done.returncode == 1 and done.stdout):          # 1: it finished, and says what failed
+        raise Error(_EXITS.get(done.returncode, f"exit {done.returncode}"), lines[-1] if lines else "the program said nothing")
+    for line in lines:
+        warnings.warn(line, stacklevel=2)
+    return Answer(json.loads(done.stdout.decode() or "{}"))
+
+
+def _program_path():
+    folder = os.path.dirname(os.path.realpath(_library_path()))
+    for inside in ("../bin", "../../bin", "cli", "bin", "."):
+        path = os.path.join(folder, inside, "needlescope")
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    found = shutil.which("needlescope")
+    if found is None:
+        raise FileNotFoundError("the program needlescope is neither beside the library nor in the PATH: program=PATH")
+    return found
+
+
 # ---- training runs ----
 
 class Scanned(NamedTuple):
@@ -2067,10 +2838,15 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
     folders, told, failures = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs), [], []
     opened, counts, names = (_ScanRun * len(folders))(), _ScanCounts(), [probes] if isinstance(probes, (str, dict)) else list(probes)
 
+    done, bar = [0], _bar(progress, "scan") if progress is True else None
+
     def see(run, item, outcome, message):
+        done[0] += 1
+        if bar:
+            bar(min(1, done[0] / max(1, n_own)))
         if message is not None:
             failures.append((run.contents.name.decode(), item.contents.step, message.decode(errors="replace")))
-        if progress:
+        if progress and not bar:
             progress(run.contents.name.decode(), item.contents.step, ("scored", "present", "failed", "failed")[outcome])
 
     with _Stoppable() as p:
@@ -2082,6 +2858,7 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
                     told.append(f"{run.name.decode()}: {len(left)} left out of {run.series.n + len(left)}: " +
                                 "; ".join(f"{os.fsdecode(x.name)}: {x.why.decode(errors='replace')}" for x in left[:3]) +
                                 "; ..." * (len(left) > 3))
+            n_own = sum(x.series.n for x in opened) // (shard[1] if shard else 1)
             how = _opening(None, p.note(told), **options)
             tokenizer = _tokenizer_of(p, opened, options) if folders else None
             asked = _cases_of(cases, lambda: tokenizer)
@@ -2214,6 +2991,16 @@ def emergence(study, **rule):
     return Emergence(study, _birth_rule(**rule))
 
 
+def trace(study, output=None, score=None, top=4, **rule):
+    """Entropy and distance of the best heads over training: a Dataset with what `needlescope trace -o` writes. rule: as in emergence, what
+    of it a trace has (horizon, leave_short, theta, persist)."""
+    how = _birth_rule(score=score, previous="", resamples=1, top=top, **rule)
+    with _Stoppable() as p:
+        study = p.scratch.new("ns_study_open", "ns_study_close", _bytes(study))
+        found = p.new("ns_emergence_run", "ns_emergence_free", study, c.byref(how))
+        return _written(output, lambda path: _call("ns_trace_write", found, top, path, c.byref(_caller())))
+
+
 def _theta(given):
     theta = _real("theta", given, 0, 1)
     if theta == 0:
@@ -2323,13 +3110,15 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     if isinstance(config, dict):
         with _as_file(json.dumps(_at_home(config), default=_plain), "the config", ".json") as path:
             return train(path, folder, resume, seed, steps, progress)
-    see = lambda x: progress(x.contents.step, x.contents.steps, x.contents.loss)
+    bar = _bar(progress, "train") if progress is True else None
+    told = (lambda step, steps, loss: bar(step / steps)) if bar else progress or None
+    see = lambda x: told(x.contents.step, x.contents.steps, x.contents.loss)
     out = _params(_RunResult)
     with _Stoppable() as p:
         p.call("ns_run_train", c.byref(out), c.byref(_params(
             _RunParams, config=os.fspath(config), folder=os.fspath(folder), resume=resume, own_seed=seed is not None,
             seed=0 if seed is None else seed, steps=steps, by=c.pointer(_caller()),
-            progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
+            progress=p.callback(_STEPPED, see) if told else _STEPPED(), cancelled=p.cancelled)))
     return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss,
                    out.layout.decode(), out.own_layout_because.decode() or None)
 
@@ -2365,6 +3154,64 @@ class Plotted(NamedTuple):
     shows: str
     note: str
     crowded: str = ""
+
+
+class Figure:
+    """A figure in memory: a notebook shows it; save(path) writes it (.png, .pdf, .eps, .svg). shows, note, crowded: as of Plotted."""
+
+    def __init__(self, draw):
+        self._draw, self._made = draw, {}
+        self.shows, self.note, self.crowded = self._plotted("png")[0]
+
+    def _plotted(self, ending):
+        if ending not in self._made:
+            with tempfile.TemporaryDirectory(prefix="needlescope-") as folder:
+                path = os.path.join(folder, f"figure.{ending}")
+                told = self._draw(path)
+                with open(path, "rb") as f:
+                    self._made[ending] = told, f.read()
+        return self._made[ending]
+
+    def _repr_png_(self):
+        return self._plotted("png")[1]
+
+    def _repr_svg_(self):
+        return self._plotted("svg")[1].decode()
+
+    def save(self, path):
+        """-> Plotted"""
+        return self._draw(path)
+
+    def __repr__(self):
+        return f"<Figure: {self.shows}>"
+
+
+def figure(kind, source, out=None, **how):
+    """A figure by its name: "heads", "map", "rank", "agreement", "grid", "ablation", and of a study "laziness", "births", "pairs", "curves",
+    "loss", "strip" ...; how: the arguments of figure_KIND (of studies: figure_study).
+
+    source   a file, several, or what read() gave or a call wrote with output=
+    out      a path: it is written, and what was drawn is given back (Plotted). None: a Figure, which a notebook shows"""
+    files = [_source(x) for x in source] if isinstance(source, (list, tuple)) else _source(source)
+    draw = globals().get(f"figure_{kind}")
+    if draw is None and kind not in _STUDY_PLOTS:
+        known = [x[7:] for x in globals() if x.startswith("figure_") and x != "figure_study"] + list(_STUDY_PLOTS)
+        _check_word("figure", kind, known)
+    if draw is None:
+        call = lambda path: figure_study(kind, files, path, **how)
+    else:
+        call = lambda path: draw(files, path, **how)
+    return Figure(call) if out is None else call(out)
+
+
+def _source(given):
+    """The file behind what read() gave."""
+    if isinstance(given, (str, os.PathLike)):
+        return given
+    path = getattr(given, "encoding", {}).get("source")
+    if path is None:
+        raise ValueError("a figure is drawn from a file: give its path, or score(..., output=PATH)")
+    return path
 
 
 _HORIZON = {"horizon", "leave_short"}
@@ -2475,6 +3322,12 @@ def figure_study(kind, study, out, run=None, rule=None, **look):
 
 
 # ---- exports ----
+
+def export_npz(gradient, output, shuffled=False):
+    """The influence by distance of a file of gradient as the paper's NPZ: distance, mean_grad_norm, sum_grad_norm, sample_count,
+    model_name, context_len, target, target_last_n_tokens. shuffled: of the shuffled texts"""
+    _call("ns_export_npz", _bytes(gradient), _bytes(output), _flag("shuffled", shuffled), c.byref(_caller()))
+
 
 def export_csv(study, output, scores=None, run=None):
     """The scores (default: all) of a study or a score file as one tidy table. -> how many rows"""

@@ -12,7 +12,7 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
-    "PyTorch weights", "a GGUF file",
+    "PyTorch weights", "a GGUF file", "an NPZ of arrays",
     "a PNG picture", "a PDF", "an EPS picture", "an SVG picture",
     "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
     "a model's config.json", "a protocol of the laboratory", "a config of a training run", "a run.json", "a definition of a probe",
@@ -85,12 +85,18 @@ static bool is_safetensors(const head *h)
     return h->n > 8 && h->bytes[8] == '{' && h->bytes[5] == 0 && h->bytes[6] == 0 && h->bytes[7] == 0;
 }
 
+/* A zip archive whose first member's name ends so. */
+static bool is_zip_of(const head *h, const char *end)
+{
+    const size_t n_name = h->n > 30 ? (size_t)(uint8_t)h->bytes[26] | (size_t)(uint8_t)h->bytes[27] << 8 : 0, n_end = strlen(end);
+    return begins(h, "PK\3\4", 4) && n_name >= n_end && n_name <= h->n - 30 && memcmp(h->bytes + 30 + n_name - n_end, end, n_end) == 0;
+}
+
 /* What torch.save writes: a zip archive that begins with ROOT/data.pkl, or a pickle of its magic number. */
 static bool is_torch(const head *h)
 {
-    const size_t n_name = h->n > 30 ? (size_t)(uint8_t)h->bytes[26] | (size_t)(uint8_t)h->bytes[27] << 8 : 0;
     if (begins(h, "PK\3\4", 4))
-        return n_name >= 9 && n_name <= h->n - 30 && memcmp(h->bytes + 30 + n_name - 9, "/data.pkl", 9) == 0;
+        return is_zip_of(h, "/data.pkl");
     return h->n > 32 && h->bytes[0] == '\x80' && memmem(h->bytes, 32, "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);
 }
 
@@ -146,6 +152,8 @@ static ns_kind bytes_kind(const head *h, const char *path)
         return NS_KIND_PNG;
     if (begins(h, "GGUF", 4))
         return NS_KIND_GGUF;
+    if (is_zip_of(h, ".npy"))
+        return NS_KIND_NPZ;
     if (begins(h, "%PDF-", 5))
         return NS_KIND_PDF;
     if (begins(h, "%!PS-Adobe-3.0 EPSF", 19))

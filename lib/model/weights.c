@@ -303,11 +303,16 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
     part p = {.ref = ref};
     int rc = ref->name ? ns_tref_source(ref, m->checkpoint, -1, &p.from, err)
                        : ns_fail(err, NS_E_FORMAT, "%s: tensor '(none)' is missing", ns_checkpoint_dir(m->checkpoint));
+    float *const whole = rc == NS_OK && ref->transposed ? ns_alloc_array((size_t)p.from.n, sizeof *whole) : NULL;
+    if (rc == NS_OK && ref->transposed)
+        rc = whole ? ns_source_read(&p.from, 0, p.from.n, whole, err) : ns_oom(err, ref->name);
+    p.whole = whole;
     for (int64_t o = first; o < first + n && rc == NS_OK; o++, out += ref->n_in) {
         rc = read_rows(&p, o, 1, out, err);
         if (rc == NS_OK && !m->engine->math->all_finite(out, ref->n_in))
             rc = non_finite(&p, o, out, err);
     }
+    free(whole);
     return rc;
 }
 

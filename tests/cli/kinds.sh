@@ -13,6 +13,7 @@ run ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 0 -o abl
 run patch model --cases twins.jsonl --heads 3.1 --draws 2 -o patching.h5
 run attribute model --cases twins.jsonl -o attribution.h5
 run gradient model --text cases.jsonl --last 3 --no-baseline -o gradient.h5
+run export npz gradient.h5 -o influence.npz
 run figure heads scores.h5 -o picture.png
 run figure heads scores.h5 -o picture.pdf
 run figure heads scores.h5 -o picture.svg
@@ -124,6 +125,7 @@ refuses "$studies" emergence @
 refuses "$studies" profile @
 refuses "$studies" compare scores.h5 @
 refuses "$studies" export heads @ -o out.json
+refuses gradient.h5 export npz @ -o out.npz
 refuses "$studies" laziness @
 refuses "$studies" trace @ -o out.h5
 refuses "$studies" ablate model --cases cases.jsonl --scores @
@@ -206,7 +208,7 @@ takes cases score model --cases
 makes() {
     own=$1
     shift
-    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 attribution.h5 gradient.h5 study.h5 metrics.h5 picture.png \
+    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 attribution.h5 gradient.h5 influence.npz study.h5 metrics.h5 picture.png \
         weights.safetensors story.txt noise.bin json/arch json/notebook; do
         cp "$one" there
         "$NEEDLESCOPE" "$@" there >out 2>err </dev/null
@@ -226,6 +228,7 @@ makes ablation.h5 ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-
 makes patching.h5 patch model --cases twins.jsonl --heads 3.1 --draws 2 --no-map -o
 makes attribution.h5 attribute model --cases twins.jsonl --resamples 20 -o
 makes gradient.h5 gradient model --text cases.jsonl --last 3 --no-baseline -o
+makes influence.npz export npz gradient.h5 -o
 makes study.h5 merge scan -o
 makes story.txt export csv scores.h5 -o
 makes json/notebook export notebook scores.h5 -o

@@ -70,6 +70,10 @@ done
 run export csv scores.h5 -o scores.csv
 sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' scores.csv-metadata.json >facts
 whoever scores.csv 'export csv' && model scores.csv
+run gradient m --text cases.jsonl --last 3 --no-baseline -o gradient.h5 --resamples 20
+run export npz gradient.h5 -o influence.npz
+told influence.npz
+whoever influence.npz 'export npz' && model influence.npz
 run export latex study.h5 -o heads.tex
 sed -n 's/^% \([a-z0-9_.]*: .*\)$/\1/p' heads.tex >facts
 whoever heads.tex 'export latex' && model heads.tex

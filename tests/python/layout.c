@@ -5,16 +5,23 @@
 #include <stdio.h>
 
 #include <needlescope/ablate.h>
+#include <needlescope/attribute.h>
 #include <needlescope/backward.h>
+#include <needlescope/compare.h>
 #include <needlescope/edit.h>
+#include <needlescope/generated.h>
+#include <needlescope/gradient.h>
 #include <needlescope/machine.h>
+#include <needlescope/nll.h>
 #include <needlescope/notebook.h>
 #include <needlescope/open.h>
 #include <needlescope/laboratory.h>
 #include <needlescope/patch.h>
 #include <needlescope/plot.h>
 #include <needlescope/probe.h>
+#include <needlescope/profile.h>
 #include <needlescope/run.h>
+#include <needlescope/scaling.h>
 #include <needlescope/scan.h>
 
 #define KIND(x) _Generic((x), float: 'f', double: 'f', bool: 'i', int: 'i', unsigned: 'i', int64_t: 'i', uint64_t: 'i', default: 'o')
@@ -77,6 +84,17 @@ static void more_structs(void)
     WHOLE(ns_patch_params, F(size) F(heads) F(n_heads) F(scores_sha256) F(scores_arch_sha256) F(site) F(no_map) F(all_rows) F(noising)
         F(draws) F(resamples) F(seed) F(keep) F(progress) F(cancelled) F(user) F(paths) F(n_paths))
     WHOLE(ns_path, F(from) F(to) F(into) F(logits))
+    WHOLE(ns_nll_params, F(size) F(context) F(stride) F(short_context) F(keys) F(make_keys) F(tokenizer) F(progress) F(cancelled) F(user))
+    WHOLE(ns_gradient_params, F(size) F(target) F(last) F(length) F(window) F(no_baseline) F(resamples) F(seed) F(progress) F(cancelled)
+        F(user))
+    WHOLE(ns_attribute_params, F(size) F(site) F(all_rows) F(noising) F(recompute) F(edges) F(against) F(resamples) F(seed) F(progress)
+        F(cancelled) F(user))
+    WHOLE(ns_ablate_params, F(size) F(heads) F(n_heads) F(scores_sha256) F(scores_arch_sha256) F(modes) F(scope) F(draws) F(seed)
+        F(loss_cases) F(progress) F(cancelled) F(user))
+    WHOLE(ns_generated_params, F(size) F(tokenizer) F(tokens) F(progress) F(cancelled) F(user))
+    WHOLE(ns_compare_params, F(size) F(scores) F(n_scores) F(k) F(persistence) F(permutations) F(seed) F(all_steps))
+    WHOLE(ns_profile_params, F(size) F(run) F(k))
+    WHOLE(ns_scaling_params, F(size) F(longppl) F(hold_largest) F(resamples) F(seed))
     WHOLE(ns_series_item, F(path) F(revision) F(label) F(stage) F(stage_step) F(step) F(branch) F(tokens) F(final) F(inside))
     WHOLE(ns_series_left, F(name) F(why) F(no_checkpoint))
     WHOLE(ns_series, F(list) F(n) F(capacity) F(left_out) F(n_left_out) F(left_capacity))
@@ -140,6 +158,11 @@ static void values(void)
                                     VALUE(NS_F32) VALUE(NS_F64) VALUE(NS_F16) VALUE(NS_BF16) VALUE(NS_I8) VALUE(NS_U8) VALUE(NS_I16)
                                         VALUE(NS_U16) VALUE(NS_I32) VALUE(NS_U32) VALUE(NS_I64) VALUE(NS_U64) VALUE(NS_BOOL)
                                             VALUE(NS_N_DTYPES)
+    VALUE(NS_TARGET_LOGIT_SUM) VALUE(NS_TARGET_LOGIT_MAX) VALUE(NS_WEIGHT_N_ROLES)
+    VALUE(NS_WEIGHT_EMBED) VALUE(NS_WEIGHT_POSITIONS) VALUE(NS_WEIGHT_UNEMBED) VALUE(NS_WEIGHT_UNEMBED_BIAS) VALUE(NS_WEIGHT_Q)
+    VALUE(NS_WEIGHT_K) VALUE(NS_WEIGHT_V) VALUE(NS_WEIGHT_O) VALUE(NS_WEIGHT_Q_BIAS) VALUE(NS_WEIGHT_K_BIAS) VALUE(NS_WEIGHT_V_BIAS)
+    VALUE(NS_WEIGHT_O_BIAS) VALUE(NS_WEIGHT_GATE) VALUE(NS_WEIGHT_UP) VALUE(NS_WEIGHT_DOWN) VALUE(NS_WEIGHT_GATE_BIAS)
+    VALUE(NS_WEIGHT_UP_BIAS) VALUE(NS_WEIGHT_DOWN_BIAS)
 }
 
 int main(void)

@@ -53,6 +53,8 @@ def check_values(lines):
     mine |= {f"NS_PATCH_{name.upper()}": code for name, code in ns._SITES.items()}
     mine |= {f"NS_MAPS_{name.upper().replace('+', '_')}": code for name, code in ns._MAPS.items()}
     mine |= {f"NS_GRID_{name.upper()}": code for code, name in enumerate(ns._GRIDS)}
+    mine |= {f"NS_WEIGHT_{name}": code for name, code in ns._ROLES.items()} | {"NS_WEIGHT_N_ROLES": len(ns._ROLES)}
+    mine |= {f"NS_TARGET_{name.upper()}": code for name, code in ns._TARGETS.items()}
     names = {"f": "F", "i": "I", "u": "U"}
     for code, dtype in enumerate(ns._DTYPES):
         mine["NS_BF16" if dtype is None else "NS_BOOL" if dtype == "?" else f"NS_{names[dtype[0]]}{8 * int(dtype[1:])}"] = code

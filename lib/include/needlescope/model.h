@@ -150,6 +150,21 @@ typedef enum ns_head_part { NS_HEAD_Q, NS_HEAD_K, NS_HEAD_V } ns_head_part;
 /* One query head's rows [d, D] of W_Q, or of its KV head's W_K or W_V, as the checkpoint has them, widened to f32; no norm gain in them. */
 NS_API NS_MUST_CHECK int ns_model_head_weight(const ns_model *, int64_t layer, int64_t head, ns_head_part, float *out, ns_error *);
 
+/* A matrix or vector of the model by its role, of a layer or (EMBED to UNEMBED_BIAS, layer ignored) of the trunk. As the checkpoint has it
+ * (no norm folded in, nothing centered), widened to f32, y = W x: shape {n_out, n_in}; vectors {n, 1}.
+ *     EMBED [V, D]  POSITIONS [n, D]  UNEMBED [V, D]
+ *     Q [H d, D]  K, V [G d, D]  O [D, H d]: of softmax attention and of recurrences with heads
+ *     GATE, UP [F, D]  DOWN [D, F]: of an MLP without experts */
+typedef enum ns_weight_role {
+    NS_WEIGHT_EMBED, NS_WEIGHT_POSITIONS, NS_WEIGHT_UNEMBED, NS_WEIGHT_UNEMBED_BIAS, NS_WEIGHT_Q, NS_WEIGHT_K, NS_WEIGHT_V, NS_WEIGHT_O,
+    NS_WEIGHT_Q_BIAS, NS_WEIGHT_K_BIAS, NS_WEIGHT_V_BIAS, NS_WEIGHT_O_BIAS, NS_WEIGHT_GATE, NS_WEIGHT_UP, NS_WEIGHT_DOWN,
+    NS_WEIGHT_GATE_BIAS, NS_WEIGHT_UP_BIAS, NS_WEIGHT_DOWN_BIAS, NS_WEIGHT_N_ROLES
+} ns_weight_role;
+/* NS_E_ARG: a layer that is not there. A weight that the model does not have: shape {0, 0}, no error. NS_E_UNSUPPORTED: of experts. */
+NS_API NS_MUST_CHECK int ns_model_weight_shape(const ns_model *, int64_t layer, ns_weight_role, int64_t shape[2], ns_error *);
+/* All of it into out [n_out, n_in]; NS_E_ARG: the model does not have it. */
+NS_API NS_MUST_CHECK int ns_model_weight(const ns_model *, int64_t layer, ns_weight_role, float *out, ns_error *);
+
 /* The d eigenvalues that are not 0 of every head's token-to-token circuit W_U N_f W_O W_V N_l W_E^T [V, V] (Elhage et al. 2021), N: the
  * gains of the final and of the layer's input norm, and for LayerNorm the subtraction of the mean. Biases, MLPs and the norms' division are
  * left out. Heads in (layer, head) order; LAPACK finds them, so the last bits depend on it. Layers without attention are passed over. */

@@ -54,5 +54,10 @@ NS_API NS_MUST_CHECK int ns_export_notebook(ns_study *, const char *path, const 
 NS_API NS_MUST_CHECK int ns_export_heads(ns_study *, const char *path, const char *format, const ns_export_params *, int64_t *n,
                                          ns_error *);
 
+/* What `gradient -o` wrote as the NPZ of the paper's own code: distance, mean_grad_norm, sum_grad_norm, sample_count (a number a distance),
+ * model_name, context_len, target, target_last_n_tokens (scalars). shuffled: the norms of the shuffled texts; NS_E_ARG where the file has
+ * none. The provenance stands beside it, as of a CSV. */
+NS_API NS_MUST_CHECK int ns_export_npz(const char *gradient, const char *path, bool shuffled, const ns_provenance *by, ns_error *);
+
 NS_END
 #endif
