@@ -1594,7 +1594,7 @@ class Config(dict):
             n_heads=model.n_heads, n_key_value_heads=most(x.n_kv_heads for x in heads), d_head=most(x.head_dim for x in heads),
             d_mlp=most(x["d_ff"] for x in mlps), d_vocab=model.vocab, n_ctx=model.max_positions or None,
             act_fn=mlps[0]["act"] if mlps else None, gated_mlp=bool(mlps and mlps[0].get("gate")),
-            normalization_type=arch["final_norm"]["type"], eps=arch["final_norm"].get("eps"),
+            normalization_type={"rms": "RMS", "layer": "LN"}.get(arch["final_norm"]["type"], arch["final_norm"]["type"]), eps=arch["final_norm"].get("eps"),
             positional_embedding_type="rotary" if ropes else "standard" if arch.get("positions") else None,
             rotary_base=ropes[0]["theta"] if ropes else None, rotary_dim=ropes[0]["rotary_dim"] if ropes else None,
             window_size=most(x.get("window", 0) for x in of_kind("attn")) or None, layer_kinds=model.layer_kinds, bos_token_id=bos,
@@ -1611,7 +1611,7 @@ class Config(dict):
 
 class Weights:
     """A weight of every layer, [L, ...], read when it is indexed: W[l], W[l, h]; np.asarray(W) is all of it. As the checkpoint has it
-    (no norm folded in, nothing centered), f32. K and V stand once for each query head, as in TransformerLens: head h has those of KV head
+    (no norm folded in, nothing centered), f32, in TransformerLens's shapes. K and V are of KV heads G: head h has those of KV head
     h // (n_heads // n_key_value_heads). A layer that has no such bias: zeros; no such matrix: an Error."""
 
     def __init__(self, model, name, role, turn):
@@ -1646,14 +1646,13 @@ class Weights:
 
 
 def _by_head(m, layer, w):
-    """[n d, D] -> [H, D, d], KV heads once for each query head."""
-    a = _lib.ns_arch_attn(m._arch, layer).contents
-    n = w.shape[0] // a.head_dim
-    return np.ascontiguousarray(np.repeat(w.reshape(n, a.head_dim, -1).swapaxes(1, 2), a.n_heads // n, axis=0))
+    """[n d, D] -> [n, D, d]"""
+    d = _lib.ns_arch_attn(m._arch, layer).contents.head_dim
+    return np.ascontiguousarray(w.reshape(-1, d, w.shape[1]).swapaxes(1, 2))
 
 
 def _bias_by_head(m, layer, b):
-    return _by_head(m, layer, b.reshape(-1, 1))[:, 0]
+    return _by_head(m, layer, b)[:, 0]
 
 
 def _output_by_head(m, layer, w):
@@ -1870,7 +1869,7 @@ class Model(_Owner):
         return tuple(shape)
 
     def __getattr__(self, name):
-        """W_Q [L, H, D, d], W_K and W_V alike, W_O [L, H, d, D], b_Q, b_K, b_V [L, H, d], b_O [L, D]; W_in, W_gate [L, D, F], W_out
+        """W_Q [L, H, D, d], W_K and W_V [L, G, D, d], W_O [L, H, d, D], b_Q, b_K, b_V alike, b_O [L, D]; W_in, W_gate [L, D, F], W_out
         [L, F, D], b_in, b_out; W_E [V, D], W_U [D, V], b_U [V], W_pos [n, D]"""
         if name in _WEIGHTS:
             return Weights(self, name, *_WEIGHTS[name])
@@ -2131,8 +2130,8 @@ class Model(_Owner):
         words, ids = [x for x in each if isinstance(x, str)], _int32([x for x in each if not isinstance(x, str)], "stop")
         if "" in words:
             raise ValueError("stop: an empty text is said before the first token")
-        if words:
-            self._need_tokenizer()
+        if words and self.tokenizer is None:
+            raise ValueError(f"stop: {words[0]!r} is a text, and {self.path} has no tokenizer: give token ids, or load(..., tokenizer=PATH)")
         for token in ids.tolist():
             if not 0 <= token < self.vocab:
                 raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
