@@ -13,7 +13,7 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
     "PyTorch weights", "a GGUF file", "an NPZ of arrays",
-    "a PNG picture", "a PDF", "an EPS picture", "an SVG picture",
+    "a PNG picture", "a PDF", "an EPS picture", "an SVG picture", "a page of view",
     "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
     "a model's config.json", "a protocol of the laboratory", "a config of a training run", "a run.json", "a definition of a probe",
     "a manifest of checkpoints", "a map of names of tensors",
@@ -128,6 +128,8 @@ static ns_kind text_kind(const head *h)
     const char *at = h->bytes;
     while (isspace((unsigned char)*at))
         at++;
+    if (ns_starts(at, "<!DOCTYPE html>") && strstr(at, "<meta name=\"generator\" content=\"needlescope\">"))
+        return NS_KIND_PAGE;
     if ((ns_starts(at, "<?xml") || ns_starts(at, "<svg")) && strstr(at, "<svg"))
         return NS_KIND_SVG;
     if (*at != '{' && *at != '[')

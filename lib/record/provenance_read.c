@@ -1,5 +1,5 @@
 /* provenance_read.c - what a file says of itself, whichever kind it is: HDF5 attributes, PNG iTXt, PDF keywords, SVG metadata, a notebook's
- * metadata, the comments of a LaTeX table, the metadata beside a CSV. The bytes are untrusted: nothing is read beyond them, and what is no
+ * metadata, the tree of a page, the comments of a LaTeX table, the metadata beside a CSV. The bytes are untrusted: nothing is read beyond them, and what is no
  * fact is passed over. */
 #include <needlescope/provenance.h>
 
@@ -200,20 +200,30 @@ static int read_svg(const reading *r)
     return rc;
 }
 
-/* ---- JSON: a notebook's metadata.needlescope, or the notes of CSV on the Web ---- */
+/* ---- JSON: a notebook's metadata.needlescope, the facts of a page, or the notes of CSV on the Web ---- */
 
 static int read_json(const reading *r)
 {
     cJSON *root = NULL;
     int rc = ns_json_parse(&root, r->data, r->n, DEPTH, "provenance", r->err);
     const cJSON *const metadata = cJSON_GetObjectItemCaseSensitive(root, "metadata");
-    const cJSON *const notes = cJSON_GetObjectItemCaseSensitive(root, "notes");
-    const cJSON *const facts = metadata ? cJSON_GetObjectItemCaseSensitive(metadata, "needlescope") : cJSON_GetArrayItem(notes, 0);
+    const cJSON *const notes = cJSON_GetObjectItemCaseSensitive(root, "notes"), *const own = cJSON_GetObjectItemCaseSensitive(root, "facts");
+    const cJSON *const facts = metadata ? cJSON_GetObjectItemCaseSensitive(metadata, "needlescope") : own ? own : cJSON_GetArrayItem(notes, 0);
     for (const cJSON *item = cJSON_IsObject(facts) ? facts->child : NULL; item && rc == NS_OK; item = item->next)
         if (cJSON_IsString(item))
             rc = add(r, item->string, strlen(item->string), item->valuestring, strlen(item->valuestring));
     cJSON_Delete(root);
     return rc;
+}
+
+/* ---- a page: the block of JSON that its script reads ---- */
+
+static int read_page(const reading *r)
+{
+    static const char mark[] = "<script type=\"application/json\" id=\"tree\">", end[] = "</script>";
+    const char *const found = memmem(r->data, r->n, mark, sizeof mark - 1), *const begin = found ? found + sizeof mark - 1 : NULL;
+    const char *const stop = begin ? memmem(begin, (size_t)(r->data + r->n - begin), end, sizeof end - 1) : NULL;
+    return stop ? read_json(&(reading){begin, (size_t)(stop - begin), r->out, r->err}) : NS_OK;
 }
 
 /* ---- LaTeX: lines "% name: value" ---- */
@@ -238,6 +248,7 @@ int ns_provenance_parse(ns_fact_list *out, ns_kind kind, const char *data, size_
     case NS_KIND_PNG: return read_png(&r);
     case NS_KIND_PDF: return read_pdf(&r);
     case NS_KIND_SVG: return read_svg(&r);
+    case NS_KIND_PAGE: return read_page(&r);
     case NS_KIND_TEXT: return read_comments(&r);
     default: return NS_KINDS(kind) & NS_KINDS_JSON ? read_json(&r) : NS_OK;
     }
@@ -265,8 +276,8 @@ static int read_bytes(ns_fact_list *out, const char *path, ns_kind kind, ns_erro
 
 int ns_provenance_read(ns_fact_list *out, const char *path, ns_error *err)
 {
-    static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) | NS_KINDS_JSON |
-                                  NS_KINDS(NS_KIND_TEXT);
+    static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) | NS_KINDS(NS_KIND_PAGE) |
+                                  NS_KINDS_JSON | NS_KINDS(NS_KIND_TEXT);
     const ns_kind kind = ns_kind_of(path);
     char *const beside = ns_provenance_path_beside(path);
     int rc = beside ? NS_OK : ns_oom(err, path);

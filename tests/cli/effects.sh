@@ -120,6 +120,7 @@ kept() {    # kept PLACE
         *.h5) "$NEEDLESCOPE" verify --content "$f" 2>&1 | sed "s/^attribute run_config.*//" ;;
         *.png) od -An -tx1 -j16 -N8 "$f" ;;
         *.svg) sed '/<desc>/d; /<metadata>/,/<\/metadata>/d' "$f" ;;
+        *.html) sed 's/"command_line":"[^"]*"//g' "$f" ;;
         *) [ -f "$f" ] && grep -Ev '^(% |[[:space:]]*")(command_line|created_utc|source_created_utc)' "$f" ;;
         esac
     done

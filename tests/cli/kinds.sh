@@ -17,6 +17,7 @@ run export npz gradient.h5 -o influence.npz
 run figure heads scores.h5 -o picture.png
 run figure heads scores.h5 -o picture.pdf
 run figure heads scores.h5 -o picture.svg
+run view scores.h5 -o page.html
 mkdir run && cp -r model run/step10 && cp -r model run/step20
 run scan run --cases cases.jsonl --probe retrieval_find -o scan
 run merge scan -o study.h5
@@ -57,6 +58,7 @@ kind_of() {
         picture.png) echo 'a PNG picture' ;;
         picture.pdf) echo 'a PDF' ;;
         picture.svg) echo 'an SVG picture' ;;
+        page.html) echo 'a page of view' ;;
         weights.safetensors) echo 'safetensors weights' ;;
         weights.pt) echo 'PyTorch weights' ;;
         story.txt) echo 'a text' ;;
@@ -70,7 +72,7 @@ kind_of() {
     esac
 }
 all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 cases.jsonl config.json
-     picture.png picture.pdf picture.svg weights.safetensors weights.pt story.txt noise.bin nothing model scan run cache void'
+     picture.png picture.pdf picture.svg page.html weights.safetensors weights.pt story.txt noise.bin nothing model scan run cache void'
 
 # refuses "RIGHT KINDS" ARGS...: every other kind in place of the word @ is refused by name and kind.
 refuses() {
@@ -100,7 +102,7 @@ refuses() {
 }
 
 # What a hole takes, or refuses in words of its own (what a checkpoint lacks, which key a JSON has not).
-text='cases.jsonl config.json story.txt nothing picture.svg'
+text='cases.jsonl config.json story.txt nothing picture.svg page.html'
 json='config.json story.txt'
 weights='model weights.safetensors weights.pt cache noise.bin'
 studies='study.h5 scores.h5 patching.h5'
@@ -118,6 +120,7 @@ refuses patching.h5 attribute model --cases twins.jsonl --against @
 for one in laziness births pairs curves loss strip; do
     refuses "$studies" figure $one @ -o out.svg
 done
+refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5' view @ -o out.html
 refuses "$studies" export csv @ -o out.csv
 refuses "$studies" export latex @ -o out.tex
 refuses "$studies" export notebook @ -o out.ipynb
@@ -145,7 +148,7 @@ refuses "$json $weights" tokenize @ hello
 refuses "$text" tokenize model --file @
 refuses "$json" train @ -o out
 refuses "$json" lab laziness --protocol @ -o out
-refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 picture.png picture.pdf picture.svg' \
+refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 picture.png picture.pdf picture.svg page.html' \
     verify @ --facts
 
 # ---- JSON of each purpose, in place of every other ----

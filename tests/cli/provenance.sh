@@ -87,6 +87,13 @@ for file in scores.csv heads.tex study.ipynb scores.csv-metadata.json; do
     case $file in heads.tex) command='export latex' ;; study.ipynb) command='export notebook' ;; *) command='export csv' ;; esac
     whoever $file "$command" && model $file
 done
+# a page says what it was made from and by what, not when and where: the same files give the same page
+run view scores.h5 recording.h5 -o page.html
+told page.html
+says page.html needlescope_version "$version"
+says page.html command_line '[^ ]*needlescope view scores.h5 recording.h5 -o page.html'
+model page.html
+no_line '^(created_utc|hostname): ' facts 'page.html says when or where it was made'
 run emergence study.h5 --persist 1 -o births.csv
 told births.csv
 whoever births.csv emergence && model births.csv

@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     enum { SPELLED = 4 };                           /* a byte that is no UTF-8 is \xff */
-    static const ns_kind kinds[] = {NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG, NS_KIND_TEXT, NS_KIND_NOTEBOOK, NS_KIND_JSON};
+    static const ns_kind kinds[] = {NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG, NS_KIND_TEXT, NS_KIND_NOTEBOOK, NS_KIND_JSON, NS_KIND_PAGE};
     ns_fact_list facts = {0};
     ns_error err = {""};
     if (n < 1)

@@ -1,0 +1,102 @@
+/* conditions.c - interventions: what was silenced or patched, and what came of it, beside the controls. Of an ablation the heads' map is
+ * the norm that its controls were matched on. */
+#include "page/page.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int texts(ns_web *p, cJSON *out, const ns_file *f, const char *name, const char *key, int64_t n, ns_error *err)
+{
+    ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {n}};
+    char **list;
+    if (!ns_file_has(f, name))
+        return NS_OK;
+    const int rc = ns_file_texts(f, &w, &list, err);
+    if (rc != NS_OK)
+        return rc;
+    cJSON *const to = ns_web_list(p, out, key);
+    for (int64_t i = 0; i < w.shape[0]; i++)
+        ns_web_text(p, to, NULL, list[i]);
+    ns_free_strings(list, w.shape[0]);
+    return NS_OK;
+}
+
+static int numbers(ns_web *p, cJSON *out, const ns_file *f, const char *name, int64_t n, ns_error *err)
+{
+    ns_expected w = {sizeof w, name, NS_F32, 1, {n}, ns_intervention_range(name)};
+    float *values;
+    if (!ns_file_has(f, name))
+        return NS_OK;
+    int rc = ns_file_array(f, &w, &values, err);
+    if (rc != NS_OK)
+        return rc;
+    cJSON *const one = ns_web_object(p, out, NULL);
+    ns_web_text(p, one, "name", name);
+    rc = ns_web_floats(p, one, "values", values, n, NS_WEB_NEEDED, err);
+    free(values);
+    return rc;
+}
+
+int ns_web_conditions(ns_web *p, cJSON *file, const ns_file *f, ns_error *err)
+{
+    static const char *const measures[] = {"first_accuracy", "rest_accuracy", "answered_share", "margin_mean", "margin_first_mean", "loss",
+                                           "set_recovery", "set_flipped"};
+    ns_expected axis = {sizeof axis, "condition", NS_I64, 1, {NS_ANY}, ns_between(0, 0x1p31)};
+    if (!ns_file_has(f, axis.name))
+        return NS_OK;
+    int rc = ns_file_expect(f, &axis, err);
+    const int64_t n = axis.shape[0];
+    cJSON *const out = ns_web_object(p, file, "conditions"), *const list = ns_web_list(p, out, "measures");
+    ns_web_number(p, out, "n", (double)n);
+    rc = rc != NS_OK ? rc : texts(p, out, f, "kind", "kind", n, err);
+    rc = rc != NS_OK ? rc : texts(p, out, f, "mode", "mode", n, err);
+    rc = rc != NS_OK ? rc : texts(p, out, f, "heads", "heads", n, err);
+    for (size_t i = 0; i < sizeof measures / sizeof *measures && rc == NS_OK; i++)
+        rc = numbers(p, list, f, measures[i], n, err);
+    return rc;
+}
+
+/* "full,swa,full" -> a list; what is missing is full. */
+static void kinds(ns_web *p, cJSON *run, const char *fact, int64_t L)
+{
+    cJSON *const list = ns_web_list(p, run, "kinds");
+    const char *at = fact ? fact : "";
+    for (int64_t l = 0; l < L; l++) {
+        const size_t n = strcspn(at, ",");
+        char kind[16];
+        snprintf(kind, sizeof kind, "%.*s", (int)(n < 15 ? n : 15), n ? at : "full");
+        ns_web_text(p, list, NULL, kind);
+        at += n + (at[n] == ',');
+    }
+}
+
+static void one_run(ns_web *p, cJSON *file, const ns_file *f, int64_t L, int64_t H)
+{
+    const int64_t none = -1;
+    cJSON *const run = ns_web_object(p, ns_web_list(p, file, "runs"), NULL);
+    ns_web_text(p, run, "name", ns_file_fact(f, "model_name") ? ns_file_fact(f, "model_name") : "");
+    kinds(p, run, ns_file_fact(f, "layer_kinds"), L);
+    ns_web_number(p, file, "layers", (double)L);
+    ns_web_number(p, file, "heads", (double)H);
+    ns_web_numbers(p, file, "steps", &none, 1);
+    ns_web_numbers(p, file, "tokens", &none, 1);
+    ns_web_numbers(p, file, "status", &(int64_t){NS_STUDY_DONE}, 1);
+}
+
+/* A layer without heads, and a head that is not there, has no norm. */
+int ns_web_ablation(ns_web *p, cJSON *file, const ns_file *f, ns_error *err)
+{
+    ns_expected w = {sizeof w, "z_norm", NS_F32, 2, {NS_ANY, NS_ANY}, ns_intervention_range("z_norm"), "layer head"};
+    float *norms;
+    int rc = ns_file_array(f, &w, &norms, err);
+    if (rc != NS_OK)
+        return rc;
+    one_run(p, file, f, w.shape[0], w.shape[1]);
+    cJSON *const score = ns_web_object(p, ns_web_list(p, file, "scores"), NULL);
+    ns_web_text(p, score, "name", "z_norm");
+    ns_web_text(p, score, "best", ns_best_end_name(NS_BEST_NONE));
+    rc = ns_web_floats(p, score, "values", norms, w.shape[0] * w.shape[1], NS_WEB_NEEDED, err);
+    free(norms);
+    return rc != NS_OK ? rc : ns_web_conditions(p, file, f, err);
+}
