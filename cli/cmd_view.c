@@ -11,7 +11,7 @@ static const cli_option options[] = {
     {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "for the texts of a recording's tokens (default: the one it was made with)"},
     {"case", 'c', CLI_WORDS, FIELD(cases), "ID,...", "the cases whose attention is shown (default all)"},
     {"heads", 'n', CLI_HEADS, FIELD(heads), "L.H,...", "the heads whose attention is shown (default all, the best first)"},
-    {"limit", 0, CLI_BYTES, FIELD(limit), "SIZE", "the page is no larger than this: attention that finds no room is left out (default 32M)"},
+    {"limit", 0, CLI_BYTES, FIELD(limit), "SIZE", "the page is no larger: attention that finds no room is left out, counted (default 32M)"},
     {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the HTML file to write", .makes = NS_KINDS(NS_KIND_PAGE)},
     {0},
 };

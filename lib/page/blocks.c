@@ -44,8 +44,8 @@ static int add(ns_web *p, cJSON *in, const char *key, const uint8_t *raw, int64_
     if (p->used + cost(used) > limit_of(p)) {
         free(packed);
         if (part == NS_WEB_NEEDED)
-            return ns_fail(err, NS_E_ARG, "the page needs more than the %lld bytes of --limit for its scores alone: raise it, or give fewer "
-                           "files", (long long)limit_of(p));
+            return ns_fail(err, NS_E_ARG, "the page needs more than the %lld bytes of --limit for its scores alone: raise it, or give "
+                           "fewer files", (long long)limit_of(p));
         p->left[part]++;
         ns_web_text(p, in, key, NULL);
         return NS_OK;

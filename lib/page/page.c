@@ -151,8 +151,8 @@ static int every_file(ns_web *p, cJSON *files, ns_error *err)
 
 /* ---- the page ---- */
 
-static const char *const *const scripts[] = {ns_asset_data, ns_asset_pen, ns_asset_state, ns_asset_heads, ns_asset_tokens, ns_asset_map, ns_asset_rows,
-                                             ns_asset_study, ns_asset_conditions, ns_asset_main};
+static const char *const *const scripts[] = {ns_asset_data, ns_asset_pen, ns_asset_state, ns_asset_heads, ns_asset_tokens, ns_asset_map,
+                                             ns_asset_rows, ns_asset_study, ns_asset_conditions, ns_asset_main};
 
 /* Lines of one text or of several, as one; malloc'd. */
 static char *joined(const char *const *const *texts, size_t n)
@@ -232,13 +232,15 @@ static void drop_pieces(pieces *x)
 /* What is painted first stands first: the blocks are looked up when they are needed. */
 static int put_page(const ns_web *p, const pieces *x, FILE *f, int64_t *bytes, ns_error *err)
 {
-    *bytes += fprintf(f, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"generator\" content=\"needlescope\">\n"
-               "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src %s; style-src %s; "
-               "img-src data: blob:; base-uri 'none'; form-action 'none'\">\n"
-               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
-               "<title>needlescope view</title>\n<style>%s</style>\n</head>\n<body>\n%s"
-               "<script type=\"application/json\" id=\"tree\">%s</script>\n<script>%s</script>\n",
-            x->script_hash, x->style_hash, x->style, x->body, x->tree, x->script);
+    *bytes += fprintf(f, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                         "<meta name=\"generator\" content=\"needlescope\">\n"
+                         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src %s; style-src %s; "
+                         "img-src data: blob:; base-uri 'none'; form-action 'none'\">\n"
+                         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                         "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                         "<title>needlescope view</title>\n<style>%s</style>\n</head>\n<body>\n%s"
+                         "<script type=\"application/json\" id=\"tree\">%s</script>\n<script>%s</script>\n",
+                      x->script_hash, x->style_hash, x->style, x->body, x->tree, x->script);
     for (int64_t i = 0; i < p->n_blocks; i++) {
         char *const text = ns_base64(p->block[i].data, p->block[i].n);
         if (!text)

@@ -70,6 +70,7 @@ bool  ns_web_wants_head(ns_web *, int64_t layer, int64_t head);
 /* The web page itself, compiled in from web/: lines, ending with NULL. */
 extern const char *const ns_asset_style[], *const ns_asset_body[];
 extern const char *const ns_asset_data[], *const ns_asset_pen[], *const ns_asset_state[], *const ns_asset_heads[], *const ns_asset_tokens[];
-extern const char *const ns_asset_map[], *const ns_asset_rows[], *const ns_asset_study[], *const ns_asset_conditions[], *const ns_asset_main[];
+extern const char *const ns_asset_map[], *const ns_asset_rows[], *const ns_asset_study[], *const ns_asset_conditions[];
+extern const char *const ns_asset_main[];
 
 #endif

@@ -19,7 +19,8 @@ static const char *named(const ns_file *f, cJSON **tree)
         return NULL;
     cJSON_ArrayForEach(one, *tree)
     {
-        const cJSON *const what = cJSON_GetObjectItemCaseSensitive(one, "what"), *const path = cJSON_GetObjectItemCaseSensitive(one, "path");
+        const cJSON *const what = cJSON_GetObjectItemCaseSensitive(one, "what");
+        const cJSON *const path = cJSON_GetObjectItemCaseSensitive(one, "path");
         if (cJSON_IsString(what) && cJSON_IsString(path) && strcmp(what->valuestring, "tokenizer") == 0)
             return path->valuestring;
     }
@@ -68,7 +69,8 @@ void ns_web_speaker_close(ns_web_speaker *s)
     free(s);
 }
 
-/* What a token adds behind the one before it: alone it would lose its space. Part of a character alone is shown as the vocabulary has it. */
+/* What a token adds behind the one before it: alone it would lose its space. Part of a character alone is shown as the vocabulary has
+ * it. */
 static int text_of(const ns_tokenizer *t, const int32_t *before, const int32_t *id, char **out, ns_error *err)
 {
     char *first = NULL, *both = NULL;

@@ -1,6 +1,6 @@
 /* provenance_read.c - what a file says of itself, whichever kind it is: HDF5 attributes, PNG iTXt, PDF keywords, SVG metadata, a notebook's
- * metadata, the tree of a page, the comments of a LaTeX table, the metadata beside a CSV. The bytes are untrusted: nothing is read beyond them, and what is no
- * fact is passed over. */
+ * metadata, the tree of a page, the comments of a LaTeX table, the metadata beside a CSV. The bytes are untrusted: nothing is read beyond
+ * them, and what is no fact is passed over. */
 #include <needlescope/provenance.h>
 
 #include <needlescope/kind.h>
@@ -207,8 +207,11 @@ static int read_json(const reading *r)
     cJSON *root = NULL;
     int rc = ns_json_parse(&root, r->data, r->n, DEPTH, "provenance", r->err);
     const cJSON *const metadata = cJSON_GetObjectItemCaseSensitive(root, "metadata");
-    const cJSON *const notes = cJSON_GetObjectItemCaseSensitive(root, "notes"), *const own = cJSON_GetObjectItemCaseSensitive(root, "facts");
-    const cJSON *const facts = metadata ? cJSON_GetObjectItemCaseSensitive(metadata, "needlescope") : own ? own : cJSON_GetArrayItem(notes, 0);
+    const cJSON *const notes = cJSON_GetObjectItemCaseSensitive(root, "notes");
+    const cJSON *const own = cJSON_GetObjectItemCaseSensitive(root, "facts");
+    const cJSON *const facts = metadata ? cJSON_GetObjectItemCaseSensitive(metadata, "needlescope")
+                               : own    ? own
+                                        : cJSON_GetArrayItem(notes, 0);
     for (const cJSON *item = cJSON_IsObject(facts) ? facts->child : NULL; item && rc == NS_OK; item = item->next)
         if (cJSON_IsString(item))
             rc = add(r, item->string, strlen(item->string), item->valuestring, strlen(item->valuestring));

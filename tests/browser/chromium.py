@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import time
 
-FLAGS = ["--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-extensions", "--hide-scrollbars", "--force-color-profile=srgb",
+FLAGS = ["--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions", "--hide-scrollbars", "--force-color-profile=srgb",
          "--mute-audio", "--disable-dev-shm-usage"]
 KEYS = {"Enter": ("\r", 13), " ": (" ", 32), "Tab": ("", 9), "Escape": ("", 27)}
 
@@ -30,7 +30,8 @@ class Browser:
         self.folder = tempfile.mkdtemp(prefix="needlescope-browser-")
         to_read, to_write = os.pipe()
         from_read, from_write = os.pipe()
-        flags = FLAGS + [f"--user-data-dir={self.folder}", f"--window-size={width},{height}"] + (["--no-sandbox"] if os.getuid() == 0 else [])
+        flags = FLAGS + [f"--user-data-dir={self.folder}", f"--window-size={width},{height}"]
+        flags += ["--no-sandbox"] if os.getuid() == 0 else []
 
         def pipes():                         # 3 and 4 are what the protocol takes
             os.dup2(to_read, 13)

@@ -148,7 +148,8 @@ refuses "$json $weights" tokenize @ hello
 refuses "$text" tokenize model --file @
 refuses "$json" train @ -o out
 refuses "$json" lab laziness --protocol @ -o out
-refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 picture.png picture.pdf picture.svg page.html' \
+pictures='picture.png picture.pdf picture.svg page.html'
+refuses "scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 trace.h5 foreign.h5 $pictures" \
     verify @ --facts
 
 # ---- JSON of each purpose, in place of every other ----

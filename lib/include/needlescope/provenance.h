@@ -62,8 +62,8 @@ NS_API NS_MUST_CHECK int ns_provenance_check_table(const ns_fact_list *, const c
  * a second file that differ from the first's are called NAME.2, and so on. Of a text: its name and the hash of its bytes
  * (source_sha256). */
 NS_API NS_MUST_CHECK int ns_provenance_of_file(ns_fact_list *, const char *path, int number, ns_error *);
-/* Adds what a file says of itself, all of it volatile: an HDF5 file of ours (with its whole JSON), a figure (PNG, PDF, SVG), a page, a notebook, a
- * LaTeX table, or what stands beside a table. NS_E_ARG for a file that says nothing, with what it is. */
+/* Adds what a file says of itself, all of it volatile: an HDF5 file of ours (with its whole JSON), a figure (PNG, PDF, SVG), a page, a
+ * notebook, a LaTeX table, or what stands beside a table. NS_E_ARG for a file that says nothing, with what it is. */
 NS_API NS_MUST_CHECK int ns_provenance_read(ns_fact_list *, const char *path, ns_error *);
 /* CSV on the Web: PATH-metadata.json says of the table PATH what the facts say. A stream has nothing beside it: NS_OK. */
 NS_API NS_MUST_CHECK int ns_provenance_beside(const char *path, const ns_fact_list *, ns_error *);
