@@ -1,13 +1,12 @@
 /* cmd_lab_laziness.c - lab laziness, lab mixers: the whole story of a study in one command (needlescope/laboratory.h); here its lines, its
  * bar and its answer. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <needlescope/laboratory.h>
 
 #include "cli/commands.h"
+#include "cli/conversation.h"
 
 typedef struct laziness_settings {
     const char *out, *protocol;
@@ -28,41 +27,6 @@ static const cli_option options[] = {
     {0},
 };
 #undef FIELD
-
-/* ---- what it says while it works ---- */
-
-typedef struct conversation { const cli *app; cli_progress bar; const char *stage; } conversation;
-
-static void say(void *user, ns_laboratory_line kind, const char *line)
-{
-    conversation *const c = user;
-    cli_progress_end(&c->bar);           /* a line over the bar */
-    if (kind == NS_LABORATORY_WARNING)
-        cli_warn((void *)c->app, line);
-    else
-        (kind == NS_LABORATORY_NOTE ? cli_note : cli_detail)(c->app, "%s", line);
-}
-
-static void show(void *user, const char *stage, double fraction)
-{
-    conversation *const c = user;
-    if (!c->stage || strcmp(c->stage, stage) != 0) {
-        cli_progress_end(&c->bar);
-        c->bar = cli_progress_begin(c->app, stage);
-    }
-    c->stage = stage;
-    cli_progress_update(&c->bar, fraction);
-}
-
-/* This program's own file: what the jobs are run with. */
-static int own_path(char *out, size_t size, ns_error *err)
-{
-    const ssize_t n = readlink("/proc/self/exe", out, size - 1);
-    if (n <= 0)
-        return ns_fail(err, NS_E_UNSUPPORTED, "the program's own file is not known: /proc/self/exe: %s", strerror(errno));
-    out[n] = '\0';
-    return NS_OK;
-}
 
 /* ---- the command ---- */
 
@@ -87,7 +51,7 @@ static int run_study(cli *app, const laziness_settings *s, const char *study)
         return print_protocol(app, study);
     if (s->quick && s->full)
         return ns_fail(&app->err, NS_E_ARG, "--quick or --full, not both");
-    conversation talk = {.app = app};
+    cli_conversation talk = {.app = app};
     const ns_laboratory_params params = {.size = sizeof params, .by = &app->by, .study = study,
                                          .folder = s->out,
                                          .protocol = s->protocol,
@@ -99,12 +63,12 @@ static int run_study(cli *app, const laziness_settings *s, const char *study)
                                          .n_windows = s->windows.n,
                                          .program = program,
                                          .cores = (int)app->resources.threads,
-                                         .say = say,
-                                         .progress = show,
+                                         .say = cli_conversation_say,
+                                         .progress = cli_conversation_show,
                                          .cancelled = cli_cancelled,
                                          .user = &talk};
     ns_laboratory_report report = {.size = sizeof report};
-    int rc = own_path(program, sizeof program, &app->err);
+    int rc = cli_own_path(program, sizeof program, &app->err);
     cli_signals_hold(true);
     rc = rc != NS_OK ? rc : ns_laboratory_run(&report, &params, &app->err);
     cli_progress_end(&talk.bar);

@@ -71,39 +71,12 @@ static int print_document(cli *app, int argc, char **argv)
     return NS_OK;
 }
 
-/* As a shell would take it: what holds anything unusual goes into quotes. */
-static char *quoted(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
-    if (*word && !word[strspn(word, plain)])
-        return ns_strdup(word);
-    char *const out = malloc(4 * strlen(word) + 3), *at = out;
-    if (!out)
-        return NULL;
-    *at++ = '\'';
-    for (; *word; word++) {
-        if (*word == '\'') {   /* out of the quotes, one escaped, and in again */
-            memcpy(at, "'\\''", 4);
-            at += 4;
-        } else {
-            *at++ = *word;
-        }
-    }
-    *at++ = '\'';
-    *at = '\0';
-    return out;
-}
-
 /* The command line as it could be typed again: it goes into every file. */
 static char *command_line(int argc, char **argv)
 {
-    char *text = ns_strdup(argc > 0 ? ns_path_base(argv[0]) : "needlescope");
-    for (int i = 1; i < argc && text; i++) {
-        char *const word = quoted(argv[i]), *const longer = word ? ns_printf_alloc("%s %s", text, word) : NULL;
-        free(word);
-        free(text);
-        text = longer;
-    }
+    char *const rest = argc > 1 ? ns_command_line(argc - 1, (const char *const *)argv + 1) : ns_strdup("");
+    char *const text = rest ? ns_printf_alloc("%s%s%s", argc > 0 ? ns_path_base(argv[0]) : "needlescope", *rest ? " " : "", rest) : NULL;
+    free(rest);
     return text;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/study.h>
+
 #include "score.h"
 
 /* Over (case, layer, head); NULL: there is no such output. */
@@ -94,6 +96,13 @@ void ns_scores_chance(const ns_scores *s, int k, float *out)
     reduce(s, find_output(s, p, s->defs[k]->chance_of), find_output(s, p, s->defs[k]->chance_over), s->defs[k]->group_max, NULL, out);
 }
 
+/* Where rows are signed a mass has no bounds, and neither has what it is at a placebo: such heads tell no level of it. */
+static bool tells_chance(const ns_scores *s, int k, int64_t at)
+{
+    return ns_score_of_any_rows(s->defs[k]->name) ||
+           strcmp(s->kinds[at / s->H], ns_layer_kind_name(NS_LAYER_RECURRENT)) != 0;
+}
+
 static int find_chance_level(ns_scores *s, int k, ns_error *err)
 {
     float *const values = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
@@ -103,7 +112,7 @@ static int find_chance_level(ns_scores *s, int k, ns_error *err)
         return ns_oom(err, s->defs[k]->name);
     ns_scores_chance(s, k, values);
     for (int64_t i = 0; i < ns_scores_size(s); i++)
-        if (isfinite(values[i])) {
+        if (isfinite(values[i]) && tells_chance(s, k, i)) {
             sum += (double)values[i];
             n++;
         }

@@ -33,6 +33,7 @@ char *ns_visible(const char *text, const char *kept);   /* as \n, \x1b, \u009b: 
 void  ns_put_visible(FILE *, const char *text, const char *kept);       /* the same into a stream: asks for no memory */
 char *ns_base64(const void *data, size_t n);            /* RFC 4648, one line; malloc'd */
 uint8_t *ns_base64_decode(const char *text, size_t *n);  /* malloc'd; NULL: out of memory (*n 0), or no base64 */
+char *ns_command_line(int n, const char *const *words); /* as a shell would take it: unusual words in quotes; malloc'd */
 void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes where it must be */
 /* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0: how every struct of parameters is
  * read, so that a program built with older or newer headers goes on working. NS_E_ARG: NULL, no size, or fields set that we do not know. */

@@ -194,3 +194,40 @@ void ns_csv_field(FILE *f, const char *text)
     if (quoted)
         fputc('"', f);
 }
+
+/* As a shell would take it: what holds anything unusual goes into quotes. */
+static char *quoted(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+    if (*word && !word[strspn(word, plain)])
+        return ns_strdup(word);
+    char *const out = malloc(4 * strlen(word) + 3), *at = out;
+    if (!out)
+        return NULL;
+    *at++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'') {   /* out of the quotes, one escaped, and in again */
+            memcpy(at, "'\\''", 4);
+            at += 4;
+        } else {
+            *at++ = *word;
+        }
+    }
+    *at++ = '\'';
+    *at = '\0';
+    return out;
+}
+
+char *ns_command_line(int n, const char *const *words)
+{
+    char *text = NULL;
+    for (int i = 0; i < n; i++) {
+        char *const word = quoted(words[i]), *const longer = word ? ns_printf_alloc("%s%s%s", text ? text : "", text ? " " : "", word) : NULL;
+        free(word);
+        free(text);
+        text = longer;
+        if (!text)
+            return NULL;
+    }
+    return text ? text : ns_strdup("");
+}

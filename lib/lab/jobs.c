@@ -14,7 +14,7 @@
 
 extern char **environ;      /* for the children, who get what this process has; nothing here looks into it */
 
-static double now(void)
+double ns_jobs_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -46,16 +46,24 @@ bool ns_job_words(ns_job *job, const char *const *words, int n)
     return true;
 }
 
+static void free_job(ns_job *job)
+{
+    for (int k = 0; k < job->n_words; k++)
+        free(job->words[k]);
+    free(job->name);
+    free(job->out);
+    free(job->log);
+}
+
+void ns_jobs_drop_last(ns_jobs *jobs)
+{
+    free_job(&jobs->list[--jobs->n]);
+}
+
 void ns_jobs_clear(ns_jobs *jobs)
 {
-    for (int64_t i = 0; i < jobs->n; i++) {
-        ns_job *const job = &jobs->list[i];
-        for (int k = 0; k < job->n_words; k++)
-            free(job->words[k]);
-        free(job->name);
-        free(job->out);
-        free(job->log);
-    }
+    for (int64_t i = 0; i < jobs->n; i++)
+        free_job(&jobs->list[i]);
     free(jobs->list);
     *jobs = (ns_jobs){0};
 }
@@ -78,7 +86,7 @@ static int spawn(ns_job *job, const char *program, int out, int log, ns_error *e
     if (failed)
         return ns_fail(err, NS_E_MEMORY, "%s: no process can be started: %s", job->name, strerror(failed));
     job->state = NS_JOB_RUNS;
-    job->started = now();
+    job->started = ns_jobs_clock();
     return NS_OK;
 }
 
@@ -105,7 +113,7 @@ static bool reap(ns_job *job, bool wait)
     while (pid < 0 && errno == EINTR);
     if (pid == 0)
         return false;
-    job->seconds = now() - job->started;
+    job->seconds = ns_jobs_clock() - job->started;
     const int code = pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     job->state = code == 0 || (code == 1 && job->lenient) ? NS_JOB_DONE : NS_JOB_FAILED;
     return true;

@@ -30,7 +30,9 @@ typedef struct ns_jobs { ns_job *list; int64_t n, capacity; } ns_jobs;
 ns_job *ns_jobs_add(ns_jobs *, const char *folder, const char *name, int64_t after, double weight);
 /* Appends arguments, copied; false: memory is out, or too many. */
 bool ns_job_words(ns_job *, const char *const *words, int n);
+void ns_jobs_drop_last(ns_jobs *);               /* of one that turned out to be done */
 void ns_jobs_clear(ns_jobs *);
+double ns_jobs_clock(void);                       /* seconds that only go on */
 
 typedef struct ns_jobs_watch {
     double (*progress)(void *user, const ns_job *);      /* of a running job, 0 .. 1; NULL = nothing known */

@@ -25,7 +25,7 @@ static int make_folders(const laboratory *lab, ns_error *err)
 }
 
 /* One call works in a folder; children of a killed one hold the lock until they are done, since two trainers must not share a run. */
-static int take_lock(laboratory *lab, ns_error *err)
+int ns_laboratory_lock(laboratory *lab, ns_error *err)
 {
     const ns_laboratory_params *const p = lab->params;
     char *const path = ns_laboratory_path(lab, "lock");
@@ -49,7 +49,7 @@ static int take_lock(laboratory *lab, ns_error *err)
 }
 
 /* A folder belongs to one protocol: what it says is kept beside the results. */
-static int keep_protocol(const laboratory *lab, ns_error *err)
+int ns_laboratory_keep_protocol(const laboratory *lab, ns_error *err)
 {
     char *const text = ns_json_print(lab->protocol, true), *const path = ns_laboratory_path(lab, "protocol.json"), *before = NULL;
     int rc = text && path ? NS_OK : ns_oom(err, "the protocol");
@@ -69,8 +69,8 @@ static int keep_protocol(const laboratory *lab, ns_error *err)
 static int run_stages(laboratory *lab, ns_error *err)
 {
     int rc = make_folders(lab, err);
-    rc = rc != NS_OK ? rc : take_lock(lab, err);
-    rc = rc != NS_OK ? rc : keep_protocol(lab, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_lock(lab, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_keep_protocol(lab, err);
     for (const lab_stage *stage = ns_laboratory_stages; stage->name && rc == NS_OK; stage++) {
         ns_laboratory_say(lab, NS_LABORATORY_DETAIL, "stage %s", stage->name);
         rc = stage->run(lab, err);

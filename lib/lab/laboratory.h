@@ -82,8 +82,13 @@ typedef struct laboratory {
 void  ns_laboratory_say(const laboratory *, ns_laboratory_line, const char *fmt, ...) NS_PRINTF(3, 4);
 char *ns_laboratory_path(const laboratory *, const char *fmt, ...) NS_PRINTF(2, 3);     /* DIR/..., malloc'd */
 
+/* ---- laboratory.c ---- */
+/* DIR/lock, waited for; DIR/protocol.json, NS_E_ARG where it is another one. */
+int  ns_laboratory_lock(laboratory *, ns_error *);
+int  ns_laboratory_keep_protocol(const laboratory *, ns_error *);
+
 /* ---- protocol.c, rules.c ---- */
-extern const char *const ns_protocol_laziness[], *const ns_protocol_mixers[];
+extern const char *const ns_protocol_laziness[], *const ns_protocol_mixers[], *const ns_protocol_paper[];
 int  ns_laboratory_plan(laboratory *, const ns_laboratory_params *, ns_error *);
 void ns_laboratory_clear(laboratory *);
 int  ns_laboratory_write_configs(const laboratory *, ns_error *);
@@ -97,6 +102,13 @@ int  ns_laboratory_read_rules(laboratory *, const char *label, ns_error *);
 /* ---- stages.c: what is done, in order; ends with name = NULL ---- */
 typedef struct lab_stage { const char *name; int (*run)(laboratory *, ns_error *); } lab_stage;
 extern const lab_stage ns_laboratory_stages[];
+/* Its parts, for who else works in such a folder: cases and configs; training of one run; scan/ -> study.h5. */
+int  ns_laboratory_prepare(laboratory *, ns_error *);
+struct ns_jobs;
+int  ns_laboratory_add_training(laboratory *, struct ns_jobs *, const lab_run *, ns_error *);
+int  ns_laboratory_merge(laboratory *, ns_error *);
+/* Runs and clears them; each that fails is a warning, and counted. */
+int  ns_laboratory_run_jobs(laboratory *, struct ns_jobs *, const char *what, ns_error *);
 extern const char ns_laboratory_probes[];                 /* what every checkpoint is scored by: "retrieval_find,..." */
 
 /* ---- results.c: study.h5, lengths/, ablate/ -> results ---- */
@@ -104,6 +116,9 @@ extern const char ns_laboratory_probes[];                 /* what every checkpoi
  * there is no study. */
 int  ns_laboratory_open_births(const laboratory *, ns_study **, ns_emergence **, ns_error *);
 int  ns_laboratory_read_results(laboratory *, ns_error *);
+/* What one such file holds, into out; nothing where it is not there. */
+int  ns_laboratory_read_lengths(const laboratory *, const char *path, lab_result *out, ns_error *);
+int  ns_laboratory_read_ablation(const laboratory *, const char *path, lab_result *out, ns_error *);
 int  ns_laboratory_read_ablations(laboratory *, ns_error *);
 
 /* ---- figures.c: study.h5 -> figures/ ---- */

@@ -13,6 +13,7 @@ enum { LARGEST = 1 << 20, DEPTH = 8, MAX_WINDOWS = 32, MOST_RUNS = 1 << 16 };
 static const lab_study studies[] = {
     {"laziness", "Large-Window Laziness", ns_protocol_laziness},
     {"mixers", "Mixers that alternate with full attention", ns_protocol_mixers},
+    {"paper", "The architectures of arXiv 2606.15378", ns_protocol_paper},
 };
 enum { N_STUDIES = sizeof studies / sizeof *studies };
 
@@ -254,7 +255,7 @@ static int no_study(const char *name, ns_error *err)
     for (int i = 0; i < N_STUDIES; i++)
         known[i] = studies[i].name;
     const char *const near = ns_nearest_word(name, known, N_STUDIES);
-    return ns_fail(err, NS_E_ARG, "the laboratory has no study '%.40s' (laziness, mixers)%s%s%s", name, near ? ": did you mean '" : "",
+    return ns_fail(err, NS_E_ARG, "the laboratory has no study '%.40s' (laziness, mixers, paper)%s%s%s", name, near ? ": did you mean '" : "",
                    near ? near : "", near ? "'?" : "");
 }
 

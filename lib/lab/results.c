@@ -244,6 +244,16 @@ static int read_files(const laboratory *lab, const lab_run *run, lab_result *out
                           NS_KIND_SCORES, read_lengths, out, err);
 }
 
+int ns_laboratory_read_lengths(const laboratory *lab, const char *path, lab_result *out, ns_error *err)
+{
+    return read_file(lab, ns_strdup(path), NS_KIND_SCORES, read_lengths, out, err);
+}
+
+int ns_laboratory_read_ablation(const laboratory *lab, const char *path, lab_result *out, ns_error *err)
+{
+    return read_file(lab, ns_strdup(path), NS_KIND_ABLATION, read_ablation, out, err);
+}
+
 int ns_laboratory_read_ablations(laboratory *lab, ns_error *err)
 {
     int rc = NS_OK;

@@ -33,7 +33,7 @@ static int write_cases(const laboratory *lab, int64_t length, bool swap, ns_erro
     return rc;
 }
 
-static int prepare(laboratory *lab, ns_error *err)
+int ns_laboratory_prepare(laboratory *lab, ns_error *err)
 {
     int rc = ns_laboratory_write_configs(lab, err);
     for (int i = 0; i < lab->n_lengths && rc == NS_OK; i++)
@@ -146,7 +146,7 @@ static bool is_cancelled(void *user)
     return p->cancelled && p->cancelled(p->user);
 }
 
-static int run_jobs(laboratory *lab, ns_jobs *jobs, const char *what, ns_error *err)
+int ns_laboratory_run_jobs(laboratory *lab, ns_jobs *jobs, const char *what, ns_error *err)
 {
     shift s = {lab, what};
     const ns_jobs_watch watch = {.progress = progress_of, .finished = tell_finished, .fraction = tell_fraction,
@@ -167,7 +167,7 @@ static int add_job(laboratory *lab, ns_jobs *jobs, const char *name, int64_t aft
     return job && ns_job_words(job, words, n) ? NS_OK : ns_oom(err, "the list of jobs");
 }
 
-static int add_training(laboratory *lab, ns_jobs *jobs, const lab_run *run, ns_error *err)
+int ns_laboratory_add_training(laboratory *lab, ns_jobs *jobs, const lab_run *run, ns_error *err)
 {
     char *const config = ns_laboratory_path(lab, "configs/%s.json", run->name), *const dir = ns_laboratory_path(lab, "runs/%s", run->name);
     const char *const words[] = {"train", config, "-o", dir, "--resume", "--json", "--quiet"};
@@ -232,21 +232,21 @@ static int train_and_scan(laboratory *lab, ns_error *err)
     ns_jobs jobs = {0};
     int rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
-        rc = add_training(lab, &jobs, &lab->runs[i], err);
+        rc = ns_laboratory_add_training(lab, &jobs, &lab->runs[i], err);
         if (rc == NS_OK)
             rc = add_scan(lab, &jobs, &lab->runs[i], err);
         if (rc == NS_OK)
             rc = add_lengths(lab, &jobs, &lab->runs[i], err);
     }
     if (rc == NS_OK)
-        return run_jobs(lab, &jobs, "train and scan", err);
+        return ns_laboratory_run_jobs(lab, &jobs, "train and scan", err);
     ns_jobs_clear(&jobs);
     return rc;
 }
 
 /* ---- stages: the study, results, interventions ---- */
 
-static int merge(laboratory *lab, ns_error *err)
+int ns_laboratory_merge(laboratory *lab, ns_error *err)
 {
     ns_jobs jobs = {0};
     char *const scan = ns_laboratory_path(lab, "scan"), *const study = ns_laboratory_path(lab, "study.h5");
@@ -261,7 +261,7 @@ static int merge(laboratory *lab, ns_error *err)
     free(study);
     free(scan);
     if (rc == NS_OK)
-        return run_jobs(lab, &jobs, "merge", err);
+        return ns_laboratory_run_jobs(lab, &jobs, "merge", err);
     ns_jobs_clear(&jobs);
     return rc;
 }
@@ -297,7 +297,7 @@ static int ablate(laboratory *lab, ns_error *err)
         if (strcmp(lab->runs[i].arm, "swa") == 0 && lab->results[i].measured && lab->results[i].n_heads)
             rc = add_ablation(lab, &jobs, &lab->runs[i], &lab->results[i], err);
     if (rc == NS_OK)
-        rc = run_jobs(lab, &jobs, "interventions", err);
+        rc = ns_laboratory_run_jobs(lab, &jobs, "interventions", err);
     ns_jobs_clear(&jobs);
     return rc != NS_OK ? rc : ns_laboratory_read_ablations(lab, err);
 }
@@ -327,10 +327,10 @@ static int summarise(laboratory *lab, ns_error *err)
 }
 
 const lab_stage ns_laboratory_stages[] = {
-    {"cases", prepare},
+    {"cases", ns_laboratory_prepare},
     {"thresholds", check_thresholds},
     {"train and scan", train_and_scan},
-    {"merge", merge},
+    {"merge", ns_laboratory_merge},
     {"results", ns_laboratory_read_results},
     {"interventions", ablate},
     {"figures", ns_laboratory_draw},

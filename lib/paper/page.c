@@ -1,0 +1,391 @@
+/* page.c - runs, claims and verdicts -> paper.md and paper.json. The page says of each claim what was asked for, what came out, by
+ * architecture, and what speaks against it. */
+#include "lab/page.h"
+
+#include "paper.h"
+
+/* ---- numbers in words ---- */
+
+enum { NUMBER = 32 };
+static const char *number(double value, char out[NUMBER])
+{
+    if (isnan(value))
+        snprintf(out, NUMBER, "–");
+    else if (isinf(value))
+        snprintf(out, NUMBER, value > 0 ? "∞" : "−∞");
+    else
+        snprintf(out, NUMBER, fabs(value) >= 100 ? "%.0f" : fabs(value) >= 1 ? "%.2f" : "%.3f", value);
+    return out;
+}
+
+static void say_number(page *g, double value)
+{
+    char text[NUMBER];
+    ns_page_say(g, "%s", number(value, text));
+}
+
+/* A birth that was not seen. */
+static void say_value(page *g, const paper *p, double value)
+{
+    if (isinf(value))
+        ns_page_say(g, "> %lld", (long long)p->step);
+    else
+        say_number(g, value);
+}
+
+static void say_interval(page *g, const paper_verdict *v)
+{
+    char low[NUMBER], high[NUMBER];
+    if (isnan(v->level))
+        ns_page_say(g, "–");
+    else
+        ns_page_say(g, "%s to %s (%.1f %%)", number(v->low, low), number(v->high, high), 100 * v->level);
+}
+
+static void say_p(page *g, const ns_evidence *e)
+{
+    if (e->n)
+        ns_page_say(g, "%.3g", e->p);
+    else
+        ns_page_say(g, "–");
+}
+
+/* ---- one claim ---- */
+
+typedef struct judged { const paper_claim *claim; paper_verdict verdict; double *effect, *control; bool untested; } judged;
+
+static const char *word_of(const judged *j)
+{
+    return ns_paper_word(j->untested ? PAPER_NOT_TESTABLE : j->verdict.word);
+}
+
+static void say_row(page *g, const judged *j)
+{
+    const paper_verdict *const v = &j->verdict;
+    ns_page_say(g, "| [%s](#%s) | %s | ", j->claim->id, j->claim->id, j->claim->says);
+    say_number(g, v->median);
+    ns_page_say(g, " | ");
+    say_interval(g, v);
+    ns_page_say(g, " | ");
+    say_number(g, v->control_median);
+    ns_page_say(g, " | %d of %d | ", v->evidence.yes, v->evidence.n);
+    if (j->untested)
+        ns_page_say(g, "–");
+    else
+        say_p(g, v->control.n && v->control.p > v->evidence.p ? &v->control : &v->evidence);
+    ns_page_say(g, " | **%s** |\n", word_of(j));
+}
+
+static void say_reason(page *g, const judged *j)
+{
+    const paper_verdict *const v = &j->verdict;
+    if (j->untested || v->word == PAPER_NOT_TESTABLE)
+        ns_page_say(g, "**%s**: %s.\n", word_of(j), j->claim->needs);
+    else if (v->few)
+        ns_page_say(g, "**%s**: no p of %d seed%s is below %.3g.\n", word_of(j), v->evidence.n, ns_plural(v->evidence.n), v->evidence.least);
+    else
+        ns_page_say(g, "**%s**.\n", word_of(j));
+}
+
+static void say_evidence(page *g, const judged *j)
+{
+    const paper_verdict *const v = &j->verdict;
+    char median[NUMBER], control[NUMBER];
+    ns_page_say(g, "Effect: %s in the median of %d seed%s", number(v->median, median), v->evidence.n, ns_plural(v->evidence.n));
+    if (!isnan(v->level))
+        ns_page_say(g, ", ");
+    if (!isnan(v->level))
+        say_interval(g, v);
+    ns_page_say(g, "; above 0 in %d, below in %d: p = %.3g, of the contrary %.3g; %.3g is the least that so many seeds can give.\n",
+                v->evidence.yes, v->evidence.no, v->evidence.p, v->against, v->evidence.least);
+    if (v->control.n)
+        ns_page_say(g, "Control: %s in the median; the effect is larger in %d of %d: p = %.3g, of the contrary %.3g.\n",
+                    number(v->control_median, control), v->control.yes, v->control.n, v->control.p, v->control_against);
+    if (!j->untested)
+        ns_page_say(g, "Of 999 redraws of the seeds %.1f %% earn the same verdict.\n", 100 * v->same);
+}
+
+static void say_seeds(page *g, const paper *p, const judged *j)
+{
+    ns_page_say(g, "\n| by seed |");
+    for (int64_t s = 0; s < p->n_seeds; s++)
+        ns_page_say(g, " %lld |", (long long)p->seeds[s]);
+    ns_page_say(g, "\n|---|");
+    for (int64_t s = 0; s < p->n_seeds; s++)
+        ns_page_say(g, "---|");
+    for (int row = 0; row < (j->claim->control ? 2 : 1); row++) {
+        ns_page_say(g, "\n| %s |", row ? "control" : "effect");
+        for (int64_t s = 0; s < p->n_seeds; s++) {
+            ns_page_say(g, " ");
+            say_value(g, p, row ? j->control[s] : j->effect[s]);
+            ns_page_say(g, " |");
+        }
+    }
+    ns_page_say(g, "\n");
+}
+
+static double median_of_arm(const paper *p, int64_t arm, paper_measure m, double *work)
+{
+    int64_t n = 0;
+    for (int64_t s = 0; s < p->n_seeds; s++) {
+        const double value = ns_paper_value(p, arm, p->seeds[s], m);
+        if (!isnan(value))
+            work[n++] = value;
+    }
+    qsort(work, (size_t)n, sizeof *work, ns_compare_double);
+    return n ? ns_median_sorted(work, n) : (double)NAN;
+}
+
+/* "0.31 (0.20, 0.31, 0.44)": the median, and each seed. */
+static void say_cell(page *g, const paper *p, int64_t arm, paper_measure m, double *work)
+{
+    say_value(g, p, median_of_arm(p, arm, m, work));
+    if (p->n_seeds < 2)
+        return;
+    ns_page_say(g, " (");
+    for (int64_t s = 0; s < p->n_seeds; s++) {
+        ns_page_say(g, s ? ", " : "");
+        say_value(g, p, ns_paper_value(p, arm, p->seeds[s], m));
+    }
+    ns_page_say(g, ")");
+}
+
+static void say_arms(page *g, const paper *p, const paper_claim *c)
+{
+    double *const work = ns_alloc_array((size_t)p->n_seeds, sizeof *work);
+    g->failed |= !work;
+    ns_page_say(g, "\n| median (each seed) |");
+    for (int i = 0; i < c->n_shown; i++)
+        ns_page_say(g, " %s |", ns_paper_measures[c->shown[i]].name);
+    ns_page_say(g, "\n|---|");
+    for (int i = 0; i < c->n_shown; i++)
+        ns_page_say(g, "---|");
+    for (int64_t a = 0; work && a < p->n_arms; a++) {
+        ns_page_say(g, "\n| %s |", p->arms[a].text);
+        for (int i = 0; i < c->n_shown; i++) {
+            ns_page_say(g, " ");
+            say_cell(g, p, a, c->shown[i], work);
+            ns_page_say(g, " |");
+        }
+    }
+    ns_page_say(g, "\n");
+    free(work);
+}
+
+static void say_claim(page *g, const paper *p, const judged *j)
+{
+    const paper_claim *const c = j->claim;
+    ns_page_say(g, "\n### %s\n%s (%s).\n\n", c->id, c->says, c->source);
+    say_reason(g, j);
+    if (c->rule)
+        ns_page_say(g, "Asked: %s.\n", c->rule);
+    if (j->verdict.evidence.n)
+        say_evidence(g, j);
+    if (c->mind)
+        ns_page_say(g, "%s\n", c->mind);
+    if (!j->verdict.evidence.n)
+        return;
+    say_seeds(g, p, j);
+    say_arms(g, p, c);
+}
+
+/* ---- JSON ---- */
+
+static void put_evidence(page *g, cJSON *object, const ns_evidence *e, double against)
+{
+    ns_page_put(g, object, "p", e->p);
+    ns_page_put(g, object, "p_of_contrary", against);
+    ns_page_put(g, object, "least_p", e->least);
+    ns_page_put(g, object, "seeds", e->n);
+    ns_page_put(g, object, "seeds_for", e->yes);
+    ns_page_put(g, object, "seeds_against", e->no);
+}
+
+static void put_claim(page *g, const paper *p, cJSON *list, const judged *j)
+{
+    const paper_verdict *const v = &j->verdict;
+    cJSON *const item = ns_page_item(g, list);
+    ns_page_put_text(g, item, "claim", j->claim->id);
+    ns_page_put_text(g, item, "says", j->claim->says);
+    ns_page_put_text(g, item, "source", j->claim->source);
+    if (j->claim->rule)
+        ns_page_put_text(g, item, "asked", j->claim->rule);
+    ns_page_put_text(g, item, "verdict", word_of(j));
+    if (j->untested || v->word == PAPER_NOT_TESTABLE)
+        ns_page_put_text(g, item, "why", j->claim->needs);
+    ns_page_put_bool(g, item, "too_few_seeds", v->few);
+    ns_page_put(g, item, "median", v->median);
+    ns_page_put(g, item, "low", v->low);
+    ns_page_put(g, item, "high", v->high);
+    ns_page_put(g, item, "level", v->level);
+    put_evidence(g, item, &v->evidence, v->against);
+    ns_page_put(g, item, "same_verdict_in_redraws", v->same);
+    ns_page_put_list(g, item, "effect", j->effect, (int)p->n_seeds);
+    if (!j->claim->control)
+        return;
+    cJSON *const control = item ? cJSON_AddObjectToObject(item, "control") : NULL;
+    ns_page_put(g, control, "median", v->control_median);
+    put_evidence(g, control, &v->control, v->control_against);
+    ns_page_put_list(g, control, "effect", j->control, (int)p->n_seeds);
+}
+
+/* Not born is null, and its name stands in not_born. */
+static void put_run(page *g, const paper *p, cJSON *list, const paper_run *run)
+{
+    cJSON *const item = ns_page_item(g, list), *const values = item ? cJSON_AddObjectToObject(item, "values") : NULL;
+    ns_page_put_text(g, item, "run", run->name);
+    ns_page_put_text(g, item, "architecture", p->arms[run->arm].text);
+    ns_page_put_text(g, item, "pattern", run->pattern);
+    ns_page_put(g, item, "window", (double)run->window);
+    ns_page_put(g, item, "seed", (double)run->seed);
+    ns_page_put_bool(g, item, "nope", run->nope);
+    cJSON *const unborn = ns_page_list(g, item, "not_born");
+    for (int m = 0; m < PAPER_MEASURES; m++) {
+        ns_page_put(g, values, ns_paper_measures[m].name, run->value[m]);
+        cJSON *const name = isinf(run->value[m]) ? cJSON_CreateString(ns_paper_measures[m].name) : NULL;
+        g->failed |= isinf(run->value[m]) && (!name || !cJSON_AddItemToArray(unborn, name));
+    }
+}
+
+static void put_head(page *g, const paper *p)
+{
+    ns_page_put_text(g, g->root, "schema", "needlescope.paper/1");
+    ns_page_put_bool(g, g->root, "trained_here", p->trained);
+    ns_page_put(g, g->root, "final_step", (double)p->step);
+    ns_page_put(g, g->root, "alpha", p->lab.claims.alpha);
+    ns_page_put(g, g->root, "failures", (double)p->lab.failures);
+    cJSON *const seeds = ns_page_list(g, g->root, "seeds");
+    for (int64_t s = 0; s < p->n_seeds && seeds; s++)
+        g->failed |= !cJSON_AddItemToArray(seeds, cJSON_CreateNumber((double)p->seeds[s]));
+    cJSON *const runs = ns_page_list(g, g->root, "runs");
+    for (int64_t i = 0; i < p->n_runs; i++)
+        put_run(g, p, runs, &p->runs[i]);
+    cJSON *const measures = ns_page_list(g, g->root, "measures");
+    for (int m = 0; m < PAPER_MEASURES; m++) {
+        cJSON *const item = ns_page_item(g, measures);
+        ns_page_put_text(g, item, "name", ns_paper_measures[m].name);
+        ns_page_put_text(g, item, "file", ns_paper_measures[m].file);
+        ns_page_put_text(g, item, "what", ns_paper_measures[m].what);
+    }
+}
+
+/* ---- the page ---- */
+
+static void say_head(page *g, const paper *p, const judged *list, int n)
+{
+    int tested = 0, words[PAPER_WORDS] = {0};
+    for (int i = 0; i < n; i++) {
+        words[list[i].untested ? PAPER_NOT_TESTABLE : list[i].verdict.word]++;
+        tested += !list[i].untested && list[i].verdict.word != PAPER_NOT_TESTABLE;
+    }
+    ns_page_say(g, "# What arXiv 2606.15378 claims, on these runs\n\n%lld runs of %lld architectures, %lld seed%s (%lld to %lld), read at step "
+                   "%lld and over the steps before: %d claims supported, %d refuted, %d undecided, %d not testable here.\n\n",
+                (long long)p->n_runs, (long long)p->n_arms, (long long)p->n_seeds, ns_plural(p->n_seeds), (long long)p->seeds[0],
+                (long long)p->seeds[p->n_seeds - 1], (long long)p->step, words[PAPER_SUPPORTED], words[PAPER_REFUTED],
+                words[PAPER_UNDECIDED], words[PAPER_NOT_TESTABLE]);
+    ns_page_say(g, "An effect is a number of a seed, above 0 where the claim holds in it. A claim is supported where exact sign tests over the "
+                   "seeds, of the effect above 0 and (where there is one) above its control, give p ≤ %g each; refuted where one does the other "
+                   "way; else undecided. Intervals are of the median over seeds, by order statistics, with what they cover. Each claim is "
+                   "tested by itself: of %d tests of what is not so, %.1f would be called something by chance.\n",
+                p->lab.claims.alpha, tested, p->lab.claims.alpha * tested);
+    if (p->lab.failures)
+        ns_page_say(g, "\n%lld job%s failed: numbers that they would have given are missing.\n", (long long)p->lab.failures,
+                    ns_plural(p->lab.failures));
+    ns_page_say(g, "\n| | the paper says | effect | interval | control | seeds for | p | verdict |\n|---|---|---|---|---|---|---|---|\n");
+    for (int i = 0; i < n; i++)
+        say_row(g, &list[i]);
+}
+
+static void say_figures(page *g, const paper *p)
+{
+    static const struct { const char *file, *words; } figures[] = {
+        {"laziness", "Births of retrieval heads by architecture"},
+        {"curves", "The best head's retrieval_find over training"},
+        {"loss", "Losses over training, a thin line a run"},
+        {"trace", "Entropy of heads, and distance of their Q and K to the last checkpoint"},
+        {"gradient", "Gradient influence by distance, first seed"},
+        {"ablation", "The finders' edges cut, and controls, first seed"},
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        char *const path = ns_laboratory_path(&p->lab, "figures/%s.png", figures[i].file);
+        g->failed |= !path;
+        if (path && ns_path_exists(path))
+            ns_page_say(g, "\n![%s](figures/%s.png)\n*%s.*\n", figures[i].words, figures[i].file, figures[i].words);
+        free(path);
+    }
+}
+
+static void say_measures(page *g)
+{
+    ns_page_say(g, "\n## The numbers\n| | read in | what it is |\n|---|---|---|\n");
+    for (int m = 0; m < PAPER_MEASURES; m++)
+        ns_page_say(g, "| %s | %s | %s |\n", ns_paper_measures[m].name, ns_paper_measures[m].file, ns_paper_measures[m].what);
+}
+
+static void write_page(page *g, const paper *p, const judged *list, int n)
+{
+    put_head(g, p);
+    cJSON *const claims = ns_page_list(g, g->root, "claims");
+    for (int i = 0; i < n; i++)
+        put_claim(g, p, claims, &list[i]);
+    say_head(g, p, list, n);
+    ns_page_say(g, "\n## Claim by claim\n");
+    for (int i = 0; i < n; i++)
+        say_claim(g, p, &list[i]);
+    ns_page_say(g, "\n## Figures\n");
+    say_figures(g, p);
+    say_measures(g);
+}
+
+/* ---- all ---- */
+
+static int judge_all(const paper *p, judged **out, int *n, double **work, ns_error *err)
+{
+    *n = 0;
+    for (int t = 0; t < 2; t++)
+        for (const paper_claim *c = t ? ns_paper_untested : ns_paper_claims; c->id; c++)
+            (*n)++;
+    *out = ns_alloc_array((size_t)*n, sizeof **out);
+    *work = ns_alloc_array((size_t)*n * 2, (size_t)p->n_seeds * sizeof **work);
+    if (!*out || !*work)
+        return ns_oom(err, "the claims");
+    int i = 0;
+    for (int t = 0; t < 2; t++)
+        for (const paper_claim *c = t ? ns_paper_untested : ns_paper_claims; c->id; c++, i++) {
+            judged *const j = &(*out)[i];
+            *j = (judged){.claim = c, .effect = *work + 2 * i * p->n_seeds, .control = *work + (2 * i + 1) * p->n_seeds, .untested = t == 1};
+            j->verdict = ns_paper_judge_claim(p, c, j->effect, j->control);
+        }
+    return NS_OK;
+}
+
+static int write_file(const paper *p, const char *name, const char *text, ns_error *err)
+{
+    char *const path = ns_laboratory_path(&p->lab, "%s", name);
+    const int rc = path ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, name);
+    free(path);
+    return rc;
+}
+
+int ns_paper_write(paper *p, ns_paper_report *out, ns_error *err)
+{
+    judged *list;
+    double *work;
+    int n;
+    page g = {.lab = &p->lab, .root = cJSON_CreateObject(), .stream = ns_stream_open()};
+    int rc = judge_all(p, &list, &n, &work, err);
+    g.text = g.stream ? ns_stream_file(g.stream) : NULL;
+    g.failed = !g.root || !g.text || rc != NS_OK;
+    if (!g.failed)
+        write_page(&g, p, list, n);
+    if (g.stream)
+        g.failed |= ns_stream_end(g.stream, "the page", &out->text, NULL, NULL) < 0;
+    out->json = g.failed ? NULL : ns_json_print(g.root, true);
+    cJSON_Delete(g.root);
+    free(work);
+    free(list);
+    if (rc == NS_OK && (g.failed || !out->json))
+        rc = ns_oom(err, "the page");
+    rc = rc != NS_OK ? rc : write_file(p, "paper.md", out->text, err);
+    return rc != NS_OK ? rc : write_file(p, "paper.json", out->json, err);
+}
