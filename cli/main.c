@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "cli/cli.h"
 
@@ -269,6 +272,16 @@ static void buffer_stdout(void)
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
 }
 
+/* A pass and a checkpoint free what the next one takes again. By default glibc gives it back to the system meanwhile, and the system clears
+ * each page anew: a tenth of the processor time of a scan of small checkpoints. */
+static void keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);                  /* the most that glibc takes */
+#endif
+}
+
 /* Before anything is parsed: a signal may come at any time. A value that is called like a command does no harm. */
 static bool goes_on(int argc, char **argv)
 {
@@ -283,6 +296,7 @@ static bool goes_on(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    keep_freed_memory();
     buffer_stdout();
     cli app = {0};
     if (argc > 1 && ns_starts(argv[1], "help-"))

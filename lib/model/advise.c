@@ -50,11 +50,14 @@ static void of_layer(const ns_model *m, int64_t layer, bool experts, tensor_fn f
 
 void ns_advise_plan(ns_model *m, int64_t largest)
 {
+    enum { SMALL = 64 << 20 };                           /* what any process may use: the limits, which lie in files, need not be asked */
     ns_machine machine;
     int64_t stored = 0;
-    ns_machine_find(&machine, NULL);
     for (int64_t i = 0; i < ns_checkpoint_count(m->checkpoint); i++)
         stored += ns_checkpoint_tensor(m->checkpoint, i)->n_bytes;
+    if (stored <= SMALL && !m->streamed)
+        return;
+    ns_machine_find(&machine, NULL);
     m->drops = stored > machine.memory;
     m->ahead = m->streamed && largest <= machine.memory / 4;       /* two of them are in the cache, beside the half that is ours */
 }

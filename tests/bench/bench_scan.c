@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static ns_error err;
 
@@ -79,6 +82,10 @@ int main(int argc, char **argv)
     ns_engine *engine;
     ns_engine_params p = {.size = sizeof p, .threads = atoi(argv[2])};
     double sum = 0;
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);                  /* as the command's main() does: it is no part of a scan */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+#endif
     need(ns_cases_read(&cases, argv[1], NULL, &err));
     need(ns_engine_new(&engine, &p, &err));
     for (int i = 3; i < argc; i++)
