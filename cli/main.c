@@ -101,6 +101,19 @@ static int check_arguments(cli *app, int n)
     return NS_OK;
 }
 
+/* A layer, a pass and a checkpoint free what the next one takes again. By default glibc gives it back to the system meanwhile, which clears
+ * each page anew: a tenth of the processor time of a scan of small checkpoints. */
+static void keep_freed_memory(int64_t memory)
+{
+#ifdef __GLIBC__
+    enum { MOST = 1 << 30, LARGEST = 32 << 20 };           /* LARGEST: glibc takes no more */
+    mallopt(M_TRIM_THRESHOLD, memory / 4 < MOST ? (int)(memory / 4) : MOST);
+    mallopt(M_MMAP_THRESHOLD, LARGEST);
+#else
+    (void)memory;
+#endif
+}
+
 /* What this process may use is the default of --threads, and half of it that of --memory. The one place where Slurm's variables are
  * read. */
 static void find_limits(cli *app)
@@ -117,6 +130,7 @@ static void find_limits(cli *app)
         r->threads = app->command->resources & CLI_ONE_THREAD ? 1 : app->machine.cpus;
     if (r->memory == 0)
         r->memory = app->machine.memory / 2;
+    keep_freed_memory(r->memory);
 }
 
 /* Both are read before and after the name of every command, so that who gives one in vain is told so. */
@@ -272,16 +286,6 @@ static void buffer_stdout(void)
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
 }
 
-/* A pass and a checkpoint free what the next one takes again. By default glibc gives it back to the system meanwhile, and the system clears
- * each page anew: a tenth of the processor time of a scan of small checkpoints. */
-static void keep_freed_memory(void)
-{
-#ifdef __GLIBC__
-    mallopt(M_TRIM_THRESHOLD, 64 << 20);
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);                  /* the most that glibc takes */
-#endif
-}
-
 /* Before anything is parsed: a signal may come at any time. A value that is called like a command does no harm. */
 static bool goes_on(int argc, char **argv)
 {
@@ -296,7 +300,6 @@ static bool goes_on(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    keep_freed_memory();
     buffer_stdout();
     cli app = {0};
     if (argc > 1 && ns_starts(argv[1], "help-"))

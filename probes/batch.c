@@ -108,33 +108,43 @@ static int64_t group_end(const builder *b, int64_t first, int64_t last)
     return end;
 }
 
-/* Sessions for members [first, last), which agree before `at`; parent holds the first `from` <= at positions. */
+static int build(builder *, int64_t first, int64_t last, ns_session *parent, int64_t from, int64_t at, int depth);
+
+/* The members from `first` on that have a trunk in common, or the one that stands alone. */
+static int64_t branch_end(const builder *b, int64_t first, int64_t last, const ns_session *parent, int64_t at, int depth)
+{
+    if (b->members[first].length == at || depth == MAX_DEPTH)
+        return first + 1;
+    const int64_t end = run_end(b, first, last, at);
+    return parent ? end : group_end(b, first, end);
+}
+
+/* One that ends where its parent does needs no session: the parent has computed all of it. */
+static int build_alone(builder *b, int64_t i, ns_session *parent, int64_t from, int64_t at)
+{
+    return parent && from == at && b->members[i].length == at ? NS_OK : add_leaf(b, parent, from, i);
+}
+
+static int build_branch(builder *b, int64_t first, int64_t end, ns_session *parent, int64_t from, int depth)
+{
+    const int64_t shared = ns_batch_common(&b->members[first], &b->members[end - 1]);
+    const bool worth = (shared - from) * (end - first - 1) >= MIN_SAVED;
+    ns_session *trunk = parent;
+    const int rc = worth ? add_session(b, parent, from, &b->members[first], shared, first, end, &trunk) : NS_OK;
+    return rc != NS_OK ? rc : build(b, first, end, trunk, worth ? shared : from, shared, depth + 1);
+}
+
+/* Sessions for members [first, last), which agree before `at`; parent holds the first `from` <= at positions. Who stands alone comes before
+ * the branches: the last child takes over its parent's pages, and a chain of trunks holds those of one. */
 static int build(builder *b, int64_t first, int64_t last, ns_session *parent, int64_t from, int64_t at, int depth)
 {
     int rc = NS_OK;
-    for (int64_t end; first < last && rc == NS_OK; first = end) {
-        const ns_batch_case *const m = &b->members[first];
-        end = first + 1;
-        if (m->length == at) {                          /* ends here: a trunk that ends here too has computed all of it */
-            rc = from == at && parent ? NS_OK : add_leaf(b, parent, from, first);
-            continue;
+    for (int branches = 0; branches < 2; branches++)
+        for (int64_t i = first, end; i < last && rc == NS_OK; i = end) {
+            end = branch_end(b, i, last, parent, at, depth);
+            if ((end > i + 1) == branches)
+                rc = branches ? build_branch(b, i, end, parent, from, depth) : build_alone(b, i, parent, from, at);
         }
-        end = run_end(b, first, last, at);
-        if (!parent)
-            end = group_end(b, first, end);
-        if (end == first + 1 || depth == MAX_DEPTH) {
-            end = first + 1;
-            rc = add_leaf(b, parent, from, first);
-            continue;
-        }
-        const int64_t shared = ns_batch_common(m, &b->members[end - 1]);
-        ns_session *trunk = parent;
-        const bool worth = (shared - from) * (end - first - 1) >= MIN_SAVED;
-        if (worth)
-            rc = add_session(b, parent, from, m, shared, first, end, &trunk);
-        if (rc == NS_OK)
-            rc = build(b, first, end, trunk, worth ? shared : from, shared, depth + 1);
-    }
     return rc;
 }
 

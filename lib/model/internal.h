@@ -110,6 +110,7 @@ void ns_linear_slice(ns_engine *, int64_t M, const float *A, int64_t lda, const 
 
 typedef struct ns_page {
     int    refs;
+    int64_t filled;            /* positions that were written or are 0, whole panels of 32; nobody reads the others */
     float *k;                  /* [G][NS_PAGE / 32][d][32]: packed columns of K^T */
     float *v;                  /* [G][ceil(d / 32)][NS_PAGE][32]: packed V */
 } ns_page;
@@ -126,7 +127,8 @@ static inline int64_t ns_kv_v_floats(const ns_attn *a)
 ns_keeps ns_layer_keeps(const ns_arch *, int64_t layer);       /* what a session keeps of a layer */
 int64_t ns_kv_page_floats(const ns_keeps *);
 bool ns_kv_writable(ns_kv *, const ns_keeps *, int64_t begin, int64_t end);
-bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *, int64_t at);
+/* last: the parent forgets its pages next, and the one that both would write to is the child's. */
+bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *, int64_t at, bool last);
 void ns_kv_truncate(ns_kv *, int64_t positions);
 void ns_kv_free(ns_kv *);
 void ns_kv_store(ns_kv *, const ns_attn *, int64_t position, int64_t g, const float *k, const float *v);

@@ -1,7 +1,7 @@
 /* kv.c - keys and values in pages of NS_PAGE absolute positions. A page is the unit of forking and the K-block of pattern . v.
  *
  * K is stored as packed columns of K^T (a page is 8 panels of 32 keys), V as packed columns of V, so both are read by ns_gemm in place.
- * Unwritten entries are 0 and stale ones finite: masked probabilities of 0 make them harmless. */
+ * Unwritten entries of a panel that is read are 0 and stale ones finite: masked probabilities of 0 make them harmless. */
 #include "model/internal.h"
 
 #include <stdlib.h>
@@ -61,15 +61,36 @@ static void page_release(ns_page *p)
     free(p);
 }
 
-static void page_fill(float *to, const float *copy, size_t bytes)
+static void fill(float *to, const float *from, int64_t at, int64_t n)
 {
-    if (bytes && copy)
-        memcpy(to, copy, bytes);
-    else if (bytes)
-        memset(to, 0, bytes);
+    if (n && from)
+        memcpy(to + at, from + at, (size_t)n * sizeof *to);
+    else if (n)
+        memset(to + at, 0, (size_t)n * sizeof *to);
 }
 
-static ns_page *page_new(const ns_keeps *keeps, const ns_page *copy)
+/* Readers go by panels of 32 positions. Rows of a recurrence are laid out otherwise, and filled whole. */
+static int64_t filled_until(const ns_keeps *keeps, int64_t end)
+{
+    const int64_t panels = (end + NS_PANEL - 1) / NS_PANEL * NS_PANEL;
+    return !(keeps->kind & NS_STATE_PAGES) || panels > NS_PAGE ? NS_PAGE : panels;
+}
+
+/* What the page has of its positions before `end` from another page, or 0. */
+static void page_fill(ns_page *p, const ns_keeps *keeps, const ns_page *from, int64_t end)
+{
+    const int64_t begin = p->filled, n = filled_until(keeps, end) - begin, panels = (keeps->v + NS_PANEL - 1) / NS_PANEL;
+    if (n <= 0)
+        return;
+    for (int64_t g = 0; g < keeps->groups; g++) {
+        fill(p->k, from ? from->k : NULL, (g * NS_PAGE + begin) * keeps->k, n * keeps->k);
+        for (int64_t i = g * panels; i < (g + 1) * panels; i++)
+            fill(p->v, from ? from->v : NULL, (i * NS_PAGE + begin) * NS_PANEL, n * NS_PANEL);
+    }
+    p->filled += n;
+}
+
+static ns_page *page_new(const ns_keeps *keeps)
 {
     const size_t k_bytes = (size_t)k_floats(keeps) * sizeof(float), v_bytes = (size_t)v_floats(keeps) * sizeof(float);
     ns_page *p = ns_alloc_array(1, sizeof *p);
@@ -82,34 +103,41 @@ static ns_page *page_new(const ns_keeps *keeps, const ns_page *copy)
         page_release(p);
         return NULL;
     }
-    page_fill(p->k, copy ? copy->k : NULL, k_bytes);
-    page_fill(p->v, copy ? copy->v : NULL, v_bytes);
+    return p;
+}
+
+static ns_page *page_copy(const ns_keeps *keeps, const ns_page *from, int64_t end)
+{
+    ns_page *const p = page_new(keeps);
+    if (p)
+        page_fill(p, keeps, from, end);
     return p;
 }
 
 bool ns_kv_writable(ns_kv *kv, const ns_keeps *keeps, int64_t begin, int64_t end)
 {
-    int64_t need = (end + NS_PAGE - 1) / NS_PAGE;
+    const int64_t need = (end + NS_PAGE - 1) / NS_PAGE, there = kv->n, first = begin / NS_PAGE < there ? begin / NS_PAGE : there;
     if (!ns_grow(&kv->pages, &kv->capacity, need, sizeof *kv->pages))
         return false;
     for (; kv->n < need; kv->n++)
-        if (!(kv->pages[kv->n] = page_new(keeps, NULL)))
+        if (!(kv->pages[kv->n] = page_new(keeps)))
             return false;
-    for (int64_t p = begin / NS_PAGE; p < need; p++) {
-        if (kv->pages[p]->refs == 1)
-            continue;
-        ns_page *own = page_new(keeps, kv->pages[p]);
-        if (!own)
-            return false;
-        page_release(kv->pages[p]);
-        kv->pages[p] = own;
+    for (int64_t p = first; p < need; p++) {
+        if (kv->pages[p]->refs > 1) {
+            ns_page *own = page_copy(keeps, kv->pages[p], kv->pages[p]->filled);
+            if (!own)
+                return false;
+            page_release(kv->pages[p]);
+            kv->pages[p] = own;
+        }
+        page_fill(kv->pages[p], keeps, NULL, end - p * NS_PAGE);
     }
     return true;
 }
 
-bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *keeps, int64_t at)
+bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *keeps, int64_t at, bool last)
 {
-    int64_t full = at / NS_PAGE, need = (at + NS_PAGE - 1) / NS_PAGE;
+    const int64_t need = (at + NS_PAGE - 1) / NS_PAGE, full = last ? need : at / NS_PAGE;
     if (!ns_grow(&child->pages, &child->capacity, need, sizeof *child->pages))
         return false;
     for (; child->n < full; child->n++) {
@@ -117,7 +145,7 @@ bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *keeps, int64_
         child->pages[child->n]->refs++;
     }
     for (; child->n < need; child->n++)
-        if (!(child->pages[child->n] = page_new(keeps, parent->pages[child->n])))
+        if (!(child->pages[child->n] = page_copy(keeps, parent->pages[child->n], at - child->n * NS_PAGE)))
             return false;
     child->ready = true;
     return true;

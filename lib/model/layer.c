@@ -175,10 +175,12 @@ static int ready_prefix(const run *r, ns_session *s, const ns_keeps *keeps)
         ns_session *const parent = s->parent;
         const int64_t rows = parent->states[r->index].rows;
         const int64_t at = keeps->kind & NS_STATE_PAGES || rows > s->fork_at ? s->fork_at : rows;
-        if (!ns_kv_fork(kv, &parent->kv[r->index], &k, at) ||
+        const bool last = parent->children_left == 1 && !parent->decode;
+        if (!ns_kv_fork(kv, &parent->kv[r->index], &k, at, last) ||
             (recurrent && !ns_state_fork(state, &parent->states[r->index], keeps, s->fork_at)))
             return ns_oom(r->p->err, "forked keys and values");
-        if (--parent->children_left == 0 && !parent->decode)
+        parent->children_left--;
+        if (last)
             forget(r, parent);
     }
     return !recurrent || state->now.data || ns_state_begin(state, keeps) ? NS_OK : ns_oom(r->p->err, "the state of a recurrence");

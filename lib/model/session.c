@@ -88,7 +88,7 @@ static int share_now(ns_session *child, const ns_session *parent, int64_t at, ns
         if (keeps.kind == NS_STATE_NONE)
             continue;
         if ((state && !ns_state_fork(&child->states[l], &parent->states[l], &keeps, from)) ||
-            !ns_kv_fork(&child->kv[l], &parent->kv[l], &k, pages))
+            !ns_kv_fork(&child->kv[l], &parent->kv[l], &k, pages, false))
             return ns_oom(err, "forked keys and values");
     }
     child->computed = from;

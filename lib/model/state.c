@@ -16,7 +16,8 @@ int64_t ns_state_floats(const ns_keeps *k)
 
 ns_keeps ns_state_k(const ns_keeps *k)
 {
-    return (ns_keeps){.groups = k->groups, .k = k->k, .v = k->kind & NS_STATE_PAGES ? k->v : 0};
+    const bool paged = k->kind & NS_STATE_PAGES;
+    return (ns_keeps){.kind = paged ? NS_STATE_PAGES : NS_STATE_NONE, .groups = k->groups, .k = k->k, .v = paged ? k->v : 0};
 }
 
 ns_keeps ns_state_v(const ns_keeps *k)
@@ -111,7 +112,7 @@ bool ns_state_fork(ns_state *child, const ns_state *parent, const ns_keeps *k, i
     child->rows = parent->rows < at ? parent->rows : at;
     child->values = parent->values < at ? parent->values : at;
     const ns_keeps v = ns_state_v(k);
-    return child->now.data && ns_kv_fork(&child->v, &parent->v, &v, child->values);
+    return child->now.data && ns_kv_fork(&child->v, &parent->v, &v, child->values, false);
 }
 
 void ns_state_rewind(ns_state *s, const ns_keeps *k, int64_t at)
