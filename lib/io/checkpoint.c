@@ -138,6 +138,17 @@ static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader 
     return rc != NS_OK ? rc : check_sizes(ck, err);
 }
 
+/* What is F64 is no longer what the file says to the last bit. */
+static int note_doubles(ns_checkpoint *ck, ns_error *err)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < ck->n_tensors; i++)
+        n += ck->tensors[i].view.dtype == NS_F64;
+    return n ? ns_checkpoint_add_note(ck, err, "%s: %lld of its %lld tensors are F64: their numbers are rounded to F32", ck->files[0].path,
+                                      (long long)n, (long long)ck->n_tensors)
+             : NS_OK;
+}
+
 static void identify(ns_checkpoint *ck)
 {
     ns_sha256 sha;
@@ -192,9 +203,10 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
         at.dir = NULL;
         rc = ns_checkpoint_companions(ck, err);
     }
-    if (rc == NS_OK && at.note) {
+    if (rc == NS_OK && at.note)
         rc = ns_checkpoint_add_note(ck, err, "%s", at.note);
-    }
+    if (rc == NS_OK)
+        rc = note_doubles(ck, err);
     ns_location_free(&at);
     if (rc != NS_OK) {
         ns_checkpoint_free(ck);

@@ -15,6 +15,7 @@
 /* Tried in order. "folder/name" is looked for one folder down. */
 static const struct form {
     const char *glob, *what, *remedy;
+    bool around;                               /* no form of weights: a folder with checkpoints in it */
 } forms[] = {
     { "pytorch_model_fsdp_*/*.distcp", "an FSDP checkpoint of accelerate",
       "convert it: accelerate merge-weights pytorch_model_fsdp_0 OUT" },
@@ -53,11 +54,11 @@ static const struct form {
     {"*.tflite", "a TensorFlow Lite export", "take the checkpoint that it was exported from"},
     {"*/*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP},
     {"global_step*/*", "a folder of DeepSpeed checkpoints", ZERO},
-    {"models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it"},
-    {"checkpoint-*", "a folder of training checkpoints", "name one of them"},
-    {"step*", "a folder of training checkpoints", "name one of them"},
-    {"*/model.safetensors", "a folder around a checkpoint", "name the folder inside it"},
-    {"*/model.safetensors.index.json", "a folder around a checkpoint", "name the folder inside it"},
+    {"models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it", .around = true},
+    {"checkpoint-*", "a folder of training checkpoints", "name one of them", .around = true},
+    {"step*", "a folder of training checkpoints", "name one of them", .around = true},
+    {"*/model.safetensors", "a folder around a checkpoint", "name the folder inside it", .around = true},
+    {"*/model.safetensors.index.json", "a folder around a checkpoint", "name the folder inside it", .around = true},
 };
 
 /* What a trainer writes beside the weights. */
@@ -139,14 +140,22 @@ static bool fits_below(const char *glob, const char *name)
     return slash && !strchr(glob, '/') && ns_glob(glob, slash + 1);
 }
 
-static int say(const char *folder, const listing *l, int64_t n_states, ns_error *err)
+/* NS_E_UNSUPPORTED with the form's name and remedy; NS_OK: none of them. */
+static int say_form(const char *folder, const listing *l, bool around, ns_error *err)
 {
     const size_t n_forms = sizeof forms / sizeof *forms;
-    for (size_t f = 0; f < 2 * n_forms; f++)
-        for (int64_t i = 0; i < l->n; i++)
-            if ((f < n_forms ? fits : fits_below)(forms[f % n_forms].glob, l->names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which needlescope does not read (%s)", folder,
-                               forms[f % n_forms].what, l->names[i], forms[f % n_forms].remedy);
+    for (size_t f = 0; f < 2 * n_forms; f++) {
+        const struct form *const form = &forms[f % n_forms];
+        for (int64_t i = 0; i < l->n && (around || !form->around); i++)
+            if ((f < n_forms ? fits : fits_below)(form->glob, l->names[i]))
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which needlescope does not read (%s)", folder, form->what,
+                               l->names[i], form->remedy);
+    }
+    return NS_OK;
+}
+
+static int say_none(const char *folder, int64_t n_states, ns_error *err)
+{
     if (n_states)
         return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's "
                        "state, and none of weights (copy them here, "
@@ -161,7 +170,22 @@ int ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *e
     int64_t n_states = 0;
     for (int64_t i = 0; i < n; i++)
         n_states += is_state(names[i]);
-    const int rc = list_two_levels(&l, folder, names, n) ? say(folder, &l, n_states, err) : ns_oom(err, folder);
+    int rc = list_two_levels(&l, folder, names, n) ? say_form(folder, &l, true, err) : ns_oom(err, folder);
+    rc = rc != NS_OK ? rc : say_none(folder, n_states, err);
     ns_free_strings(l.names, l.n);
+    return rc;
+}
+
+int ns_foreign_form(const char *folder, ns_error *err)
+{
+    listing l = {0};
+    char **names;
+    int64_t n;
+    int rc = ns_folder_list(&names, &n, folder, err);
+    if (rc != NS_OK)
+        return rc;
+    rc = list_two_levels(&l, folder, names, n) ? say_form(folder, &l, false, err) : ns_oom(err, folder);
+    ns_free_strings(l.names, l.n);
+    ns_free_strings(names, n);
     return rc;
 }

@@ -107,6 +107,8 @@ void ns_location_free(ns_location *);
 bool ns_is_weights(const char *name);
 /* The error that says what a folder without weights that are read is instead (names: what is in it), and how to convert it. */
 int  ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *);
+/* The same line for a folder whose entries were not named; NS_OK: it is no form that is known and not read. */
+int  ns_foreign_form(const char *folder, ns_error *);
 
 /* An index of shards: weight_map name -> file, both directions checked against the tensors that were found. */
 int  ns_index_files(ns_location *, ns_error *);

@@ -90,6 +90,9 @@ static int by_name(const void *a, const void *b)
 
 static int none(const ns_series *s, const char *folder, ns_error *err)
 {
+    const int rc = ns_foreign_form(folder, err);
+    if (rc != NS_OK)
+        return rc;
     for (int64_t i = 0; i < s->n_left_out; i++)
         if (!s->left_out[i].no_checkpoint)
             return ns_fail(err, NS_E_MISSING,

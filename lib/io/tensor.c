@@ -1,5 +1,5 @@
-/* tensor.c - bytes and elements of a stored tensor, read from its file at the moment they are asked for, halves widened to f32. Each half
- * is a memcpy, which the compiler turns into vector loads. */
+/* tensor.c - bytes and elements of a stored tensor, read from its file at the moment they are asked for, halves widened and doubles rounded
+ * to f32. Each half is a memcpy, which the compiler turns into vector loads. */
 #include "io/blocks.h"
 #include "io/reader.h"
 
@@ -111,6 +111,21 @@ static int read_halves(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_
     return rc;
 }
 
+/* Rounded to the nearest f32, as torch's .float() does. */
+static int read_doubles(const ns_tensor *t, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    enum { CHUNK = 1 << 11 };
+    double wide[CHUNK];
+    int rc = NS_OK;
+    for (int64_t at = 0, count; at < n && rc == NS_OK; at += count) {
+        count = n - at < CHUNK ? n - at : CHUNK;
+        rc = read_bytes(t, 8 * (first + at), 8 * count, wide, err);
+        for (int64_t i = 0; i < count && rc == NS_OK; i++)
+            out[at + i] = (float)wide[i];
+    }
+    return rc;
+}
+
 int ns_plain_read(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, float *out, ns_error *err)
 {
     switch (dtype) {
@@ -119,6 +134,8 @@ int ns_plain_read(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, 
     case NS_BF16:
     case NS_F16:
         return read_halves(t, dtype, first, n, out, err);
+    case NS_F64:
+        return read_doubles(t, first, n, out, err);
     default:
         return ns_fail(err, NS_E_UNSUPPORTED,
                        "%s: tensor '%s' is stored as %s: not a weight that needlescope reads (store it as F32, BF16 or F16)", t->file,

@@ -198,8 +198,8 @@ HEADER = """# Formats: every family in every form that is read
 The largest difference of any logit from what computed the model outside, f32 arithmetic on the numbers that the file holds, tiny random
 models of each family (bound 1e-4). `tests/peers/formats.py --page` wrote it. The test `formats live` measures some cells of every row and
 column with each run of the referees, `formats, all of them` measures them all: a row or column that is not here, or a cell that is neither
-within four times of what is measured nor below 5e-6 as that is, fails. F64 and integers are no weights that are read; of float8 and of
-GPTQ and AWQ it is said what converts them.
+within four times of what is measured nor below 5e-6 as that is, fails. F64 is rounded to F32, which a note says; integers are no
+weights that are read; of float8 and of GPTQ and AWQ it is said what converts them.
 
 ## Folders: config.json and weights
 Against transformers %s on the safetensors of the dtype. `.bin` is what torch.save writes; the shards are three, with an index.

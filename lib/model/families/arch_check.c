@@ -129,9 +129,9 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
         return from.scales ? rc : missing(k, slot, expert, err);
     const ns_tensor *const tensor = from.tensor;
     const ns_view view = ns_source_view(&from), *const v = &view;
-    if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
-                       ns_dtype_name(v->dtype));
+    if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16 && v->dtype != NS_F64)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16, BF16 or F64 (convert the checkpoint, or "
+                       "use the one that it was made from)", tensor->file, tensor->name, ns_dtype_name(v->dtype));
     if (!right_rank(slot, v) || rows_there(slot, v) < rows_needed(t))      /* rows too many: check_rows */
         return wrong_shape(k, slot, tensor, v, err);
     int64_t *const rows = &k->rows[index_of(k->c, tensor)];

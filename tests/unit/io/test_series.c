@@ -158,6 +158,18 @@ static void folders_left_out(void **state)
     put_folder("empty");
     put_folder("empty/wandb");
     expect_failure("empty", NS_E_MISSING, "no checkpoints (folders named step1000");
+    put_folder("dcp");                                  /* the line of `inspect`, with what converts it */
+    put_text("dcp/__0_0.distcp", "");
+    expect_failure("dcp", NS_E_UNSUPPORTED, "dcp: a PyTorch distributed checkpoint (DCP) ('__0_0.distcp'), which needlescope does not read "
+                   "(convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch");
+    put_folder("zero");
+    put_folder("zero/global_step5");
+    put_text("zero/zero_to_fp32.py", "");
+    expect_failure("zero", NS_E_UNSUPPORTED, "zero: a DeepSpeed ZeRO checkpoint ('zero_to_fp32.py'), which needlescope does not read (convert "
+                   "it: python zero_to_fp32.py . OUT");
+    put_folder("bare");                                 /* folders around checkpoints are no form */
+    put_folder("bare/step10");
+    expect_failure("bare", NS_E_MISSING, "no checkpoint could be put in order: 'step10': no model.safetensors");
     put_folder("twice");
     put_checkpoint("twice/step5", "a");
     put_checkpoint("twice/checkpoint-5", "b");

@@ -61,6 +61,58 @@ static void widens_every_value_exactly(void **state)
     }
 }
 
+/* A file of n doubles behind one byte. */
+static void put_doubles(const char *name, const double *w, int n)
+{
+    char json[200];
+    const int header = snprintf(json, sizeof json,
+                                "{\"pad\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"F64\",\"shape\":[%d],"
+                                "\"data_offsets\":[1,%d]}}", n, 1 + 8 * n);
+    uint8_t *const all = calloc(1, 9 + (size_t)header + 8 * (size_t)n);
+    assert_non_null(all);
+    all[0] = (uint8_t)header;
+    memcpy(all + 8, json, (size_t)header);
+    memcpy(all + 9 + header, w, 8 * (size_t)n);
+    put_file(name, all, 9 + (size_t)header + 8 * (size_t)n);
+    free(all);
+}
+
+/* Between neighbours of f32 the middle goes to the even one, a hair beside it to the nearer; what f32 cannot hold is Inf. It is noted. */
+static void rounds_doubles(void **state)
+{
+    (void)state;
+    enum { ALL = 8192 };
+    double w[ALL];
+    float want[ALL], out[ALL];
+    for (int i = 0; i < ALL; i += 4) {
+        const uint32_t bits = (uint32_t)i * 0x3f501u % 0x7f7fffffu;
+        float a, b;
+        memcpy(&a, &bits, 4);
+        b = nextafterf(a, INFINITY);
+        const double middle = ((double)a + (double)b) / 2;
+        const float even = bits & 1 ? b : a;
+        w[i] = (double)a, want[i] = a;
+        w[i + 1] = middle, want[i + 1] = even;
+        w[i + 2] = -nextafter(middle, INFINITY), want[i + 2] = -b;
+        w[i + 3] = nextafter(middle, 0), want[i + 3] = a;
+    }
+    w[ALL - 1] = 1e39, want[ALL - 1] = INFINITY;
+    put_doubles("doubles.safetensors", w, ALL);
+    ns_checkpoint *ck = NULL;
+    ns_error err = {""};
+    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("doubles.safetensors"), NULL, &err), NS_OK);
+    const ns_tensor *const t = ns_checkpoint_find(ck, "w");
+    assert_int_equal(ns_tensor_read_f32(t, 0, ALL, out, &err), NS_OK);
+    for (int i = 0; i < ALL; i++)
+        if (memcmp(&out[i], &want[i], 4))
+            fail_msg("%a became %a, not %a", w[i], (double)out[i], (double)want[i]);
+    assert_int_equal(ns_tensor_read_f32(t, 2047, 3, out, &err), NS_OK);
+    assert_memory_equal(out, want + 2047, 3 * sizeof *out);
+    assert_null(ns_checkpoint_note(ck, 1));
+    assert_non_null(strstr(ns_checkpoint_note(ck, 0), "1 of its 2 tensors are F64: their numbers are rounded to F32"));
+    ns_checkpoint_free(ck);
+}
+
 static void write_list(const char *name, const ns_tensor_out *list, int64_t n)
 {
     ns_error err = {""};
@@ -231,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(widens_every_value_exactly),
+        cmocka_unit_test(rounds_doubles),
         cmocka_unit_test(rounds_to_nearest_even),
         cmocka_unit_test(keeps_nan_and_infinity),
         cmocka_unit_test(writes_any_view_and_order),
