@@ -29,7 +29,7 @@ import tempfile
 import threading
 import warnings
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -40,7 +40,7 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event", "Figure",
+__all__ = ["Accuracy", "ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event", "Figure",
            "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook", "export_npz",
            "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_rank", "figure_study",
            "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
@@ -1702,6 +1702,14 @@ def _opening(path, warn, threads=0, memory=0, cpu=None, revision=None, arch=None
                    no_hash=not _flag("hash", hash), memory=memory or allowed // 2, threads=threads or cpus, cpu=cpu, warn=warn)
 
 
+class Accuracy(NamedTuple):
+    """Shares of first content tokens, of all content tokens, and of whole answers that are right; of so many cases."""
+    first: float
+    tokens: float
+    answered: float
+    cases: int
+
+
 class _Said(Exception):
     """A text that ends a continuation was said."""
 
@@ -1970,6 +1978,14 @@ class Model(_Owner):
         self._forward(cases, [], [], None, see=see)
         return told(False)
 
+    def run_with_hooks(self, prompt, fwd_hooks=(), return_type="logits"):
+        """What the model itself gives for a prompt, with fwd_hooks [(glob of points, edit)] at work: edit(array, site) as of `hook`, which is
+        given blocks of rows and gives back the new array, or None to leave it."""
+        with ExitStack() as stack:
+            for at, edit in fwd_hooks:
+                stack.enter_context(self.hook(at, edit=edit))
+            return self(prompt, return_type)
+
     def loss(self, prompt, per_token=False):
         """The mean of -log p of the next token over all tokens of a text, ids, a Case or a batch, in nats; per_token: [B, T - 1], NaN
         behind a prompt's end. `nll` says more of texts."""
@@ -2185,6 +2201,13 @@ class Model(_Owner):
         if output is not None and xarray is not None:
             out.encoding["source"] = os.path.abspath(output)
         return out
+
+    def accuracy(self, cases):
+        """What the model answers of cases, with the hooks and ablations that are at work: Accuracy, shares of 1."""
+        every = {"name": "answer_mass", "rows": "answer", "keys": [0], "stat": "mass"}
+        said = self.score(cases, [every]).attrs
+        n = said["cases_scored"]
+        return Accuracy(said["first_token_accuracy"], said["token_accuracy"], said["cases_answered"] / n if n else math.nan, n)
 
     def _score(self, p, cases, names, reference):
         tokenizer = self._known_tokenizer()

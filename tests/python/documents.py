@@ -35,10 +35,17 @@ def prepare():
 
 
 def blocks(path):
+    """(line, language, code): what is fenced, and the rows of a table behind the mark, whose second column is code."""
     with open(path) as f:
         text = f.read()
-    for found in re.finditer(r"^```(python|sh)\n(.*?)^```", text, re.S | re.M):
-        yield 1 + text.count("\n", 0, found.start(2)), found[1], found[2]
+    for found in re.finditer(r"^```(python|sh)\n(.*?)^```|^<!-- executed: the second column -->\n((?:\|[^\n]*\n)+)", text, re.S | re.M):
+        if found[1]:
+            yield 1 + text.count("\n", 0, found.start(2)), found[1], found[2]
+            continue
+        for i, row in enumerate(found[3].splitlines()[2:]):
+            cell = row[1:].split(" | ")[1].strip()
+            assert re.fullmatch("`[^`]+`", cell), f"{path}: no code: {cell}"
+            yield 1 + text.count("\n", 0, found.start(3)) + 2 + i, "python", cell.strip("`") + "\n"
 
 
 def shell(path, line, code):
