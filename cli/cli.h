@@ -132,6 +132,7 @@ int cli_check_paths(cli *, const cli_target *, int n_targets, char *const *args,
 void cli_print_overview(FILE *, const char *prefix);      /* all commands, or those under a prefix ("cases") */
 void cli_print_help(FILE *, const cli_command *);
 void cli_print_man(FILE *, const cli_command *);          /* NULL: needlescope(1) */
+void cli_print_man_group(FILE *, const char *prefix);              /* of "cases", "figure": the commands that begin so */
 int  cli_print_completion(FILE *, const char *shell);     /* NS_E_ARG for an unknown shell */
 void cli_print_wrapped(FILE *, const char *text, int indent, int column, int width);
 

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <needlescope/hooks.h>
+#include <needlescope/probe.h>
+
 #include "cli/help.h"
 
 typedef void (*option_visitor)(FILE *, const cli_command *, const cli_option *);
@@ -20,6 +23,45 @@ static bool wants_path(const cli_option *option)
 {
     return option->kind == CLI_FILE || option->kind == CLI_FOLDER || option->kind == CLI_OUTPUT || option->kind == CLI_STREAM ||
            option->kind == CLI_FILES;
+}
+
+/* ---- words that a value may be, beside others: of a list of scores, probes or hook points ---- */
+
+static void point_words(FILE *out)
+{
+    for (int p = 0; p < NS_N_POINTS; p++) {
+        for (const char *c = ns_point_name((ns_point)p); *c; c++)
+            fputc(*c == '%' ? '*' : *c, out);
+        fputc(' ', out);
+    }
+}
+
+static void score_words(FILE *out)
+{
+    for (const ns_probe *const *p = ns_probes(); *p; p++)
+        for (int i = 0; i < (*p)->n_scores; i++)
+            fprintf(out, "%s ", (*p)->scores[i].name);
+}
+
+static void probe_words(FILE *out)
+{
+    for (const ns_probe *const *p = ns_probes(); *p; p++)
+        fprintf(out, "%s ", (*p)->name);
+    score_words(out);
+}
+
+typedef struct known_words { const char *option; void (*print)(FILE *); } known_words;
+static const known_words known[] = {{"score", score_words}, {"by", score_words}, {"previous", score_words}, {"probe", probe_words},
+                                    {"at", point_words}};
+enum { N_KNOWN = sizeof known / sizeof *known };
+
+static const known_words *known_values(const cli_option *option)
+{
+    const bool words = !option->choices && (option->kind == CLI_TEXT || option->kind == CLI_WORDS);
+    for (int i = 0; i < N_KNOWN && words; i++)
+        if (strcmp(option->name, known[i].option) == 0)
+            return &known[i];
+    return NULL;
 }
 
 /* Prints the distinct words that may follow `prefix` (NULL: the first words). */
@@ -82,6 +124,8 @@ static void bash_value(FILE *out, const cli_command *command, const cli_option *
         for (const char *c = option->choices; *c; c++)
             fputc(*c == '|' ? ' ' : *c, out);
         fputs("' ;;\n", out);
+    } else if (known_values(option)) {
+        fprintf(out, "        '%s --%s') words=$known_%s ;;\n", command->name, option->name, option->name);
     } else if (option->value && !wants_path(option)) {
         fprintf(out, "        '%s --%s') return ;;\n", command->name, option->name);
     } else if (option->value) {
@@ -92,9 +136,13 @@ static void bash_value(FILE *out, const cli_command *command, const cli_option *
 
 static void print_bash(FILE *out)
 {
-    fputs("# bash completion for needlescope, generated from its option tables\n"
-          "_needlescope() {\n"
-          "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' words='' i\n"
+    fputs("# bash completion for needlescope, generated from its option tables\n_needlescope() {\n", out);
+    for (int i = 0; i < N_KNOWN; i++) {
+        fprintf(out, "    local known_%s='", known[i].option);
+        known[i].print(out);
+        fputs("'\n", out);
+    }
+    fputs(          "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' words='' i\n"
           "    COMPREPLY=()\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case \"${command:+$command }${COMP_WORDS[i]}\" in\n", out);
@@ -117,7 +165,11 @@ static void print_bash(FILE *out)
     fputs("    esac\n"
           "    if [ -n \"$command\" ] && [ \"${current#-}\" = \"$current\" ] && [ \"${words#--}\" != \"$words\" ]; then\n"
           "        compopt -o filenames\n        COMPREPLY=($(compgen -f -- \"$current\"))\n        return\n    fi\n"
-          "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+          "    local before=''\n"
+          "    case $current in *,*) before=${current%,*}, ;; esac\n"
+          "    set -f\n"
+          "    COMPREPLY=($(compgen -P \"$before\" -W \"$words\" -- \"${current##*,}\"))\n"
+          "    set +f\n"
           "}\ncomplete -F _needlescope needlescope\n", out);
 }
 
@@ -152,6 +204,9 @@ static void zsh_option(FILE *out, const cli_command *command, const cli_option *
             for (const char *c = option->choices; *c; c++)
                 fputc(*c == '|' ? ' ' : *c, out);
             fputs(")", out);
+        } else if (known_values(option)) {
+            fputs("_values -s , word ", out);
+            known_values(option)->print(out);
         } else if (wants_path(option)) {
             fputs(option->kind == CLI_FOLDER ? "_files -/" : "_files", out);
         }
@@ -212,6 +267,10 @@ static void fish_option(FILE *out, const cli_command *command, const cli_option 
         fputs(" -x -a '", out);
         for (const char *c = option->choices; *c; c++)
             fputc(*c == '|' ? ' ' : *c, out);
+        fputs("'", out);
+    } else if (known_values(option)) {
+        fputs(" -x -a '", out);
+        known_values(option)->print(out);
         fputs("'", out);
     } else if (option->value) {
         fputs(wants_path(option) ? " -r -F" : " -x", out);

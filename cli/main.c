@@ -53,7 +53,7 @@ static int print_version(void)
     return NS_OK;
 }
 
-/* Documents made from the option tables, for the build, and not in the list of commands: help-man [COMMAND], help-completion SHELL,
+/* Documents made from the option tables, for the build, and not in the list of commands: help-man [COMMAND, or what several begin with], help-completion SHELL,
  * help-commands. */
 static int print_document(cli *app, int argc, char **argv)
 {
@@ -68,6 +68,10 @@ static int print_document(cli *app, int argc, char **argv)
     }
     int words;
     const cli_command *const command = name ? find_command(argc, argv, 2, &words) : NULL;
+    if (strcmp(what, "help-man") == 0 && argc == 3 && !command && cli_command_is_prefix(name)) {
+        cli_print_man_group(stdout, name);
+        return NS_OK;
+    }
     if (strcmp(what, "help-man") != 0 || (name && !command))
         return unknown_command(app, name ? name : what);
     cli_print_man(stdout, command);

@@ -134,6 +134,29 @@ static void print_overview_page(FILE *out)
     print_exit_status(out);
 }
 
+/* "cases": the page of the commands that begin so. */
+void cli_print_man_group(FILE *out, const char *prefix)
+{
+    char summary[64];
+    const cli_command group = {.name = prefix};
+    snprintf(summary, sizeof summary, "the commands of needlescope %s", prefix);
+    print_head(out, &group, summary);
+    fputs(".B needlescope ", out);
+    roff_text(out, prefix);
+    fputs(" \\fICOMMAND\\fR [arguments] [\\fIoptions\\fR]\n.SH COMMANDS\n", out);
+    for (const cli_command *const *row = cli_commands; *row; row++)
+        if (ns_starts((*row)->name, prefix) && (*row)->name[strlen(prefix)] == ' ') {
+            char page[64];
+            cli_page_name(*row, page, sizeof page);
+            fputs(".TP\n\\fB", out);
+            roff_text(out, page);
+            fputs("\\fR(1)\n", out);
+            roff_text(out, (*row)->summary);
+            fputs(".\n", out);
+        }
+    fputs(".SH SEE ALSO\n.BR needlescope (1)\n", out);
+}
+
 void cli_print_man(FILE *out, const cli_command *command)
 {
     if (!command) {

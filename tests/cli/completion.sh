@@ -39,6 +39,12 @@ BASH
     completes --threads score m --thr
     completes dense record m --maps d
     completes scores.h5 figure heads sco
+    completes retrieval_find score m --probe retrieval_f
+    completes retrieval_mass,induction score m --probe retrieval_mass,indu
+    completes writes score m --probe wri
+    completes retrieval_find figure heads scores.h5 --score retrieval_f
+    completes retrieval_continue ablate m --by retrieval_con
+    completes 'blocks.*.attn.hook_pattern' record m --at 'blocks.*.attn.hook_pa'
     completes scores.h5 figure heads x -o --output sco
     case " $(bash complete_one.bash needlescope cases needle --) " in
     *" --maps "*) fail "bash: an option of record is offered to cases needle" ;;
@@ -50,6 +56,15 @@ if command -v groff >/dev/null; then
     "$NEEDLESCOPE" help-man >page.1
     groff -man -Tutf8 -ww -z page.1 2>err && [ ! -s err ] || fail "groff: needlescope.1: $(head -3 err)"
     "$NEEDLESCOPE" help-commands >commands
+    for group in cases figure lab export; do
+        "$NEEDLESCOPE" help-man $group >page.1 || fail "help-man $group"
+        groff -man -Tutf8 -ww -z page.1 2>err && [ ! -s err ] || fail "groff: $group: $(head -3 err)"
+        grep "^$group " commands | tr ' ' - | while read -r page; do
+            tr -d '\\' <page.1 | grep -q "fBneedlescope-${page}fR(1)" || echo "$page"
+        done >missing
+        [ ! -s missing ] || fail "the page of $group lacks $(cat missing)"
+    done
+    expect 2 "unknown command 'score heads'" help-man 'score heads'
     while read -r command; do
         "$NEEDLESCOPE" help-man "$command" >page.1 || fail "help-man $command"
         groff -man -Tutf8 -ww -z page.1 2>err && [ ! -s err ] || fail "groff: $command: $(head -3 err)"
