@@ -42,8 +42,8 @@ except ImportError:
 __version__ = "0.1.0"
 __all__ = ["Accuracy", "ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event", "Figure",
            "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook", "export_npz",
-           "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_rank", "figure_study",
-           "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
+           "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_probe", "figure_rank",
+           "figure_study", "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
            "trace", "train"]
 
 
@@ -199,6 +199,11 @@ class _Score(c.Structure):
     _fields_ = [("name", c.c_char_p), ("of", c.c_char_p), ("over", c.c_char_p), ("summary", c.c_char_p), ("paper", c.c_char_p),
                 ("chance_of", c.c_char_p), ("chance_over", c.c_char_p), ("group_max", c.c_bool), ("best", c.c_int), ("lo", c.c_double),
                 ("hi", c.c_double), ("chance", c.c_double), ("minor", c.c_bool), ("distractor_of", c.c_char_p)]
+
+
+class _LinearParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("at", c.c_char_p), ("rows", c.c_char_p), ("classes", c.c_char_p), ("c", c.c_double),
+                ("folds", c.c_int), ("shuffles", c.c_int), ("seed", c.c_uint64), ("weights", c.c_bool)]
 
 
 class _ScoreMeaning(c.Structure):
@@ -495,6 +500,11 @@ class _GridPlot(c.Structure):
     _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("of", c.c_int), ("head", c.c_int64 * 2), ("by", c.c_int)]
 
 
+class _ProbePlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("distances", c.POINTER(c.c_double)), ("n_distances", c.c_int),
+                ("run", c.c_char_p)]
+
+
 class _AgreementPlot(c.Structure):
     _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("scores", _WORDS), ("n_scores", c.c_int), ("spearman", c.c_bool)]
 
@@ -580,6 +590,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_tokenizer_size": (_I64, [_P]),
     "ns_probes": (c.POINTER(c.POINTER(_ProbeHead)), []), "ns_probe_find": (c.POINTER(_ProbeHead), [_S]),
     "ns_probe_from_json": (_INT, [_OUT, _S, c.c_size_t, _S, _ERR]), "ns_probe_free": (None, [_P]),
+    "ns_linear_probe_new": (_INT, [_OUT, c.POINTER(_LinearParams), _ERR]), "ns_linear_probe_free": (None, [_P]),
+    "ns_linear_write": (_INT, [_P, c.POINTER(_LinearParams), _S, c.POINTER(_Provenance), _ERR]),
     "ns_score_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_ScoreParams), _ERR]), "ns_scores_free": (None, [_P]),
     "ns_scores_rank": (_INT, [_P, c.POINTER(_RankingParams), _ERR]), "ns_scores_each": (_INT, [_P, _ON_ARRAY, _P, _ERR]),
     "ns_provenance_of_model": (_INT, [c.POINTER(_FactList), _P, _ERR]),
@@ -635,7 +647,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_order_verdict": (_S, [_Order, c.c_double, _P]),
     "ns_run_train": (_INT, [c.POINTER(_RunResult), c.POINTER(_RunParams), _ERR]),
     **{f"ns_plot_{name}": (_INT, [_S, c.POINTER(kind), c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]) for name, kind in
-       dict(study=_StudyPlot, map=_MapPlot, heads=_HeadsPlot, rank=_RankPlot, grid=_GridPlot, agreement=_AgreementPlot).items()},
+       dict(study=_StudyPlot, map=_MapPlot, heads=_HeadsPlot, rank=_RankPlot, grid=_GridPlot, agreement=_AgreementPlot,
+            probe=_ProbePlot).items()},
     "ns_plot_ablation": (_INT, [_S, _WORDS, _INT, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]),
     "ns_study_scores": (c.POINTER(c.c_char_p), [_P, c.POINTER(_I64)]), "ns_study_usual_score": (_S, [_P]),
     "ns_export_csv": (_INT, [_P, _S, c.POINTER(_ExportParams), c.POINTER(_I64), _ERR]),
@@ -2228,6 +2241,36 @@ class Model(_Owner):
             warnings.warn(f"the special tokens are not known: {e}", stacklevel=5)
             return None
 
+    def probe(self, cases, at="blocks.*.hook_resid_post", rows="answer", classes=None, C=.1, folds=5, shuffles=5, seed=0, weights=False,
+              output=None, progress=None):
+        """At which layers a linear reader tells the answer: a Dataset with what `needlescope probe -o` writes, probe_accuracy (layer) and
+        what is told of each case among it.
+
+        at         a glob over points, one of each layer      rows   "answer", "last", or a span (its last token's row)
+        classes    what is to be told: a key of the cases' meta; None: their answer
+        C          inverse strength of the penalty, as scikit-learn's
+        shuffles   draws of shuffled labels; 0: none          weights   also what reads, learned from all cases
+        output     a file to write, as `needlescope probe -o` does"""
+        if not C > 0:
+            raise ValueError(f"C={C}: the inverse strength of a penalty is above 0")
+        shuffles, cases = _number("shuffles", shuffles, 0, _INT_MAX), self.cases(cases)
+        params = _params(_LinearParams, at=at, rows=rows, classes=classes, c=C, folds=_number("folds", folds, 2, _INT_MAX),
+                         shuffles=shuffles or -1, seed=_number("seed", seed, 0, (1 << 64) - 1), weights=_flag("weights", weights))
+        _check_output(output, None, (self,), cases)
+        with _Pass(self, cases, progress) as p:
+            if output is not None and p.edits:
+                raise RuntimeError("a score file is of the untouched model: probe without output, or leave the with block of hook or "
+                                   "ablate")
+            linear = p.scratch.new("ns_linear_probe_new", "ns_linear_probe_free", c.byref(params))
+            run = _params(_ScoreParams, definitions=(c.c_void_p * 1)(linear.value), n_definitions=1, progress=p.progress,
+                          cancelled=p.cancelled, note=p.note(p._told), hooks=p.array, n_hooks=len(p.array))
+            scores = p.new("ns_score_run", "ns_scores_free", self, cases._pointer, c.byref(run))
+            if output is not None:
+                _call("ns_linear_write", scores, c.byref(params), _bytes(output), c.byref(_caller()))
+            arrays = _arrays(scores)
+            facts = _score_facts(scores, self)
+        return _dataset(arrays, facts, None)
+
     # interventions and recordings
 
     def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=None, resamples=1000, seed=0,
@@ -3307,6 +3350,14 @@ def figure_grid(file, out, of="first", head=None, by="auto", **look):
     what = _params(_GridPlot, file=file, of=_GRIDS.index(of), by=_GRID_PLACES.index(by),
                    head=(_I64 * 2)(*_heads([head or (0, 0)], "head")[0].tolist()))
     return _plot("grid", out, [c.byref(what)], **look)
+
+
+def figure_probe(file, out, distances=(), run=None, **look):
+    """At which layers the answer can be read, of a file of probe, a panel a distance; of a study (scan with the probe linear_probe) layer x
+    step of one run, at one distance or over all cases."""
+    _warn_unsealed(_bytes(file), stacklevel=3)
+    places = (c.c_double * len(distances))(*distances)
+    return _plot("probe", out, [c.byref(_params(_ProbePlot, file=file, distances=places, n_distances=len(distances), run=run))], **look)
 
 
 def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, **look):

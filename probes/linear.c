@@ -14,6 +14,7 @@ const ns_output ns_linear_outputs[NS_LINEAR_OUTPUTS] = {
     [NS_LINEAR_BARE] = {"probe_without_needle", NS_F32, "1 of a twin without needle, 0 of all else", "case"},
     [NS_LINEAR_PROMPT] = {"probe_prompt", NS_F32, "prompt of the case, which its twins share", "case"},
     [NS_LINEAR_DISTANCE] = {"probe_distance", NS_F32, "distance that it is counted at; NaN where too few cases have its own", "case"},
+    [NS_LINEAR_FOLD] = {"probe_fold", NS_F32, "fold of the case: it is judged by a reader of the others", "case"},
     [NS_LINEAR_SAID] = {"probe_said", NS_F32, "class that the layer's reader tells, which learned from other folds; twins without needle: "
                                               "from such twins", "case layer"},
     [NS_LINEAR_SHUFFLED] = {"probe_shuffled", NS_F32, "share of draws in which a shuffled label is told, over its class's share of "
@@ -25,9 +26,11 @@ const ns_output ns_linear_outputs[NS_LINEAR_OUTPUTS] = {
     [NS_LINEAR_OF_SHUFFLED] = {"probe_accuracy_shuffled", NS_F32, "the same of readers that learn shuffled labels, mean of the draws",
                                "layer"},
     [NS_LINEAR_OF_BARE] = {"probe_accuracy_without_needle", NS_F32, "the same of twins without needle, learned from them", "layer"},
-    [NS_LINEAR_WEIGHTS] = {"probe_weights", NS_F32, "what a class's logit takes of each feature, learned from all cases",
+    [NS_LINEAR_WEIGHTS] = {"probe_weights", NS_F32, "what a class's logit takes of each standardised feature, learned from all cases",
                            "layer position class"},
     [NS_LINEAR_INTERCEPTS] = {"probe_intercepts", NS_F32, "and what it has without any", "layer class"},
+    [NS_LINEAR_MEAN] = {"probe_mean", NS_F32, "of a feature over all cases: (x - mean) / size is what is read", "layer position"},
+    [NS_LINEAR_SIZE] = {"probe_size", NS_F32, "its standard deviation; 1 of one that does not vary", "layer position"},
 };
 
 /* ---- settings ---- */

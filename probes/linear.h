@@ -7,11 +7,11 @@
 #include "score.h"
 
 enum {
-    NS_LINEAR_CLASS, NS_LINEAR_BARE, NS_LINEAR_PROMPT, NS_LINEAR_DISTANCE, NS_LINEAR_SAID, NS_LINEAR_SHUFFLED, NS_LINEAR_ACCURACY,
-    NS_LINEAR_LOW, NS_LINEAR_HIGH, NS_LINEAR_OF_SHUFFLED, NS_LINEAR_OF_BARE, NS_LINEAR_PLAIN,
-    NS_LINEAR_WEIGHTS = NS_LINEAR_PLAIN, NS_LINEAR_INTERCEPTS, NS_LINEAR_OUTPUTS
+    NS_LINEAR_CLASS, NS_LINEAR_BARE, NS_LINEAR_PROMPT, NS_LINEAR_DISTANCE, NS_LINEAR_FOLD, NS_LINEAR_SAID, NS_LINEAR_SHUFFLED,
+    NS_LINEAR_ACCURACY, NS_LINEAR_LOW, NS_LINEAR_HIGH, NS_LINEAR_OF_SHUFFLED, NS_LINEAR_OF_BARE, NS_LINEAR_PLAIN,
+    NS_LINEAR_WEIGHTS = NS_LINEAR_PLAIN, NS_LINEAR_INTERCEPTS, NS_LINEAR_MEAN, NS_LINEAR_SIZE, NS_LINEAR_OUTPUTS
 };
-extern const ns_output ns_linear_outputs[NS_LINEAR_OUTPUTS];       /* the last two where weights are asked for */
+extern const ns_output ns_linear_outputs[NS_LINEAR_OUTPUTS];       /* from NS_LINEAR_PLAIN on where weights are asked for */
 
 /* One case: its row's activations, layer by layer; [L] of lists of width[L], NULL where the layer has no such point. */
 typedef struct ns_linear_state { int64_t row, L; float **x; int64_t *width; } ns_linear_state;

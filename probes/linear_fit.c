@@ -8,6 +8,8 @@
 
 #include "math/math.h"
 
+static const double ROUNDING = 1e-6;
+
 typedef struct readers {
     const ns_fit      *f;
     ns_linear_params   p;
@@ -114,7 +116,8 @@ static int deal(readers *r)
 
 /* ---- features ---- */
 
-/* Cases of the kind outside the fold (-1: all), standardised: a feature that does not vary stays as it lies about its mean. */
+/* Cases of the kind outside the fold (-1: all), standardised. A feature that varies by no more than f32 rounds it stays as it lies about
+ * its mean: there is nothing to be enlarged. */
 static int gather(readers *r, int64_t layer, bool bare, int64_t fold)
 {
     r->rows = 0;
@@ -132,7 +135,7 @@ static int gather(readers *r, int64_t layer, bool bare, int64_t fold)
         }
         const double size = sqrt(square / (double)r->rows);
         r->mean[d] = mean;
-        r->size[d] = size > 1e-12 * fabs(mean) ? size : 1;
+        r->size[d] = size > ROUNDING * fabs(mean) ? size : 1;
         for (int64_t i = 0; i < r->rows; i++)
             r->x[i * r->D + d] = ((double)state_of(r, r->at[i])->x[layer][d] - mean) / r->size[d];
         if (!isfinite(size))
@@ -188,23 +191,21 @@ static int judge_fold(readers *r, int64_t layer, bool bare, int64_t fold)
     return rc;
 }
 
-/* What reads, of activations as they are: w / size, and the intercept without what the means would add. */
+/* What reads, learned from all cases. */
 static int keep_weights(readers *r, int64_t layer)
 {
     const int64_t K = r->k.K, most = r->f->run->extent->n[NS_AXIS_POSITION], all = r->f->run->extent->n[NS_AXIS_CLASS];
-    float *const weights = r->f->outputs[NS_LINEAR_WEIGHTS] + layer * most * all;
-    float *const intercepts = r->f->outputs[NS_LINEAR_INTERCEPTS] + layer * all;
+    float *const *const out = r->f->outputs;
     int rc = gather(r, layer, false, -1);
     rc = rc != NS_OK ? rc : learn(r, r->k.of);
-    for (int64_t k = 0; k < K && rc == NS_OK; k++) {
-        double intercept = r->b[k];
-        for (int64_t d = 0; d < r->D; d++) {
-            const double w = r->w[d * K + k] / r->size[d];
-            weights[d * all + k] = (float)w;
-            intercept -= w * r->mean[d];
-        }
-        intercepts[k] = (float)intercept;
+    for (int64_t d = 0; d < r->D && rc == NS_OK; d++) {
+        out[NS_LINEAR_MEAN][layer * most + d] = (float)r->mean[d];
+        out[NS_LINEAR_SIZE][layer * most + d] = (float)r->size[d];
+        for (int64_t k = 0; k < K; k++)
+            out[NS_LINEAR_WEIGHTS][(layer * most + d) * all + k] = (float)r->w[d * K + k];
     }
+    for (int64_t k = 0; k < K && rc == NS_OK; k++)
+        out[NS_LINEAR_INTERCEPTS][layer * all + k] = (float)r->b[k];
     return rc;
 }
 
@@ -270,6 +271,7 @@ static void say_classes(const readers *r)
         r->f->outputs[NS_LINEAR_CLASS][i] = (float)r->k.of[i];
         r->f->outputs[NS_LINEAR_BARE][i] = r->k.bare[i];
         r->f->outputs[NS_LINEAR_PROMPT][i] = (float)r->k.prompt[i];
+        r->f->outputs[NS_LINEAR_FOLD][i] = (float)r->fold[i];
         r->f->outputs[NS_LINEAR_DISTANCE][i] = r->k.distance[i] < 0 ? NAN : (float)r->k.distance[i];
     }
 }

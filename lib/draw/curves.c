@@ -8,7 +8,8 @@
 enum { MOST_CURVES = 4096 };
 const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
                                                  {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
-static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, LEAST = 78, POINT = 3.4, LINE = 0.8, TICK = 7;
+static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, LEAST = 78, POINT = 3.4, LINE = 0.8, TICK = 7,
+                    GUIDE_DASH = 2, PALE = .2;
 
 /* ---- what was given ---- */
 
@@ -21,7 +22,8 @@ static int check_names(const ns_curves_figure *f, ns_error *err)
                  {f->title, "the title"},
                  {f->study_name, "the study's name"},
                  {f->open_name, "the hollow points' name"},
-                 {f->ticks_name, "the ticks' name"}};
+                 {f->ticks_name, "the ticks' name"},
+                 {f->guide_name, "the level line's name"}};
     int code = NS_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && code == NS_OK; i++)
         code = ns_check_name(names[i].text, names[i].what, err);
@@ -130,6 +132,10 @@ static void make_legend(ns_curves_panel *p, ns_legend *legend, uint64_t groups)
         }
     for (int i = 0; i < f->n_curves; i++)
         open |= f->curves[i].open && groups >> f->curves[i].group & 1;
+    if (f->guide_name && !isnan(f->guide)) {
+        ns_legend_add(legend, NS_SWATCH_LINE, NS_FAINT, "%s", f->guide_name);
+        legend->keys[legend->n - 1].dash = GUIDE_DASH;
+    }
     if (open && f->open_name)
         ns_legend_add(legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
     if (f->n_ticks && f->ticks_name)
@@ -317,7 +323,7 @@ static void draw_curve(const ns_curves_panel *p, ns_canvas *c, const ns_curve *c
 /* What lies behind the curves. */
 static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
 {
-    const ns_pen faint = {.color = NS_FAINT, .width = 0.5, .dash = 2};
+    const ns_pen faint = {.color = NS_FAINT, .width = 0.5, .dash = GUIDE_DASH};
     const ns_box b = p->box[panel];
     if (!isnan(p->figure.guide))
         ns_canvas_line(c, b.x, ns_curves_y(p, panel, p->figure.guide), b.x + b.w, ns_curves_y(p, panel, p->figure.guide), faint);
@@ -326,6 +332,42 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
         ns_canvas_line(c, ns_curves_x(p, panel, from), ns_curves_y(p, panel, from), ns_curves_x(p, panel, to), ns_curves_y(p, panel, to),
                        faint);
     }
+}
+
+static ns_rgb pale(ns_rgb c)
+{
+    return (ns_rgb){(uint8_t)(255 - PALE * (255 - c.r)), (uint8_t)(255 - PALE * (255 - c.g)), (uint8_t)(255 - PALE * (255 - c.b))};
+}
+
+static bool in_band(const ns_curve *c, int64_t i)
+{
+    return i < c->n && !isnan(c->x[i]) && !isnan(c->low[i]) && !isnan(c->high[i]);
+}
+
+/* Runs of numbers, as one polygon each: along the low ends and back along the high ones. A single one is a line. */
+static void draw_band(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve)
+{
+    double (*const xy)[2] = ns_alloc_array(2 * (size_t)curve->n, sizeof *xy);
+    if (!xy) {
+        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
+        return;
+    }
+    for (int64_t i = 0, first = 0; i <= curve->n; i++) {
+        if (in_band(curve, i))
+            continue;
+        const int64_t n = i - first;
+        for (int64_t k = 0; k < n; k++) {
+            xy[k][0] = xy[2 * n - 1 - k][0] = ns_curves_x(p, curve->panel, curve->x[first + k]);
+            xy[k][1] = ns_curves_y(p, curve->panel, curve->low[first + k]);
+            xy[2 * n - 1 - k][1] = ns_curves_y(p, curve->panel, curve->high[first + k]);
+        }
+        if (n > 1)
+            ns_canvas_polygon(c, (const double (*)[2])xy, (int)(2 * n), pale(color_of(curve->group)));
+        else if (n == 1)
+            ns_canvas_line(c, xy[0][0], xy[0][1], xy[1][0], xy[1][1], (ns_pen){.color = pale(color_of(curve->group)), .width = POINT});
+        first = i + 1;
+    }
+    free(xy);
 }
 
 static void draw_ticks(const ns_curves_panel *p, ns_canvas *c, int panel)
@@ -347,6 +389,9 @@ static bool has_room(const ns_curves_panel *p, const ns_type *type)
 static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
 {
     const ns_curves_figure *f = &p->figure;
+    for (int i = 0; i < f->n_curves; i++)
+        if (f->curves[i].panel == panel && f->kind == NS_CURVE_LINE && f->curves[i].low && f->curves[i].high)
+            draw_band(p, c, &f->curves[i]);
     draw_guides(p, c, panel);
     for (int i = 0; i < f->n_curves; i++)
         if (f->curves[i].panel == panel)

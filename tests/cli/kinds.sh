@@ -121,6 +121,7 @@ for one in laziness births pairs curves loss strip; do
     refuses "$studies" figure $one @ -o out.svg
 done
 refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5' view @ -o out.html
+refuses "$studies" figure probe @ -o out.svg
 refuses "$studies" export csv @ -o out.csv
 refuses "$studies" export latex @ -o out.tex
 refuses "$studies" export notebook @ -o out.ipynb

@@ -59,6 +59,18 @@ for step in 000000 000010; do
     between "layer 5 at step $step" "$(layer 5 null accuracy)" $from $to
 done
 
+run figure probe p.h5 -o p.svg
+for text in '>32 tokens<' '>128 tokens<' '>chance<' '>no needle<' '>shuffled labels<' '>needle (95 %)<'; do
+    grep -q -- "$text" p.svg || fail "the figure does not say $text"
+done
+run figure probe study.h5 -o steps.svg
+for text in '>layer<' '>step<' '>1.0<'; do grep -q -- "$text" steps.svg || fail "the map over steps does not say $text"; done
+run score model --cases plain.jsonl --probe retrieval_find -o heads.h5 --resamples 0
+expect 2 'no cases of their own at distance 33' figure probe p.h5 --distances 33 -o no.svg
+expect 2 'of one distance, or of all' figure probe study.h5 --distances 32,128 -o no.svg
+expect 2 'holds no layer-wise probing' figure probe heads.h5 -o no.svg
+[ ! -e no.svg ] || fail 'refused, and a figure'
+
 # ---- refused in a line, and nothing is left ----
 refused() {   # refused CODE PATTERN ARGS...
     code=$1 pattern=$2

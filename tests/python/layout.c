@@ -16,6 +16,7 @@
 #include <needlescope/notebook.h>
 #include <needlescope/open.h>
 #include <needlescope/laboratory.h>
+#include <needlescope/linear.h>
 #include <needlescope/patch.h>
 #include <needlescope/plot.h>
 #include <needlescope/probe.h>
@@ -70,6 +71,7 @@ static void structs(void)
         F(n_outputs) F(scores) F(n_scores))
     WHOLE(ns_score_params, F(size) F(probes) F(n_probes) F(reference) F(definitions) F(n_definitions) F(stop) F(n_stop) F(special)
         F(n_special) F(hooks) F(n_hooks) F(no_sharing) F(one_at_a_time) F(progress) F(cancelled) F(note) F(rows) F(user))
+    WHOLE(ns_linear_params, F(size) F(at) F(rows) F(classes) F(c) F(folds) F(shuffles) F(seed) F(weights))
     WHOLE(ns_ranking_params, F(size) F(resamples) F(seed))
     WHOLE(ns_array, F(name) F(axes) F(summary) F(view) F(text) F(meaning))
 }
@@ -141,6 +143,7 @@ static void more_structs(void)
     WHOLE(ns_heads_plot, F(size) F(files) F(n_files) F(scores) F(n_scores) F(marks) F(n_marks) F(top) F(split))
     WHOLE(ns_rank_plot, F(size) F(file) F(scores) F(n_scores) F(top))
     WHOLE(ns_grid_plot, F(size) F(file) F(of) F(head) F(by))
+    WHOLE(ns_probe_plot, F(size) F(file) F(distances) F(n_distances) F(run))
     WHOLE(ns_agreement_plot, F(size) F(file) F(scores) F(n_scores) F(spearman))
 }
 

@@ -128,6 +128,24 @@ def test_score_is_what_score_writes(m):
     assert {"probe", "score", "summary", "paper"} == set(ns.probes()[0]) and "retrieval_find" in [p["score"] for p in ns.probes()]
 
 
+def test_probe_is_what_probe_writes(m):
+    cases, out, again = (os.path.join(work.name, name) for name in ("classes.jsonl", "probe.h5", "again.h5"))
+    call("cases", "needle", "--model", MODEL, "--values", "2", "--keys", "2", "--distances", "10,40", "--lengths", "60", "--count", "8",
+         "--twins", "without", "-o", cases)
+    call("probe", MODEL, "--cases", cases, "--folds", "4", "--l2-c", ".5", "--weights", "-o", out)
+    got = m.probe(cases, folds=4, C=.5, weights=True, output=again)
+    with h5py.File(out) as f, h5py.File(again) as g:
+        assert f.attrs["content_sha256"] == g.attrs["content_sha256"]
+        names = [n for n in f if n.startswith("probe_")]
+        assert len(names) == 16 and all(equal(got[n].values, f[n][()]) for n in names), names
+    assert got.probe_accuracy.dims == ("layer",) and got.probe_said.dims == ("case", "layer")
+    assert got.probe_accuracy.values[HEADS[0][0]:].min() == 1 and got.probe_accuracy.values[0] < .8, got.probe_accuracy.values
+    raises(ns.Error, "a class that has too few cases", m.probe, cases, folds=9)
+    raises(ValueError, "C=0", m.probe, cases, C=0)
+    said = ns.figure_probe(out, os.path.join(work.name, "probe.svg"), distances=[40])
+    assert said.shows == "accuracy by layer" and not said.crowded, said
+
+
 def test_what_cannot_apply(m):
     out = os.path.join(work.name, "never.h5")
     raises(ns.Error, "rows are of activations", m.record, CASES, out, maps="dense", rows="answer")

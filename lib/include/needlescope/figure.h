@@ -85,6 +85,7 @@ typedef struct ns_curve {
     int           group;
     bool          open;                           /* points: hollow (a bound, not a value); steps: the mark of a censored end */
     int           panel;
+    const double *low, *high;                     /* lines: [n] a pale band behind all lines, where neither is NaN; NULL = none */
 } ns_curve;
 typedef struct ns_curves_figure {
     size_t          size;
@@ -102,6 +103,7 @@ typedef struct ns_curves_figure {
     const char     *ticks_name;                   /* what; NULL = no key */
     const int      *y_axes;                       /* [n_panels] panels of one number share a y axis, others have their own, from the data;
                                                    * NULL = all share one */
+    const char     *guide_name;                   /* what the level line is; NULL = no key */
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 

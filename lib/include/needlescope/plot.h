@@ -124,6 +124,17 @@ NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *f
  * what it is one of (runs that differ in their seed alone); eight of those are drawn, the rest counted. */
 NS_API NS_MUST_CHECK int ns_plot_trace(const char *path, const char *file, const ns_figure_params *look, ns_plotted *, ns_error *);
 
+/* ---- layer-wise probing (linear.h) ---- */
+/* Of a file of one checkpoint: accuracy by layer with its interval, chance and controls, a panel a distance (at most 6); of a study: layer
+ * x step of one run, 64 checkpoints at the most (evenly chosen, the others counted). */
+typedef struct ns_probe_plot {
+    size_t        size;
+    const char   *file;
+    const double *distances;  int n_distances;       /* 0 = all; of a study one, 0 = all cases together */
+    const char   *run;                               /* of a study; NULL = the first */
+} ns_probe_plot;
+NS_API NS_MUST_CHECK int ns_plot_probe(const char *path, const ns_probe_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
 /* ---- influence ---- */
 /* Files of gradient: the norm by distance, that of the shuffled texts, and windows. */
 NS_API NS_MUST_CHECK int ns_plot_gradient(const char *path, const char *const *files, int n_files, const ns_figure_params *look,

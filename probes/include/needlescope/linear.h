@@ -28,7 +28,8 @@ typedef struct ns_linear_params {
     int         folds;           /* 0 = 5 */
     int         shuffles;        /* draws of labels; 0 = 5, -1 = none */
     uint64_t    seed;            /* of folds and shuffles */
-    bool        weights;         /* also what reads: probe_weights, probe_intercepts, learned from all cases, for activations as they are */
+    bool        weights;         /* also what reads, learned from all cases: probe_weights and probe_intercepts of features standardised by
+                                  * probe_mean and probe_size */
 } ns_linear_params;
 /* A probe for ns_score_params.definitions, called linear_probe; it refuses (NS_E_ARG, before the pass) a glob that matches two points of a
  * layer, fewer than two classes, and a class with fewer cases than folds. Free with ns_linear_probe_free, after the scores. */

@@ -107,6 +107,20 @@ static int draw_curves_of(const drawing *d, ns_curve_kind kind, bool diagonal, n
     return ns_draw_curves("x.svg", &f, d->params, err);
 }
 
+/* A panel a distance, with bands, chance and marked layers, as of a layer-wise probing. */
+static int draw_probe(const drawing *d, ns_error *err)
+{
+    ns_curve curves[3 * PANELS];
+    for (int i = 0; i < 3 * d->n; i++)
+        curves[i] = (ns_curve){.x = tokens, .y = at, .n = POINTS, .group = i % 3, .panel = i / 3, .low = i % 3 ? NULL : at,
+                               .high = i % 3 ? NULL : at};
+    const ns_curves_figure f = {.size = sizeof f, .curves = curves, .n_curves = 3 * d->n, .groups = d->names, .n_groups = 3,
+                                .x_name = "layer", .y_name = "accuracy", .title = "What can be read at a layer", .study_name = "a model",
+                                .y_max = 1, .guide = .25, .guide_name = "chance", .ticks = tokens, .n_ticks = POINTS,
+                                .ticks_name = "sliding layers (W = 512)", .panels = d->names, .n_panels = d->n};
+    return ns_draw_curves("x.svg", &f, d->params, err);
+}
+
 static int draw_lines(const drawing *d, ns_error *err)
 {
     return draw_curves_of(d, NS_CURVE_LINE, false, err);
@@ -160,7 +174,7 @@ static int draw_strips(const drawing *d, ns_error *err)
 static const struct {
     const char *name;
     int (*draw)(const drawing *, ns_error *);
-} kinds[] = {{"heads", draw_heads},   {"map", draw_map},       {"bands", draw_bands}, {"lines", draw_lines},
+} kinds[] = {{"heads", draw_heads},   {"map", draw_map},       {"bands", draw_bands}, {"lines", draw_lines}, {"probe", draw_probe},
              {"points", draw_points}, {"matrix", draw_matrix}, {"rank", draw_rank},   {"strips", draw_strips}};
 
 static int try_one(int kind, const char *const *names, int n, double width)

@@ -124,6 +124,31 @@ static void test_words(void **state)
     free(path);
 }
 
+/* A pale band behind the line, with a hole where an end is NaN; the level line has its key. */
+static void test_band(void **state)
+{
+    (void)state;
+    static const double from[N] = {.6, .6, .6, NAN, .6}, to[N] = {.9, .9, .9, .9, .9};
+    ns_curves_figure f = figure(NS_CURVE_LINE);
+    f.n_curves = 1;
+    f.guide_name = "chance";
+    curves[0].low = from;
+    curves[0].high = to;
+    drawn d;
+    draw(&d, &f);
+    const double scale = d.panel.base.params.dpi / 72.0, margin = d.panel.base.margin;
+    const struct { double x, y; bool band; } at[] = {{30, .75, true}, {3, .62, true}, {3, .88, true}, {30, .95, false}, {30, .55, false},
+                                                     {300, .75, false}, {3000, .75, false}};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        const ns_rgb c = picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 0, at[i].x)) * scale,
+                                    (margin + ns_curves_y(&d.panel, 0, at[i].y)) * scale);
+        const ns_rgb white = {255, 255, 255}, pale = {204, 226, 239};
+        assert_color(c, at[i].band ? pale : white);
+    }
+    assert_string_equal(d.panel.legend[0].keys[d.panel.legend[0].n - 1].text, "chance");
+    done(&d);
+}
+
 /* Two panels share the axes; each has its own key where they show different groups. */
 static void test_panels(void **state)
 {
@@ -215,7 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
+        cmocka_unit_test(test_band), cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
