@@ -53,8 +53,8 @@ static int print_version(void)
     return NS_OK;
 }
 
-/* Documents made from the option tables, for the build, and not in the list of commands: help-man [COMMAND, or what several begin with], help-completion SHELL,
- * help-commands. */
+/* Documents made from the option tables, for the build, and not in the list of commands: help-man [COMMAND, or what several begin with],
+ * help-completion SHELL, help-commands. */
 static int print_document(cli *app, int argc, char **argv)
 {
     const char *const what = argv[1], *const name = argc > 2 ? argv[2] : NULL;

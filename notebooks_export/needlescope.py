@@ -40,10 +40,11 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["Accuracy", "ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event", "Figure",
-           "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook", "export_npz",
-           "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_probe", "figure_rank",
-           "figure_study", "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
+__all__ = ["Accuracy", "ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event",
+           "Figure", "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook",
+           "export_npz", "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_probe",
+           "figure_rank", "figure_study", "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases",
+           "scaling", "scan", "show", "top",
            "trace", "train"]
 
 
@@ -621,7 +622,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_nll_characters": (c.c_bool, [c.POINTER(_NllParams)]), "ns_nll_tell": (None, [_P, c.c_bool, _P]),
     "ns_nll_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_gradient_of": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_GradientParams), _ERR]), "ns_gradient_free": (None, [_P]),
-    "ns_gradient_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]), "ns_export_npz": (_INT, [_S, _S, c.c_bool, c.POINTER(_Provenance), _ERR]),
+    "ns_gradient_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
+    "ns_export_npz": (_INT, [_S, _S, c.c_bool, c.POINTER(_Provenance), _ERR]),
     "ns_attribute": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_AttributeParams), _ERR]), "ns_attribution_free": (None, [_P]),
     "ns_attribution_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_ablate": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_AblateParams), _ERR]), "ns_ablation_free": (None, [_P]),
@@ -1607,7 +1609,8 @@ class Config(dict):
             n_heads=model.n_heads, n_key_value_heads=most(x.n_kv_heads for x in heads), d_head=most(x.head_dim for x in heads),
             d_mlp=most(x["d_ff"] for x in mlps), d_vocab=model.vocab, n_ctx=model.max_positions or None,
             act_fn=mlps[0]["act"] if mlps else None, gated_mlp=bool(mlps and mlps[0].get("gate")),
-            normalization_type={"rms": "RMS", "layer": "LN"}.get(arch["final_norm"]["type"], arch["final_norm"]["type"]), eps=arch["final_norm"].get("eps"),
+            normalization_type={"rms": "RMS", "layer": "LN"}.get(arch["final_norm"]["type"], arch["final_norm"]["type"]),
+            eps=arch["final_norm"].get("eps"),
             positional_embedding_type="rotary" if ropes else "standard" if arch.get("positions") else None,
             rotary_base=ropes[0]["theta"] if ropes else None, rotary_dim=ropes[0]["rotary_dim"] if ropes else None,
             window_size=most(x.get("window", 0) for x in of_kind("attn")) or None, layer_kinds=model.layer_kinds, bos_token_id=bos,
@@ -1992,8 +1995,8 @@ class Model(_Owner):
         return told(False)
 
     def run_with_hooks(self, prompt, fwd_hooks=(), return_type="logits"):
-        """What the model itself gives for a prompt, with fwd_hooks [(glob of points, edit)] at work: edit(array, site) as of `hook`, which is
-        given blocks of rows and gives back the new array, or None to leave it."""
+        """What the model itself gives for a prompt, with fwd_hooks [(glob of points, edit)] at work: edit(array, site) as of `hook`, which
+        is given blocks of rows and gives back the new array, or None to leave it."""
         with ExitStack() as stack:
             for at, edit in fwd_hooks:
                 stack.enter_context(self.hook(at, edit=edit))
@@ -2160,7 +2163,8 @@ class Model(_Owner):
         if "" in words:
             raise ValueError("stop: an empty text is said before the first token")
         if words and self.tokenizer is None:
-            raise ValueError(f"stop: {words[0]!r} is a text, and {self.path} has no tokenizer: give token ids, or load(..., tokenizer=PATH)")
+            raise ValueError(f"stop: {words[0]!r} is a text, and {self.path} has no tokenizer: give token ids, or "
+                             "load(..., tokenizer=PATH)")
         for token in ids.tolist():
             if not 0 <= token < self.vocab:
                 raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
@@ -2546,8 +2550,8 @@ def _score_facts(scores, model):
 
 
 # What is known of a case, layer, head, run, step or text, beside what was measured there: coordinates, by which xarray groups and selects.
-_COORDINATES = set("""case_id value_type template twin_of length n_tokens n_answer query_token n_mentions n_distractors depth distance prompt
-                      answered layer_kind rope_theta rope_scaling window head_valid tokens run_name checkpoint text_id text_tokens
+_COORDINATES = set("""case_id value_type template twin_of length n_tokens n_answer query_token n_mentions n_distractors depth distance
+                      prompt answered layer_kind rope_theta rope_scaling window head_valid tokens run_name checkpoint text_id text_tokens
                       score_name group_name""".split())
 
 
@@ -2664,9 +2668,13 @@ class show:
         values = self.values
         known = values[np.isfinite(values)]
         low, high = (known.min(), known.max()) if known.size else (0, 0)
-        cell = lambda layer, head, x: '<td title="{}.{}: {:.4g}" style="background:{};color:{};padding:2px 4px;font-size:9px">{}</td>'.format(
-            layer, head, x, *(_colour((x - low) / (high - low) if high > low else 0) if math.isfinite(x) else ("#ddd", "#000")),
-            f"{x:.2g}" if math.isfinite(x) else "")
+        share = lambda x: (x - low) / (high - low) if high > low else 0
+
+        def cell(layer, head, x):
+            back, front = _colour(share(x)) if math.isfinite(x) else ("#ddd", "#000")
+            style = f"background:{back};color:{front};padding:2px 4px;font-size:9px"
+            return f'<td title="{layer}.{head}: {x:.4g}" style="{style}">{f"{x:.2g}" if math.isfinite(x) else ""}</td>'
+
         rows = "".join(f'<tr><th style="font-size:9px">{i}</th>{"".join(cell(i, j, x) for j, x in enumerate(row))}</tr>'
                        for i, row in enumerate(values.tolist()))
         heads = "".join(f'<th style="font-size:9px">{j}</th>' for j in range(values.shape[1]))
@@ -2851,8 +2859,8 @@ def scaling(*tables, longppl=False, validate=False, resamples=1000, seed=0):
 
 
 def program(*arguments, program=None, **options):
-    """A command of the program, for what has no function here: program("cases", "needle", model="demo/model", lengths=[64], output="c.jsonl")
-    -> the object that --json prints, a dict. Options are those of the command line, _ for -; True: a flag; lists are joined with commas.
+    """A command of the program, for what has no function here: program("cases", "needle", model="demo/model", lengths=[64],
+    output="c.jsonl") -> the object that --json prints, a dict. Options are those of the command line, _ for -; True: a flag; lists are joined with commas.
 
     program   its path; None: beside the library, else the one of the PATH. What it refuses is an Error with its line."""
     words = [_program_path() if program is None else os.fspath(program), *map(os.fspath, arguments), "--json"]
@@ -3252,8 +3260,8 @@ class Figure:
 
 
 def figure(kind, source, out=None, **how):
-    """A figure by its name: "heads", "map", "rank", "agreement", "grid", "ablation", and of a study "laziness", "births", "pairs", "curves",
-    "loss", "strip" ...; how: the arguments of figure_KIND (of studies: figure_study).
+    """A figure by its name: "heads", "map", "rank", "agreement", "grid", "ablation", and of a study "laziness", "births", "pairs",
+    "curves", "loss", "strip" ...; how: the arguments of figure_KIND (of studies: figure_study).
 
     source   a file, several, or what read() gave or a call wrote with output=
     out      a path: it is written, and what was drawn is given back (Plotted). None: a Figure, which a notebook shows"""

@@ -71,7 +71,8 @@ def commands():
 
 def scores():
     """Every score with what it is and the paper it comes from."""
-    text, rows = "# All scores\nWhat `needlescope score --list` prints. Formulas: [measures.md](measures.md).\n\n| score | probe | what it is | paper |\n|---|---|---|---|\n", 0
+    rows, text = 0, "# All scores\nWhat `needlescope score --list` prints. Formulas: [measures.md](measures.md).\n\n"
+    text += "| score | probe | what it is | paper |\n|---|---|---|---|\n"
     for x in api().probes():
         cell = lambda s: html.escape(s or "").replace("|", "\\|")
         text, rows = text + f"| `{x['score']}` | `{x['probe']}` | {cell(x['summary'])} | {cell(x['paper'])} |\n", rows + 1
@@ -87,12 +88,14 @@ def api():
 
 def described(name, of, level):
     signature = str(inspect.signature(of)).replace("(self, ", "(").replace("(self)", "()")
-    return f"{'#' * level} {name.split('.')[-1]}\n```text\n{name}{signature}\n```\n" + (f"```text\n{inspect.getdoc(of)}\n```\n" if inspect.getdoc(of) else "")
+    said = f"```text\n{inspect.getdoc(of)}\n```\n" if inspect.getdoc(of) else ""
+    return f"{'#' * level} {name.split('.')[-1]}\n```text\n{name}{signature}\n```\n{said}"
 
 
 def python_api():
     """Functions and classes that the module exports, with their docstrings."""
-    ns, text = api(), "# Python, every function\nFrom the docstrings of `needlescope.py`; [python.md](python.md) shows them at work.\n\n## Functions\n"
+    ns, text = api(), "# Python, every function\nFrom the docstrings of `needlescope.py`; [python.md](python.md) shows them at work.\n\n"
+    text += "## Functions\n"
     plain = [x for x in ns.__all__ if inspect.isfunction(getattr(ns, x))]
     text += "".join(described(x, getattr(ns, x), 3) for x in plain)
     for name in [x for x in ns.__all__ if inspect.isclass(getattr(ns, x))]:
@@ -104,7 +107,7 @@ def python_api():
 
 
 def headers():
-    text = "# C headers\nThe public headers are the manual of what they declare; [c-api.md](c-api.md) has the conventions and a whole program.\n\n"
+    text = "# C headers\nThe public headers are the manual of what they declare; [c-api.md](c-api.md) has conventions and a program.\n\n"
     folders = [os.path.join(x, "include", "needlescope") for x in ("lib", "probes", "datasets", "notebooks_export")]
     for path in sorted(os.path.join(x, name) for x in folders if os.path.isdir(os.path.join(root, x))
                        for name in os.listdir(os.path.join(root, x)) if name.endswith(".h")):

@@ -113,7 +113,8 @@ def check_coordinates():
     ns.figure_heads("s.h5", "heads.png", "retrieval_find")
     same(matplotlib.image.imread(io.BytesIO(figure._repr_png_())), matplotlib.image.imread("heads.png"))
     assert figure._repr_svg_().startswith("<?xml") and figure.shows == "retrieval_find", figure
-    assert "<script" not in ns.show(ds.retrieval_find, "<script>")._repr_html_() and ns.show(ds.retrieval_find)._repr_html_().count("<td") == 16
+    assert "<script" not in ns.show(ds.retrieval_find, "<script>")._repr_html_()
+    assert ns.show(ds.retrieval_find)._repr_html_().count("<td") == 16
     seen = []
     m.score("c.jsonl", "induction", progress=seen.append)
     assert seen[-1] == 1 and seen == sorted(seen)
@@ -124,8 +125,10 @@ def check_analyses():
     """Each is the program's: its --json, or its file's content."""
     m = ns.load("m")
     content = lambda path: ns.read(path).attrs["content_sha256"]
-    m.gradient("c.jsonl", last=3, resamples=20, output="g.h5"), call("gradient", "m", "--text", "c.jsonl", "--last", 3, "--resamples", 20, "-o", "g2.h5")
-    m.attribute("t.jsonl", resamples=20, output="a.h5"), call("attribute", "m", "--cases", "t.jsonl", "--resamples", 20, "-o", "a2.h5")
+    m.gradient("c.jsonl", last=3, resamples=20, output="g.h5")
+    call("gradient", "m", "--text", "c.jsonl", "--last", 3, "--resamples", 20, "-o", "g2.h5")
+    m.attribute("t.jsonl", resamples=20, output="a.h5")
+    call("attribute", "m", "--cases", "t.jsonl", "--resamples", 20, "-o", "a2.h5")
     m.ablation("c.jsonl", [(2, 1)], draws=3, loss_cases=2, output="b.h5")
     call("ablate", "m", "--cases", "c.jsonl", "--heads", "2.1", "--mode", "mean_z", "--draws", 3, "--loss-cases", 2, "-o", "b2.h5")
     for one, other in (("g.h5", "g2.h5"), ("a.h5", "a2.h5"), ("b.h5", "b2.h5")):
@@ -141,7 +144,8 @@ def check_analyses():
     assert told(ns.profile("s.h5")) == told(call("profile", "s.h5"))
     with open("t.tsv", "w") as f:
         f.write("model_size\ttoken_multiplier\tn\tloss\n" + "".join(
-            f"S{i}\t{k}n\t{n}\t{2 + 900 / n ** .25 + 4000 / (k * n) ** .36}\n" for i, n in enumerate((1e6, 4e6, 1.6e7)) for k in (10, 20, 40)))
+            f"S{i}\t{k}n\t{n}\t{2 + 900 / n ** .25 + 4000 / (k * n) ** .36}\n"
+            for i, n in enumerate((1e6, 4e6, 1.6e7)) for k in (10, 20, 40)))
     assert told(ns.scaling("t.tsv")) == told(call("scaling", "t.tsv"))
     ns.export_npz("g.h5", "g.npz")
     z, g = np.load("g.npz"), ns.read("g.h5")
@@ -178,7 +182,8 @@ import needlescope as ns
 m = ns.load("m")
 ds = m.score("c.jsonl", ["retrieval_find"])
 print(json.dumps([ds.attrs["token_accuracy"], ds.attrs["cases_scored"], ds.attrs["cases_answered"], ds["answered"].values.tolist(),
-                  {str(d): x["find_hits"].values.sum(0).tolist() for d, x in ds.groupby("depth")}, ds["retrieval_find"]._repr_html_().count("<td")]))
+                  {str(d): x["find_hits"].values.sum(0).tolist() for d, x in ds.groupby("depth")},
+                  ds["retrieval_find"]._repr_html_().count("<td")]))
 """
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": os.path.join(root, "notebooks_export")},
                           stdout=subprocess.PIPE, check=True)
