@@ -58,10 +58,10 @@ const cli_command cli_cmd_paper = {
         "A RUN is a folder that needlescope train left, in the laboratory's language, or a folder of such (of lab mixers or lab laziness: "
         "DIR). Without one the seven architectures of the paper are trained: full attention, windows of 4, 16 and 32, Lightning attention, "
         "Mamba-2 and Gated DeltaNet, each in turn with full attention, and the smallest window with full layers that do not rotate.\n\n"
-        "Every checkpoint is scanned, the last one scored, constrained, ablated and differentiated; DIR/paper.md sets each claim of the paper "
-        "beside our number, its interval, its control and a verdict by rules that were written before the runs (supported, refuted, "
-        "undecided, not testable here), with figures; DIR/paper.json holds the same. A call that was killed goes on when it is called "
-        "again: files that are whole, of the same command and of inputs with the same hashes are taken.",
+        "Every checkpoint is scanned, the last one scored, constrained, ablated, probed and differentiated; DIR/paper.md sets each claim "
+        "of the paper beside our number, its interval, its control and a verdict by rules that were written before the runs (supported, "
+        "refuted, undecided, not testable here), with figures; DIR/paper.json holds the same. A call that was killed goes on when it is "
+        "called again: files that are whole, of the same command and of inputs with the same hashes are taken.",
     .examples = "needlescope paper runs/* -o paper\n"
                 "needlescope paper --quick -o paper\n"
                 "needlescope paper mixers --seeds 3 --dry-run",

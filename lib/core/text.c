@@ -222,7 +222,8 @@ char *ns_command_line(int n, const char *const *words)
 {
     char *text = NULL;
     for (int i = 0; i < n; i++) {
-        char *const word = quoted(words[i]), *const longer = word ? ns_printf_alloc("%s%s%s", text ? text : "", text ? " " : "", word) : NULL;
+        char *const word = quoted(words[i]);
+        char *const longer = word ? ns_printf_alloc("%s%s%s", text ? text : "", text ? " " : "", word) : NULL;
         free(word);
         free(text);
         text = longer;

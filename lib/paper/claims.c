@@ -7,8 +7,8 @@
 
 /* A spread of losses, and a loss of accuracy, that is called none: single checkpoints of one run differ by as much. */
 static const double margin_loss = .05, margin_accuracy = .05;
-/* What constraining efficient layers may cost, of what constraining full ones does, and still be little; of an early spread what may be left
- * where curves converge. */
+/* What constraining efficient layers may cost, of what constraining full ones does, and still be little; of an early spread what may be
+ * left where curves converge. */
 static const double little = .1, converged = .5;
 
 /* ---- over architectures ---- */
@@ -48,6 +48,18 @@ static double mean_difference(const paper *p, int64_t seed, paper_measure a, pap
         sum += value;
         n++;
     }
+    return n ? sum / n : (double)NAN;
+}
+
+static double mean_over(const paper *p, int64_t seed, paper_measure m, paper_measure beside)
+{
+    double sum = 0;
+    int n = 0;
+    for (int64_t a = 0; a < p->n_arms; a++)
+        if (is_one_of_seven(p, a) && !isnan(ns_paper_value(p, a, seed, m)) && !isnan(ns_paper_value(p, a, seed, beside))) {
+            sum += ns_paper_value(p, a, seed, m);
+            n++;
+        }
     return n ? sum / n : (double)NAN;
 }
 
@@ -152,6 +164,16 @@ static double finders_in_full(const paper *p, int64_t seed)
     return n ? sum / n : (double)NAN;
 }
 
+static double full_layers_gain(const paper *p, int64_t seed)
+{
+    return mean_difference(p, seed, PAPER_GAIN_FULL, PAPER_GAIN_EFFICIENT, PAPER_GAIN_SHUFFLED);
+}
+
+static double shuffled_labels_gain(const paper *p, int64_t seed)
+{
+    return mean_over(p, seed, PAPER_GAIN_SHUFFLED, PAPER_GAIN_EFFICIENT);
+}
+
 static double cut_costs(const paper *p, int64_t seed)
 {
     return mean_difference(p, seed, PAPER_INTACT, PAPER_CUT, PAPER_CUT_OTHERS);
@@ -160,18 +182,6 @@ static double cut_costs(const paper *p, int64_t seed)
 static double other_cut_costs(const paper *p, int64_t seed)
 {
     return mean_difference(p, seed, PAPER_INTACT, PAPER_CUT_OTHERS, PAPER_CUT);
-}
-
-static double mean_over(const paper *p, int64_t seed, paper_measure m, paper_measure beside)
-{
-    double sum = 0;
-    int n = 0;
-    for (int64_t a = 0; a < p->n_arms; a++)
-        if (is_one_of_seven(p, a) && !isnan(ns_paper_value(p, a, seed, m)) && !isnan(ns_paper_value(p, a, seed, beside))) {
-            sum += ns_paper_value(p, a, seed, m);
-            n++;
-        }
-    return n ? sum / n : (double)NAN;
 }
 
 static double finders_write(const paper *p, int64_t seed)
@@ -242,13 +252,15 @@ const paper_claim ns_paper_claims[] = {
      {PAPER_LONG_EARLY, PAPER_LONG_LATE}, 2},
     {"delay", "retrieval heads of a hybrid with a large window form later (Large-Window Laziness)", "retrieval heads over training",
      "birth of retrieval with the largest window minus that with the smallest, in steps; neither born: 0", delay, NULL, two_windows,
-     "That the order is this has been seen on other seeds of this recipe (docs/laboratory.md), where its cause was the previous-token head, and "
-     "not a full layer that has nothing to do.", {PAPER_BIRTH, PAPER_PREVIOUS, PAPER_ACCURACY}, 3},
-    {"trace-entropy", "the largest window's retrieval heads converge slowest: their entropy stays higher", "retrieval heads over training, fig. 5b",
-     "entropy of the 4 best heads at the end, mean over training: largest minus smallest window; control: of the other heads of full layers",
-     entropy_stays, entropy_of_others, two_windows,
-     "Heads chosen at the end are survivors: the table has the best of each step beside them. The control was that of all other heads until "
-     "one seed (200) had been read: a head with a larger window has more entropy by its making, so that control could not be exceeded fairly.",
+     "That the order is this has been seen on other seeds of this recipe (docs/laboratory.md), where its cause was the previous-token "
+     "head, and not a full layer that has nothing to do.", {PAPER_BIRTH, PAPER_PREVIOUS, PAPER_ACCURACY}, 3},
+    {"trace-entropy", "the largest window's retrieval heads converge slowest: their entropy stays higher",
+     "retrieval heads over training, fig. 5b",
+     "entropy of the 4 best heads at the end, mean over training: largest minus smallest window; control: of the other heads of full "
+     "layers", entropy_stays, entropy_of_others, two_windows,
+     "Heads chosen at the end are survivors: the table has the best of each step beside them. The control was that of all other heads "
+     "until one seed (200) had been read: a head with a larger window has more entropy by its making, so that control could not be "
+     "exceeded fairly.",
      {PAPER_ENTROPY, PAPER_ENTROPY_STEP, PAPER_ENTROPY_OTHERS}, 3},
     {"trace-distance", "... and their Q and K approach those of the end more slowly", "retrieval heads over training, fig. 5b",
      "distance of Q and K to the last checkpoint, mean over training: largest minus smallest window; control: of all other heads",
@@ -256,14 +268,19 @@ const paper_claim ns_paper_claims[] = {
      "The rate stays constant to the end here, so no run settles: the distance is to where it happened to stop.",
      {PAPER_DISTANCE, PAPER_DISTANCE_STEP, PAPER_DISTANCE_OTHERS}, 3},
     {"full-carries", "full layers that see no more than an eighth of the context lose the long context", "receptive-field constraint",
-     "far loss with full layers constrained minus without, mean over the hybrids whose efficient layers see more; control: efficient layers "
-     "constrained the same way", full_carries, efficient_carries, "hybrids with recurrences, or windows beyond 8, are needed", NULL,
+     "far loss with full layers constrained minus without, mean over the hybrids whose efficient layers see more; control: efficient "
+     "layers constrained the same way", full_carries, efficient_carries, "hybrids with recurrences, or windows beyond 8, are needed", NULL,
      {PAPER_FAR, PAPER_FAR_FULL, PAPER_FAR_EFFICIENT}, 3},
     {"efficient-spared", "... while efficient layers that see no more change little", "receptive-field constraint",
      "a tenth of what constraining full layers costs, minus what constraining efficient ones does", efficient_spared, NULL,
      "hybrids with recurrences, or windows beyond 8, are needed",
      "Of a recurrence the unrolled weights of far keys are dropped; what came through its convolution stays.",
      {PAPER_FAR, PAPER_FAR_FULL, PAPER_FAR_EFFICIENT}, 3},
+    {"probing", "what tells the answer is gained in the full-attention layers, and efficient layers add little", "layer-wise probing",
+     "gain of a linear reader's accuracy per full layer minus per efficient one, mean over the hybrids; control: labels shuffled",
+     full_layers_gain, shuffled_labels_gain, "hybrids are needed",
+     "Every needle lies beyond every window, so a layer with one could not have gained from it; a recurrence could.",
+     {PAPER_GAIN_FULL, PAPER_GAIN_EFFICIENT, PAPER_GAIN_SHUFFLED}, 3},
     {"finders-in-full", "retrieval heads lie in the full-attention layers", "retrieval heads",
      "share of the 4 best heads by retrieval_find in full layers minus the share of such layers, mean over the recurrent hybrids",
      finders_in_full, NULL, "hybrids with recurrences are needed",
@@ -293,15 +310,19 @@ const paper_claim ns_paper_claims[] = {
 
 /* What stands on the page and has no verdict to come. */
 const paper_claim ns_paper_untested[] = {
-    {"influence", "in natural text a token's influence decays with distance, to nothing beyond a large window", "gradient influence, Llama-3.1-8B",
-     "ln of the gradient norm at distances 4 to 15 over that at 32 and more, full attention; control: of shuffled texts", influence,
-     influence_shuffled, "the distances of our language are ours, drawn as 1/d: what decays was built in. The number says what a model made of it",
-     NULL, {PAPER_INFLUENCE, PAPER_INFLUENCE_SHUFFLED}, 2},
-    {"scaling", "loss and LongPPL follow b/N^alpha + c/D^beta, and architectures differ in the constants", "scaling laws, S1 to S5", NULL, NULL,
-     NULL, "all runs are of one size, and a law of N takes several; `needlescope scaling` fits the paper's own table (docs/scaling.md)", NULL,
-     {0}, 0},
-    {"benchmarks", "ShortAvg, LongBench and RULER of models of 665M parameters at 16K and 32K", "the tables of S5", NULL, NULL, NULL,
-     "a language of 56 tokens holds none of those tasks; `cases ruler` and `generate` run RULER's on a model of natural text", NULL, {0}, 0},
+    {.id = "influence", .says = "in natural text a token's influence decays with distance, to nothing beyond a large window",
+     .source = "gradient influence, Llama-3.1-8B",
+     .rule = "ln of the gradient norm at distances 4 to 15 over that at 32 and more, full attention; control: of shuffled texts",
+     .effect = influence, .control = influence_shuffled,
+     .needs = "the distances of our language are ours, drawn as 1/d: what decays was built in. The number says what a model made of it",
+     .shown = {PAPER_INFLUENCE, PAPER_INFLUENCE_SHUFFLED}, .n_shown = 2},
+    {.id = "scaling", .says = "loss and LongPPL follow b/N^alpha + c/D^beta, and architectures differ in the constants",
+     .source = "scaling laws, S1 to S5",
+     .needs = "all runs are of one size, and a law of N takes several; `needlescope scaling` fits the paper's own table "
+              "(docs/scaling.md)"},
+    {.id = "benchmarks", .says = "ShortAvg, LongBench and RULER of models of 665M parameters at 16K and 32K",
+     .source = "the tables of S5",
+     .needs = "a language of 56 tokens holds none of those tasks; `cases ruler` and `generate` run RULER's on a model of natural text"},
     {0},
 };
 

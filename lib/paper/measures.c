@@ -34,13 +34,19 @@ const paper_measure_row ns_paper_measures[PAPER_MEASURES] = {
     [PAPER_CUT_OTHERS] = {"other_edges_cut", "ablate/RUN.h5", "needle accuracy without as many other edges of theirs, the worst draw"},
     [PAPER_FAR] = {"far", "nll/RUN.h5", "loss on values recalled from 32 tokens back and more, nats, held-out texts"},
     [PAPER_FAR_FULL] = {"far_full_constrained", "full/RUN.h5", "the same with full layers that see 8 keys and the first one"},
-    [PAPER_FAR_EFFICIENT] = {"far_efficient_constrained", "efficient/RUN.h5", "the same with efficient layers that see 8 keys and the first one"},
+    [PAPER_FAR_EFFICIENT] = {"far_efficient_constrained", "efficient/RUN.h5",
+                             "the same with efficient layers that see 8 keys and the first one"},
+    [PAPER_GAIN_FULL] = {"probe_gain_full", "probe/RUN.h5",
+                         "accuracy of a linear reader of the answer (4 values) behind a full layer minus before it, mean"},
+    [PAPER_GAIN_EFFICIENT] = {"probe_gain_efficient", "probe/RUN.h5", "the same of the other layers"},
+    [PAPER_GAIN_SHUFFLED] = {"probe_gain_shuffled", "probe/RUN.h5", "full minus other layers, labels shuffled"},
     [PAPER_INFLUENCE] = {"influence", "gradient/RUN.h5", "ln of the mean gradient norm at distances 4 to 15 over that at 32 and more"},
     [PAPER_INFLUENCE_SHUFFLED] = {"influence_shuffled", "gradient/RUN.h5", "the same of shuffled texts"},
     [PAPER_ENTROPY] = {"entropy_final_top", "trace.h5", "entropy over its most, mean over training, of the 4 best heads at the end"},
     [PAPER_ENTROPY_STEP] = {"entropy_step_top", "trace.h5", "the same of the 4 best heads at each step"},
     [PAPER_ENTROPY_OTHERS] = {"entropy_others_full", "study.h5", "the same of the other heads of full layers"},
-    [PAPER_DISTANCE] = {"distance_final_top", "trace.h5", "distance of Q and K to the last checkpoint, mean over training, best at the end"},
+    [PAPER_DISTANCE] = {"distance_final_top", "trace.h5",
+                        "distance of Q and K to the last checkpoint, mean over training, of the 4 best heads at the end"},
     [PAPER_DISTANCE_STEP] = {"distance_step_top", "trace.h5", "the same of the 4 best heads at each step"},
     [PAPER_DISTANCE_OTHERS] = {"distance_others", "trace.h5", "the same of the heads that are not the best at the end"},
 };
@@ -127,6 +133,44 @@ static int read_influence(paper *p, paper_run *run, const ns_file *file, paper_m
             run->value[m + i] = log(mean_of(near, n_near) / mean_of(far, n_far));
         free(norm);
     }
+    return rc;
+}
+
+/* Mean gain of full layers and of the others, of accuracies behind each layer; before the first it is chance. gain[2]: full, others. */
+static void mean_gains(const float *accuracy, char *const *kinds, int64_t L, double gain[2])
+{
+    double sum[2] = {0}, before = 1. / PAPER_CLASSES;
+    int64_t n[2] = {0};
+    for (int64_t l = 0; l < L; l++) {
+        const int other = strcmp(kinds[l], "full") != 0;
+        sum[other] += (double)accuracy[l] - before;
+        before = (double)accuracy[l];
+        n[other]++;
+    }
+    for (int i = 0; i < 2; i++)
+        gain[i] = mean_of(sum[i], n[i]);
+}
+
+static int read_probing(paper *p, paper_run *run, const ns_file *file, paper_measure m, ns_error *err)
+{
+    float *accuracy = NULL, *shuffled = NULL;
+    char **kinds = NULL;
+    double gain[2];
+    ns_expected w = {sizeof w, "probe_accuracy", NS_F32, 1, {NS_ANY}, ns_or_nan(ns_between(0, 1))};
+    int rc = ns_file_array(file, &w, &accuracy, err);
+    (void)p;
+    w.name = "probe_accuracy_shuffled";
+    rc = rc != NS_OK ? rc : ns_file_array(file, &w, &shuffled, err);
+    w.name = "layer_kind";
+    rc = rc != NS_OK ? rc : ns_file_texts(file, &w, &kinds, err);
+    if (rc == NS_OK) {
+        mean_gains(accuracy, kinds, w.shape[0], &run->value[m]);
+        mean_gains(shuffled, kinds, w.shape[0], gain);
+        run->value[PAPER_GAIN_SHUFFLED] = gain[0] - gain[1];
+    }
+    ns_free_strings(kinds, rc == NS_OK ? w.shape[0] : 0);
+    free(shuffled);
+    free(accuracy);
     return rc;
 }
 
@@ -409,6 +453,7 @@ int ns_paper_measure(paper *p, ns_error *err)
         {"nll", read_far, PAPER_FAR},
         {"full", read_far, PAPER_FAR_FULL},
         {"efficient", read_far, PAPER_FAR_EFFICIENT},
+        {"probe", read_probing, PAPER_GAIN_FULL},
         {"gradient", read_influence, PAPER_INFLUENCE},
     };
     int rc = read_study(p, err);

@@ -82,7 +82,8 @@ static void say_reason(page *g, const judged *j)
     if (j->untested || v->word == PAPER_NOT_TESTABLE)
         ns_page_say(g, "**%s**: %s.\n", word_of(j), j->claim->needs);
     else if (v->few)
-        ns_page_say(g, "**%s**: no p of %d seed%s is below %.3g.\n", word_of(j), v->evidence.n, ns_plural(v->evidence.n), v->evidence.least);
+        ns_page_say(g, "**%s**: no p of %d seed%s is below %.3g.\n", word_of(j), v->evidence.n, ns_plural(v->evidence.n),
+            v->evidence.least);
     else
         ns_page_say(g, "**%s**.\n", word_of(j));
 }
@@ -278,13 +279,16 @@ static void say_head(page *g, const paper *p, const judged *list, int n)
         words[list[i].untested ? PAPER_NOT_TESTABLE : list[i].verdict.word]++;
         tested += !list[i].untested && list[i].verdict.word != PAPER_NOT_TESTABLE;
     }
-    ns_page_say(g, "# What arXiv 2606.15378 claims, on these runs\n\n%lld runs of %lld architectures, %lld seed%s (%lld to %lld), read at step "
+    ns_page_say(g, "# What arXiv 2606.15378 claims, on these runs\n\n%lld runs of %lld architectures, %lld seed%s (%lld to %lld), read "
+                   "at step "
                    "%lld and over the steps before: %d claims supported, %d refuted, %d undecided, %d not testable here.\n\n",
                 (long long)p->n_runs, (long long)p->n_arms, (long long)p->n_seeds, ns_plural(p->n_seeds), (long long)p->seeds[0],
                 (long long)p->seeds[p->n_seeds - 1], (long long)p->step, words[PAPER_SUPPORTED], words[PAPER_REFUTED],
                 words[PAPER_UNDECIDED], words[PAPER_NOT_TESTABLE]);
-    ns_page_say(g, "An effect is a number of a seed, above 0 where the claim holds in it. A claim is supported where exact sign tests over the "
-                   "seeds, of the effect above 0 and (where there is one) above its control, give p ≤ %g each; refuted where one does the other "
+    ns_page_say(g, "An effect is a number of a seed, above 0 where the claim holds in it. A claim is supported where exact sign tests "
+                   "over the "
+                   "seeds, of the effect above 0 and (where there is one) above its control, give p ≤ %g each; refuted where one does "
+                   "the other "
                    "way; else undecided. Intervals are of the median over seeds, by order statistics, with what they cover. Each claim is "
                    "tested by itself: of %d tests of what is not so, %.1f would be called something by chance.\n",
                 p->lab.claims.alpha, tested, p->lab.claims.alpha * tested);
@@ -353,7 +357,8 @@ static int judge_all(const paper *p, judged **out, int *n, double **work, ns_err
     for (int t = 0; t < 2; t++)
         for (const paper_claim *c = t ? ns_paper_untested : ns_paper_claims; c->id; c++, i++) {
             judged *const j = &(*out)[i];
-            *j = (judged){.claim = c, .effect = *work + 2 * i * p->n_seeds, .control = *work + (2 * i + 1) * p->n_seeds, .untested = t == 1};
+            *j = (judged){.claim = c, .effect = *work + 2 * i * p->n_seeds, .control = *work + (2 * i + 1) * p->n_seeds,
+                .untested = t == 1};
             j->verdict = ns_paper_judge_claim(p, c, j->effect, j->control);
         }
     return NS_OK;

@@ -13,7 +13,8 @@ static int plan_laboratory(paper *p, ns_error *err)
     const ns_paper_params *const a = p->params;
     p->lab_params = (ns_laboratory_params){
         .size = sizeof p->lab_params, .folder = a->folder, .scale = a->scale, .seeds = a->n_runs ? 0 : a->seeds, .program = a->program,
-        .cores = a->cores, .by = a->by, .say = a->say, .progress = a->progress, .cancelled = a->cancelled, .user = a->user, .study = "paper",
+        .cores = a->cores, .by = a->by, .say = a->say, .progress = a->progress, .cancelled = a->cancelled, .user = a->user,
+        .study = "paper",
     };
     p->lab.lock = -1;
     p->lab.cores = a->cores > 0 ? a->cores : ns_machine_cpus();

@@ -23,8 +23,8 @@ typedef struct paper_verdict {
     double      control_median;
     double      same;                    /* share of redrawn seeds that earn the same word */
 } paper_verdict;
-/* effect[n], control[n] (NULL: none) by seed, NaN: not measured. Supported: every test that the claim has gives p <= alpha, exact sign tests
- * over seeds, of effect > 0 and of effect > control. Refuted: one gives p <= alpha the other way. No number at all: not testable. */
+/* effect[n], control[n] (NULL: none) by seed, NaN: not measured. Supported: every test that the claim has gives p <= alpha, exact sign
+ * tests over seeds, of effect > 0 and of effect > control. Refuted: one gives p <= alpha the other way. No number at all: not testable. */
 paper_verdict ns_paper_judge(const double *effect, const double *control, int64_t n, double alpha);
 
 /* ---- measures.c: one number of a run ---- */
@@ -35,6 +35,7 @@ typedef enum paper_measure {
     PAPER_WRITES, PAPER_WRITES_OTHERS,
     PAPER_INTACT, PAPER_CUT, PAPER_CUT_OTHERS,
     PAPER_FAR, PAPER_FAR_FULL, PAPER_FAR_EFFICIENT,
+    PAPER_GAIN_FULL, PAPER_GAIN_EFFICIENT, PAPER_GAIN_SHUFFLED,
     PAPER_INFLUENCE, PAPER_INFLUENCE_SHUFFLED,
     PAPER_ENTROPY, PAPER_ENTROPY_STEP, PAPER_ENTROPY_OTHERS, PAPER_DISTANCE, PAPER_DISTANCE_STEP, PAPER_DISTANCE_OTHERS,
     PAPER_MEASURES
@@ -82,7 +83,8 @@ int64_t ns_paper_arm(const paper *, paper_kind, bool largest);
 int ns_paper_compute(paper *, ns_error *);
 int ns_paper_read_heads(paper *, ns_error *);        /* score/RUN.h5 -> result.heads */
 int ns_paper_measure(paper *, ns_error *);
-enum { PAPER_KEYS = 8, PAPER_LAST = 4, PAPER_TEXTS = 128 };      /* a constraint is 1 / 8 of the context, as 2,048 of 16,384 */
+/* A constraint is 1 / 8 of the context, as 2,048 of 16,384. */
+enum { PAPER_KEYS = 8, PAPER_LAST = 4, PAPER_TEXTS = 128, PAPER_CLASSES = 4 };
 
 /* ---- claims.c ---- */
 typedef struct paper_claim {

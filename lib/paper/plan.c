@@ -37,23 +37,30 @@ static bool finds(const paper *p, const paper_run *run)
     return run->result.n_heads > 0;
 }
 
-static const stage_row scan_row = {"scan of every checkpoint", NULL, "scan {run} --cases {cases} --probe {probes} -o {scan} --threads 1", NULL};
+static const stage_row scan_row = {
+    "scan of every checkpoint", NULL, "scan {run} --cases {cases} --probe {probes} -o {scan} --threads 1", NULL,
+};
 static const stage_row trace_row = {"trace", NULL, "trace {study} -o {trace}", NULL};
 static const stage_row score_row = {
-    "scores and writing", "score", "score {model} --cases {cases} --probe retrieval_find,retrieval_mass,retrieval_logit -o {out} --threads 1", NULL,
+    "scores and writing", "score",
+    "score {model} --cases {cases} --probe retrieval_find,retrieval_mass,retrieval_logit -o {out} --threads 1", NULL,
 };
 static const stage_row final_rows[] = {
     {"longer prompts", "lengths", "score {model} --cases {longer} --probe retrieval_find -o {out} --threads 1", NULL},
     {"multi-query recall", "recall", "score {model} --cases {recall} --probe retrieval_find -o {out} --threads 1", NULL},
     {"losses", "nll", "nll {model} --text {texts} -o {out} --threads 1", NULL},
     {"full layers constrained", "full", "nll {model} --text {texts} --constrain full={keys} -o {out} --threads 1", is_uniform},
-    {"efficient layers constrained", "efficient", "nll {model} --text {texts} --constrain {kind}={keys} -o {out} --threads 1", has_wide_layers},
+    {"efficient layers constrained", "efficient",
+     "nll {model} --text {texts} --constrain {kind}={keys} -o {out} --threads 1", has_wide_layers},
+    {"layer-wise probing", "probe", "probe {model} --cases {probe} -o {out} --threads 1", NULL},
     {"gradient influence", "gradient", "gradient {model} --text {texts} --last {last} --window {half} -o {out} --threads 1", NULL},
     {"ablation", "ablate",
-     "ablate {model} --cases {cases} --heads {heads} --mode zero_z,knockout --draws {draws} --seed {seed} --loss-cases 0 -o {out} --threads 1", finds},
+     "ablate {model} --cases {cases} --heads {heads} --mode zero_z,knockout --draws {draws} --seed {seed} --loss-cases 0 -o {out} "
+     "--threads 1",
+     finds},
 };
 static const char *const folders[] = {"", "cases", "configs", "runs", "scan", "log", "figures", "score", "lengths", "recall", "nll",
-                                      "full", "efficient", "gradient", "ablate"};
+                                      "full", "efficient", "probe", "gradient", "ablate"};
 
 /* ---- words of a command ---- */
 
@@ -83,7 +90,7 @@ static char *word_named(const paper *p, const stage_row *row, const paper_run *r
         return ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
     if (strcmp(name, "{longer}") == 0)
         return longer_cases(p);
-    if (strcmp(name, "{recall}") == 0 || strcmp(name, "{texts}") == 0)
+    if (strcmp(name, "{recall}") == 0 || strcmp(name, "{texts}") == 0 || strcmp(name, "{probe}") == 0)
         return ns_laboratory_path(lab, "cases/%.*s.jsonl", (int)strlen(name) - 2, name + 1);
     if (strcmp(name, "{scan}") == 0)
         return ns_laboratory_path(lab, "scan");
@@ -300,6 +307,29 @@ static int write_recall(const laboratory *lab, ns_error *err)
     return rc;
 }
 
+/* Those of many whose answer is one of the first PAPER_CLASSES values, so that a class has cases enough to be learnt. */
+static int write_probing(const laboratory *lab, ns_error *err)
+{
+    char *const path = ns_laboratory_path(lab, "cases/probe.jsonl");
+    const ns_lab_cases_params params = {.size = sizeof params, .length = lab->length, .seed = (uint64_t)lab->case_seed + 1,
+                                        .count = (int)lab->n_cases * 2 * NS_LAB_VALUES / PAPER_CLASSES};
+    ns_cases cases = {0};
+    int rc = path ? ns_lab_cases(&cases, &params, err) : ns_oom(err, "cases");
+    int64_t kept = 0;
+    for (int64_t i = 0; rc == NS_OK && i < cases.n; i++) {
+        if (cases.list[i].answer[0] < NS_LAB_FILLERS + NS_LAB_KEYS + PAPER_CLASSES)
+            cases.list[kept++] = cases.list[i];
+        else
+            ns_case_clear(&cases.list[i]);
+    }
+    if (rc == NS_OK)
+        cases.n = kept;
+    rc = rc != NS_OK ? rc : ns_cases_write(&cases, path, err);
+    ns_cases_clear(&cases);
+    free(path);
+    return rc;
+}
+
 static char *texts_as_lines(const int32_t *tokens, int64_t n, int64_t length, ns_error *err)
 {
     ns_stream *const stream = ns_stream_open();
@@ -340,6 +370,7 @@ static int write_cases(paper *p, ns_error *err)
 {
     int rc = ns_laboratory_prepare(&p->lab, err);
     rc = rc != NS_OK ? rc : write_recall(&p->lab, err);
+    rc = rc != NS_OK ? rc : write_probing(&p->lab, err);
     return rc != NS_OK ? rc : write_texts(&p->lab, err);
 }
 

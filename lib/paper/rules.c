@@ -1,5 +1,6 @@
-/* rules.c - what verdict a claim earns: exact sign tests over seeds, of the effect and of the effect beyond its control, an interval that is
- * the same test turned round, and how often redrawn seeds would have earned the same. No number of a run was known when this was written. */
+/* rules.c - what verdict a claim earns: exact sign tests over seeds, of the effect and of the effect beyond its control, an interval that
+ * is the same test turned round, and how often redrawn seeds would have earned the same. No number of a run was known when this was
+ * written. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

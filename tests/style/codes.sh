@@ -5,7 +5,7 @@
 set -u
 . "$(dirname "$0")/strip.sh"
 folders='tests lib probes datasets notebooks_export cli'
-stops='lib/core/child|lib/model/deliver|probes/(decode|scan|score)|cli/(main|selftest|cmd_doctor|cmd_lab_laziness)'
+stops='lib/core/child|lib/model/deliver|probes/(decode|scan|score)|cli/(main|selftest|cmd_doctor|cmd_lab_laziness|cmd_paper)'
 
 # faults ROOT: the lines that break the rule
 faults() {

@@ -14,8 +14,8 @@ NS_BEGIN
 typedef struct ns_paper_params {
     size_t         size;
     const char    *folder;               /* where everything goes; made where it is missing */
-    const char *const *runs;  int64_t n_runs;     /* folders of runs in the laboratory's language, or folders that hold such (a laboratory's);
-                                                   * none: the committed protocol's runs are trained in FOLDER/runs */
+    const char *const *runs;  int64_t n_runs;     /* folders of runs in the laboratory's language, or folders that hold such (a
+                                                   * laboratory's); none: the committed protocol's runs are trained in FOLDER/runs */
     const char    *scale;                /* of runs that are trained: "quick", "default" (NULL), "full" */
     int64_t        seeds;                /* the first so many; 0 = all that there are, or the scale's */
     bool           dry_run;              /* say what there is to do, and do nothing */

@@ -88,7 +88,8 @@ static void missing_seeds_are_left_out(void **state)
 static void control_must_be_exceeded(void **state)
 {
     (void)state;
-    const double x[] = {1, 2, 3, 4, 5}, less[] = {0, 0, 0, 0, 0}, more[] = {2, 3, 4, 5, 6}, mixed[] = {0, 0, 0, 0, 6}, gone[] = {0, 0, 0, 0, none};
+    const double x[] = {1, 2, 3, 4, 5}, less[] = {0, 0, 0, 0, 0}, more[] = {2, 3, 4, 5, 6}, mixed[] = {0, 0, 0, 0, 6}, gone[] = {0, 0, 0,
+        0, none};
     const paper_verdict v = JUDGE(x, less), w = JUDGE(x, more), u = JUDGE(x, mixed), g = JUDGE(x, gone);
     assert_int_equal(v.word, PAPER_SUPPORTED);
     assert_near(v.control.p, 1 / 32., 0);
