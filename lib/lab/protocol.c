@@ -255,8 +255,8 @@ static int no_study(const char *name, ns_error *err)
     for (int i = 0; i < N_STUDIES; i++)
         known[i] = studies[i].name;
     const char *const near = ns_nearest_word(name, known, N_STUDIES);
-    return ns_fail(err, NS_E_ARG, "the laboratory has no study '%.40s' (laziness, mixers, paper)%s%s%s", name, near ? ": did you mean '" : "",
-                   near ? near : "", near ? "'?" : "");
+    return ns_fail(err, NS_E_ARG, "the laboratory has no study '%.40s' (laziness, mixers, paper)%s%s%s", name,
+                   near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 int ns_laboratory_plan(laboratory *lab, const ns_laboratory_params *p, ns_error *err)

@@ -235,7 +235,19 @@ static int note_seconds(const paper *p, const stage_row *row, double seconds, ns
     return rc;
 }
 
-/* Of a stage that never ran here nothing is known. */
+/* Runs whose heads that find are not known before they are scored. */
+static int64_t unscored(const paper *p)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < p->n_runs; i++) {
+        char *const path = ns_laboratory_path(&p->lab, "%s/%s.h5", score_row.folder, p->runs[i].name);
+        n += path && !ns_path_exists(path);
+        free(path);
+    }
+    return n;
+}
+
+/* How long a stage takes that never ran here is not known. */
 static int plan_stage(const paper *p, const stage_row *row, int64_t n, int64_t took)
 {
     enum { SHORT = 64 };
@@ -244,6 +256,8 @@ static int plan_stage(const paper *p, const stage_row *row, int64_t n, int64_t t
     fprintf(f, "%-30s %4lld to do, %lld there", row->stage, (long long)n, (long long)took);
     if (n && path && ns_path_exists(path) && ns_file_read(path, SHORT, &text, NULL, NULL) == NS_OK)
         fprintf(f, ", about %.0f s", strtod(text, NULL) * (double)n);
+    if (row->suits == finds && unscored(p))
+        fprintf(f, ", %lld known after the scores", (long long)unscored(p));
     fputc('\n', f);
     free(text);
     free(path);

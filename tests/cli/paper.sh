@@ -1,6 +1,6 @@
 #!/bin/sh
-# paper.sh PROGRAM JSON_OK - the paper's page on tiny runs: every stage is there, nothing is done twice, what is damaged or half done is made
-# anew to the same page, and every refusal is one line.
+# paper.sh PROGRAM JSON_OK - the paper's page on tiny runs: every stage is there, nothing is done twice, what is damaged or half done is
+# made anew to the same page, and every refusal is one line.
 here=$(realpath "$(dirname "$0")")
 . "$here/common.sh"
 
@@ -22,18 +22,21 @@ tiny nope SFS 4 5 '"nope": true'
 
 # a plan writes nothing
 run paper runs/* -o plan --dry-run
-grep -q '^plan: 5 runs of 5 architectures, 1 seed, read at step 40' out && grep -q '^losses *5 to do, 0 there' out || fail "plan: $(cat out)"
+grep -q '^plan: 5 runs of 5 architectures, 1 seed, read at step 40' out && grep -q '^losses *5 to do, 0 there' out &&
+    grep -q '^ablation .*, 5 known after the scores' out || fail "plan: $(cat out)"
 [ ! -e plan ] || fail 'a dry run writes'
 
 run paper runs/* -o page --json
 "$JSON_OK" needlescope.paper/1 claims <out >/dev/null || fail "paper --json: $(head -c 300 out)"
 cmp -s out page/paper.json || [ "$(cat out)" = "$(cat page/paper.json)" ] || fail '--json is not paper.json'
-for f in study.h5 trace.h5 score/w4.h5 lengths/full.h5 recall/nope.h5 nll/lightning.h5 full/full.h5 efficient/w16.h5 efficient/lightning.h5 \
-    probe/w4.h5 gradient/w16.h5 paper.md figures/laziness.png figures/loss.pdf figures/trace.png figures/gradient.pdf; do
+for f in study.h5 trace.h5 score/w4.h5 lengths/full.h5 recall/nope.h5 nll/lightning.h5 full/full.h5 efficient/w16.h5 \
+    efficient/lightning.h5 probe/w4.h5 gradient/w16.h5 paper.md figures/laziness.png figures/loss.pdf figures/trace.png \
+    figures/gradient.pdf; do
     [ -s page/$f ] || fail "no $f"
 done
 [ ! -e page/efficient/w4.h5 ] || fail 'windows of 4 were constrained to 8'
-grep -q '^losses: 0 taken, 5 made, 0 failed' err && grep -q '^efficient layers constrained: 0 taken, 2 made' err || fail "stages: $(cat err)"
+grep -q '^losses: 0 taken, 5 made, 0 failed' err && grep -q '^efficient layers constrained: 0 taken, 2 made' err ||
+    fail "stages: $(cat err)"
 ! grep -Eq '"verdict":[[:space:]]*"(supported|refuted)"' page/paper.json || fail 'one seed decides something'
 [ "$(grep -c '"verdict":[[:space:]]*"not testable here"' page/paper.json)" -ge 3 ] && grep -q 'no p of 1 seed is below 0.5' page/paper.md ||
     fail "verdicts: $(grep verdict page/paper.json)"
