@@ -8,7 +8,7 @@
 
 #include "math/half.h"
 
-enum { LEVEL = 6, TAG_AND_REFERENCE = 160, NAN_BYTE = 255 };
+enum { TAG_AND_REFERENCE = 130, NAN_BYTE = 255 };
 _Static_assert(sizeof(float) == 4, "f32 has four bytes");
 
 static int64_t limit_of(const ns_web *p) { return p->params.limit > 0 ? p->params.limit : NS_PAGE_LIMIT; }

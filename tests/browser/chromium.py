@@ -98,8 +98,6 @@ class Browser:
             self.said.append(params["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             self.requested.append(params["request"]["url"])
-        elif method == "Page.loadEventFired":
-            self.loaded = True
 
     def call(self, method, **params):
         self.number += 1
@@ -117,14 +115,13 @@ class Browser:
 
     # ---- a page ----
     def open(self, path, fragment=""):
+        """Anew, whatever was open."""
+        self.call("Page.navigate", url="about:blank")
+        self.until("location.href === 'about:blank' && document.readyState === 'complete'")
         self.said.clear()
         self.requested.clear()
-        self.loaded = False
-        self.call("Page.navigate", url="about:blank")
-        self.loaded = False
         self.call("Page.navigate", url="file://" + os.path.abspath(path) + (("#" + fragment) if fragment else ""))
-        while not self.loaded:
-            self.heard(self.read())
+        self.until("location.protocol === 'file:' && document.readyState === 'complete'")
 
     def js(self, expression):
         """The value of an expression; a promise is waited for."""

@@ -3,7 +3,8 @@ const conditionsView = {};
 const MEASURES = { first_accuracy: "first token right", rest_accuracy: "later tokens right", answered_share: "whole answer right", margin_mean:
   "margin of the gold logit", margin_first_mean: "its margin at the first token", loss: "loss on other text (nats)", set_recovery: "recovery",
 set_flipped: "says the source's answer" };
-const D_LEFT = 150, D_ROW = 24;
+const D_ROW = 24;
+const dotsLeft = width => Math.min(150, Math.max(90, width * .3));
 
 function conditionRows(c, values) {
   const modes = [...new Set(c.mode ? c.mode.filter((_, i) => c.kind[i] === "target" || c.kind[i] === "control") : [""])], none = c.kind.indexOf("none");
@@ -14,19 +15,19 @@ function conditionRows(c, values) {
 }
 
 function drawConditions(pen, width) {
-  const W = width - D_LEFT - 20, ink = style("ink"), soft = style("soft");
+  const left = dotsLeft(width), W = width - left - 24, ink = style("ink"), soft = style("soft");
   let y = 4;
   for (const m of conditionsView.measures) {
     const all = m.rows.flatMap(r => [...r.target, ...r.control].map(o => o.v).concat(Number.isFinite(r.none) ? [r.none] : []));
     let lo = Math.min(...all), hi = Math.max(...all);
     if (lo >= 0 && hi <= 1) { lo = 0; hi = 1; } else if (lo === hi) { lo -= 1; hi += 1; }
-    const x = v => D_LEFT + (v - lo) / (hi - lo) * W;
-    pen.text(m.title, D_LEFT, y + 9, { bold: true, colour: ink });
+    const x = v => left + (v - lo) / (hi - lo) * W;
+    pen.text(m.title, left, y + 9, { bold: true, colour: ink });
     y += 20;
     m.top = y;
     for (const r of m.rows) {
-      pen.text(r.mode || "set", D_LEFT - 12, y + D_ROW / 2, { align: "right", colour: ink });
-      pen.line([[D_LEFT, y + D_ROW / 2], [D_LEFT + W, y + D_ROW / 2]], style("line"));
+      pen.text(r.mode || "set", left - 12, y + D_ROW / 2, { align: "right", colour: ink });
+      pen.line([[left, y + D_ROW / 2], [left + W, y + D_ROW / 2]], style("line"));
       if (Number.isFinite(r.none)) pen.line([[x(r.none), y + 2], [x(r.none), y + D_ROW - 2]], ink, 2);
       for (const o of r.control) pen.dot(x(o.v), y + D_ROW / 2, 4, null, soft);
       for (const o of r.target) {
@@ -39,7 +40,7 @@ function drawConditions(pen, width) {
     for (const t of [0, .5, 1]) pen.text(number(lo + t * (hi - lo), 2), x(lo + t * (hi - lo)), y + 6, { size: 10, align: "center", colour: soft });
     y += 22;
   }
-  pen.text("◇ the heads of the set   ○ controls   | untouched", D_LEFT, y + 6, { size: 11, colour: ink });
+  pen.text("◇ the heads of the set   ○ controls   | untouched", Math.min(left, width - 300), y + 6, { size: 11, colour: ink });
 }
 
 function conditionsTable(c) {

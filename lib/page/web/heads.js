@@ -38,6 +38,9 @@ function kindText(map, layer) {
     : kind;
 }
 
+const kindShort = (map, layer) => map.kinds[layer] === "swa" ? "SWA" + (widest(map, layer) > 0 ? " " + widest(map, layer) : "")
+  : map.kinds[layer];
+
 const isHead = (map, layer, head) => layer >= 0 && head >= 0 && layer < map.layers && head < map.heads && map.kinds[layer] !== "mlp"
   && !(map.windows && map.windows[layer * map.heads + head] < 0);
 
@@ -273,12 +276,12 @@ function bestTable() {
     const l = Math.floor(i / map.heads), k = i % map.heads;
     const cells = [element("td", {}, element("button", { type: "button", text: `${l}.${k}`, "aria-label": `open layer ${l}, head ${k}`,
       onclick: () => change({ layer: l, head: k }) })), element("td", { class: "number", text: number(v) }),
-    element("td", { class: "number", text: map.low && Number.isFinite(map.low[i]) ? `${number(map.low[i])} to ${number(map.high[i])}` : "" }),
-    element("td", { text: kindText(map, l) })];
+    ...(map.low ? [element("td", { class: "number", text: Number.isFinite(map.low[i]) ? `${number(map.low[i])} to ${number(map.high[i])}`
+      : "" })] : []), element("td", { text: kindShort(map, l) })];
     return element("tr", {}, ...cells);
   });
-  const head = element("tr", {}, ...["head", map.said, "95 %", "layer"].map((text, i) => element("th", { text, scope: "col",
-    class: i === 1 || i === 2 ? "number" : "" })));
+  const head = element("tr", {}, ...["head", map.said, ...(map.low ? ["95 %"] : []), "layer"].map((text, i, all) => element("th", { text,
+    scope: "col", class: i > 0 && i < all.length - 1 ? "number" : "" })));
   box.replaceChildren(list.length ? element("table", {}, head, ...rows) : element("p", { class: "quiet", text: "no head scores anything here" }));
 }
 
