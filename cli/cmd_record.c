@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/generated.h>
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
@@ -14,7 +15,7 @@ typedef struct record_settings {
     cli_words   cases, at;
     const char *out, *rows;
     int         maps, dtype;
-    int64_t     top_k, pool_block, max_bytes;
+    int64_t     top_k, pool_block, max_bytes, generate;
     bool        estimate;
     cli_model_settings model;
 } record_settings;
@@ -31,6 +32,7 @@ static const cli_option options[] = {
     {"top-k", 'k', CLI_INT, FIELD(top_k), "K", "keys of a row in topk (default 32)", NULL, 1, 1 << 20},
     {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "positions in a block of pooled maps (default: at most 128 blocks along each axis)",
      NULL, 1, 1 << 20},
+    {"generate", 0, CLI_INT, FIELD(generate), "N", "record what the model says, at most N tokens, in place of the answers", NULL, 1, 65536},
     {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)"},
     {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop"},
     {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the HDF5 file to write", .makes = NS_KINDS(NS_KIND_RECORDING)},
@@ -99,6 +101,23 @@ static int run_record(cli *app, const record_settings *s, const ns_opened *m, co
     return rc;
 }
 
+/* The answers become what the model says, and the size is known anew. */
+static int generate(cli *app, const record_settings *s, ns_opened *m, ns_cases *cases, const ns_recorder_params *params, int64_t *bytes)
+{
+    if (!s->generate)
+        return NS_OK;
+    int64_t silent = 0;
+    cli_progress progress = cli_progress_begin(app, "generate");
+    const ns_generated_params p = {.size = sizeof p, .tokenizer = m->tokenizer, .tokens = s->generate, .progress = cli_progress_update,
+                                   .cancelled = cli_cancelled, .user = &progress};
+    int rc = ns_generated_answers(cases, m->model, &p, &silent, &app->err);
+    cli_progress_end(&progress);
+    if (silent)
+        cli_note(app, "in %lld of %lld cases the model says nothing but the end: their prompts alone are recorded", (long long)silent,
+                 (long long)cases->n);
+    return rc != NS_OK ? rc : ns_recorder_estimate(m->arch, cases, params, bytes, &app->err);
+}
+
 static int answer(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, int64_t bytes, const ns_row_count *rows)
 {
     cli_out o;
@@ -124,6 +143,7 @@ static int record(cli *app, const void *settings, char **args, int n_args)
         .size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1,
         .maps = s->maps < 0 ? NS_MAPS_STATS_TOPK : (ns_maps_kind)s->maps,
         .dtype = dtypes[s->dtype < 0 ? 0 : s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes,
+        .generated = s->generate,
     };
     cli_ints positions = {0};
     ns_opened *m = NULL;
@@ -132,21 +152,25 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     ns_row_count rows = {0};
     if (!s->out == !s->estimate)
         return ns_fail(&app->err, NS_E_ARG, s->out ? "--estimate prints the size and writes nothing: leave -o out" : "-o FILE is missing");
+    if (s->estimate && s->generate)
+        return ns_fail(&app->err, NS_E_ARG, "--generate runs the model, and --estimate does not: leave one out");
     if (s->estimate && s->max_bytes)
         return ns_fail(&app->err, NS_E_ARG, "--max-bytes is of what is written, and --estimate writes nothing");
     int rc = s->rows ? cli_value_rows(s->rows, &params.rows, &positions, &app->err) : NS_OK;
-    rc = rc != NS_OK ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc != NS_OK ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH | (s->generate ? NS_OPEN_TOKENIZER : 0), &app->err);
     rc = rc != NS_OK ? rc : check(app, s, m->arch, &params);
     rc = rc != NS_OK ? rc : cli_open_cases(app, m, &s->cases, &cases);
     rc = rc != NS_OK ? rc : ns_recorder_estimate(m->arch, &cases, &params, &bytes, &app->err);
     if (rc == NS_OK && !s->estimate) {
         int64_t lacking = 0;
-        rc = ns_rows_check(&params.rows, &cases, &lacking, &app->err);
+        rc = s->generate ? cli_open_weights(app, m) : NS_OK;
+        rc = rc != NS_OK ? rc : generate(app, s, m, &cases, &params, &bytes);
+        rc = rc != NS_OK ? rc : ns_rows_check(&params.rows, &cases, &lacking, &app->err);
         if (lacking)
             cli_note(app, "%lld of %lld cases lack a row of --rows %s: what they have is recorded", (long long)lacking, (long long)cases.n,
                      s->rows);
         cli_note(app, "recording at most %.1f MiB", (double)bytes / 0x1p20);
-        rc = cli_open_weights(app, m);
+        rc = rc != NS_OK || s->generate ? rc : cli_open_weights(app, m);
         if (rc == NS_OK)
             rc = run_record(app, s, m, &cases, &params, &rows);
     }
@@ -167,6 +191,8 @@ const cli_command cli_cmd_record = {
                    "rows (topk), maps pooled to bins (pooled), numbers about each row (stats), or stats and topk together, which is "
                    "small and the default. Everything else is stored as activations. The size is estimated first, and a recording above "
                    "--max-bytes is refused.\n\n"
+                   "--generate N lets the model go on behind each prompt, greedily, and records that in place of the answer of the case: the "
+                   "rows `answer` are then those that say the generated tokens.\n\n"
                    "The file appears when it is complete; an interrupted run leaves nothing.",
     .examples = "needlescope record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at "
                 "hook_logits --maps dense --dtype f32 -o rec.h5",

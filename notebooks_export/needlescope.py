@@ -246,7 +246,7 @@ class _Provenance(c.Structure):
 class _RecorderParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("at", c.POINTER(c.c_char_p)), ("n_at", c.c_int), ("rows", _Rows), ("maps", c.c_int),
                 ("dtype", c.c_int),
-                ("top_k", c.c_int), ("pool_block", c.c_int64), ("max_bytes", c.c_int64)]
+                ("top_k", c.c_int), ("pool_block", c.c_int64), ("max_bytes", c.c_int64), ("generated", c.c_int64)]
 
 
 class _Path(c.Structure):

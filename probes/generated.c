@@ -11,6 +11,63 @@
 
 enum { USUAL = 50, MOST = 1 << 16, DEPTH = 64 };
 
+/* ---- what is said, in place of an answer ---- */
+
+static int accepted(void *user, int64_t position, int32_t token)
+{
+    (void)position;
+    return user && ns_token_is_special(user, token) ? NS_STOP : NS_OK;
+}
+
+/* said[tokens]: greedy, up to the first special token of the tokenizer (NULL: of none). */
+static int say(const ns_case *c, const ns_model *model, const ns_tokenizer *t, int64_t tokens, int32_t *said, int64_t *n, ns_error *err)
+{
+    const ns_session_params how = {.size = sizeof how, .decode = true};
+    const ns_generate_params greedy = {.size = sizeof greedy, .accepted = accepted, .user = (void *)(uintptr_t)t};
+    ns_session *s = NULL;
+    int rc = ns_session_new(&s, model, &how, err);
+    rc = rc != NS_OK ? rc : ns_session_append(s, c->tokens, c->n_tokens, err);
+    rc = rc != NS_OK ? rc : ns_generate(model, s, tokens, &greedy, said, n, err);
+    ns_session_free(s);
+    return rc == NS_STOP ? NS_OK : rc;
+}
+
+static int answer_freely(ns_case *c, const ns_model *model, const ns_tokenizer *t, int64_t tokens, ns_error *err)
+{
+    int64_t n = 0;
+    int32_t *const said = ns_alloc_array((size_t)tokens, sizeof *said);
+    const int rc = said ? say(c, model, t, tokens, said, &n, err) : ns_oom(err, c->id);
+    if (rc != NS_OK) {
+        free(said);
+        return ns_fail(err, rc, "case '%.100s': %s", c->id, err ? err->message : "");
+    }
+    free(c->answer);
+    free(c->answer_text);
+    c->answer = said;
+    c->n_answer = n;
+    c->n_lead = 0;
+    c->answer_text = NULL;
+    return NS_OK;
+}
+
+int ns_generated_answers(ns_cases *cases, const ns_model *model, const ns_generated_params *params, int64_t *silent, ns_error *err)
+{
+    ns_generated_params p;
+    int rc = ns_sized_copy(&p, sizeof p, params, "ns_generated_params", err);
+    if (rc == NS_OK && (p.tokens < 1 || p.tokens > MOST))
+        rc = ns_fail(err, NS_E_ARG, "%lld tokens to be said; it must be 1 to %d", (long long)p.tokens, MOST);
+    *silent = 0;
+    for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
+        if (p.cancelled && p.cancelled(p.user))
+            return NS_STOP;
+        rc = answer_freely(&cases->list[i], model, p.tokenizer, p.tokens, err);
+        *silent += rc == NS_OK && cases->list[i].n_answer == 0;
+        if (p.progress)
+            p.progress(p.user, (double)(i + 1) / (double)cases->n);
+    }
+    return rc;
+}
+
 /* ---- what should be said ---- */
 
 static int add_output(ns_generated_case *g, const char *text, size_t n, ns_error *err)
@@ -70,23 +127,11 @@ static int read_case(ns_generated_case *g, const ns_case *c, int64_t *tokens, ns
 
 /* ---- what is said ---- */
 
-static int accepted(void *user, int64_t position, int32_t token)
-{
-    (void)position;
-    return ns_token_is_special(user, token) ? NS_STOP : NS_OK;
-}
-
 static int generate(ns_generated_case *g, const ns_model *model, const ns_tokenizer *t, int64_t tokens, ns_error *err)
 {
-    const ns_session_params how = {.size = sizeof how, .decode = true};
-    const ns_generate_params greedy = {.size = sizeof greedy, .accepted = accepted, .user = (void *)(uintptr_t)t};
     int32_t *const said = ns_alloc_array((size_t)tokens, sizeof *said);
-    ns_session *s = NULL;
-    int rc = said ? ns_session_new(&s, model, &how, err) : ns_oom(err, g->c->id);
-    rc = rc != NS_OK ? rc : ns_session_append(s, g->c->tokens, g->c->n_tokens, err);
-    rc = rc != NS_OK ? rc : ns_generate(model, s, tokens, &greedy, said, &g->n_tokens, err);
-    rc = rc != NS_OK && rc != NS_STOP ? rc : ns_decode(t, said, g->n_tokens, true, &g->said, err);
-    ns_session_free(s);
+    int rc = said ? say(g->c, model, t, tokens, said, &g->n_tokens, err) : ns_oom(err, g->c->id);
+    rc = rc != NS_OK ? rc : ns_decode(t, said, g->n_tokens, true, &g->said, err);
     free(said);
     return rc == NS_OK ? rc : ns_fail(err, rc, "case '%.100s': %s", g->c->id, err ? err->message : "");
 }

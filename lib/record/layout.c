@@ -308,7 +308,7 @@ static bool given(const ns_fact *facts, int n, const char *name)
 
 int ns_layout_facts(const ns_plan *p, const ns_fact *facts, int n_facts, ns_fact **out, int *n, char ***text, ns_error *err)
 {
-    enum { OURS = 9 };
+    enum { OURS = 10 };
     char cases[65];
     ns_cases_hash(p->cases, cases);
     const ns_recorder_params *const r = &p->params;
@@ -326,6 +326,7 @@ int ns_layout_facts(const ns_plan *p, const ns_fact *facts, int n_facts, ns_fact
         {"pool_block", ns_printf_alloc("%" PRId64, r->pool_block)},
         {"cases_sha256", ns_strdup(cases)},
         {"arch_json", ns_arch_to_json(p->arch, &arch_json, err) == NS_OK ? arch_json : NULL},
+        {"generated", ns_printf_alloc("%" PRId64, r->generated)},
     };
     *out = ns_alloc_array((size_t)n_facts + OURS, sizeof **out);
     *text = ns_alloc_array(OURS + 1, sizeof **text);
@@ -336,7 +337,8 @@ int ns_layout_facts(const ns_plan *p, const ns_fact *facts, int n_facts, ns_fact
     int kept = 0;
     for (int i = 0; i < OURS; i++) {
         fits = fits && ours[i].value;
-        if (fits && !given(facts, n_facts, ours[i].name)) {
+        const bool said = strcmp(ours[i].name, "generated") || r->generated > 0;
+        if (fits && said && !given(facts, n_facts, ours[i].name)) {
             (*out)[(*n)++] = (ns_fact){ours[i].name, ours[i].value, false};
             (*text)[kept++] = ours[i].value;
         } else {

@@ -10,7 +10,8 @@ import tempfile
 import time
 
 FLAGS = ["--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions", "--hide-scrollbars", "--force-color-profile=srgb",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+         "--hide-scrollbars", "--force-color-profile=srgb",
          "--mute-audio", "--disable-dev-shm-usage"]
 KEYS = {"Enter": ("\r", 13), " ": (" ", 32), "Tab": ("", 9), "Escape": ("", 27)}
 

@@ -150,6 +150,8 @@ typedef struct ns_recorder_params {
     int64_t           pool_block;            /* positions per block of pooled maps; 0 = so many that a map has 128 blocks at most along each
                                               * axis */
     int64_t           max_bytes;             /* refuse to start when the estimate is larger; 0 = 4 GiB */
+    int64_t           generated;             /* above 0: the cases' answers are what the model said, at most so many tokens
+                                              * (ns_generated_answers): the file says so */
 } ns_recorder_params;
 typedef struct ns_recorder ns_recorder;
 /* Bytes the recording would take, uncompressed but with the chunks that are never written left out. */

@@ -34,7 +34,8 @@ function widest(map, layer) {
 
 function kindText(map, layer) {
   const kind = map.kinds[layer], w = widest(map, layer);
-  return kind === "swa" ? "sliding window" + (w > 0 ? " of " + w : "") : kind === "mlp" ? "no attention" : kind === "full" ? "full attention"
+  return kind === "swa" ? "sliding window" + (w > 0 ? " of " + w : "") : kind === "mlp" ? "no attention" : kind === "full"
+      ? "full attention"
     : kind;
 }
 
@@ -144,14 +145,16 @@ function headLines(map, l, k) {
 }
 
 function hitsOf(counts, size, i) {
-  return Array.from({ length: counts.n }, (_, c) => ({ hits: counts.hits[c * size + i], of: counts.events ? counts.events[c * size + i] : NaN }));
+  return Array.from({ length: counts.n }, (_, c) => ({ hits: counts.hits[c * size + i], of: counts.events ? counts.events[c * size + i]
+      : NaN }));
 }
 
 function hitsLine(counts, map, i) {
   const list = hitsOf(counts, map.layers * map.heads, i);
   if (!counts.events) {
     const values = list.map(c => c.hits).filter(Number.isFinite);
-    return values.length ? `${values.length} cases: ${number(Math.min(...values))} to ${number(Math.max(...values))}` : "no case says anything";
+    return values.length ? `${values.length} cases: ${number(Math.min(...values))} to ${number(Math.max(...values))}`
+        : "no case says anything";
   }
   const all = list.filter(c => c.of > 0), full = all.filter(c => c.hits === c.of).length, some = all.filter(c => c.hits > 0).length;
   return `hits in ${some} of ${all.length} cases` + (some !== full ? ` (in all rows of ${full})` : "");
@@ -282,7 +285,8 @@ function bestTable() {
   });
   const head = element("tr", {}, ...["head", map.said, ...(map.low ? ["95 %"] : []), "layer"].map((text, i, all) => element("th", { text,
     scope: "col", class: i > 0 && i < all.length - 1 ? "number" : "" })));
-  box.replaceChildren(list.length ? element("table", {}, head, ...rows) : element("p", { class: "quiet", text: "no head scores anything here" }));
+  box.replaceChildren(list.length ? element("table", {}, head, ...rows) : element("p", { class: "quiet",
+      text: "no head scores anything here" }));
 }
 
 // ---- the controls ----
@@ -343,7 +347,8 @@ async function headFacts() {
     element("td", { class: "number", text: s.low && Number.isFinite(s.low[i]) ? `${number(s.low[i])} to ${number(s.high[i])}` : "" })));
   box.replaceChildren(element("p", { text: headLines(map, state.layer, state.head).join("\n").replace(/^.*?· /, "") }),
     element("details", {}, element("summary", { text: "All scores of this head" }),
-      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "all scores of this head" }, element("table", {}, ...rows))));
+      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "all scores of this head" }, element("table", {},
+          ...rows))));
   box.firstChild.style.whiteSpace = "pre-line";
   caseTable(cases, map, i);
 }
@@ -355,12 +360,15 @@ function caseTable(box, map, i) {
     const names = ["length", "depth", "distance", "first token right"].filter((_, c) => columns[c]);
     columns = columns.filter(Boolean);
     const list = hitsOf(counts, map.layers * map.heads, i), most = 500;
-    const rows = list.slice(0, most).map((one, c) => element("tr", {}, element("th", { text: of.case_id ? of.case_id[c] : String(c), scope: "row" }),
+    const rows = list.slice(0, most).map((one, c) => element("tr", {}, element("th", { text: of.case_id ? of.case_id[c] : String(c),
+        scope: "row" }),
       element("td", { class: "number", text: counts.events ? `${number(one.hits)} of ${number(one.of)}` : number(one.hits) }),
       ...columns.map(col => element("td", { class: "number", text: number(col[c]) }))));
-    const head = element("tr", {}, ...["case", counts.events ? "hits" : counts.name, ...names].map((text, k) => element("th", { text, scope: "col",
+    const head = element("tr", {}, ...["case", counts.events ? "hits" : counts.name, ...names].map((text, k) => element("th", { text,
+        scope: "col",
       class: k ? "number" : "" })));
-    box.replaceChildren(element("details", {}, element("summary", { text: `Case by case (${list.length}${list.length > most ? ", the first " + most
+    box.replaceChildren(element("details", {}, element("summary",
+        { text: `Case by case (${list.length}${list.length > most ? ", the first " + most
       : ""})` }), element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "case by case" },
         element("table", {}, head, ...rows))));
   });

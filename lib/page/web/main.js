@@ -15,8 +15,10 @@ function attentionControls() {
   box.append(tabs);
   if (state.view !== "tokens") return;
   const dense = cases[state.kase].maps === "dense" || cases[state.kase].maps === "rows";
-  if (dense) choice(box, "Point at", [["keys", "a query: its keys light up"], ["queries", "a key: the queries that look at it"]], state.by, v => change({ by: v }));
-  choice(box, "Shades", [["row", "of the row's largest"], ["one", "from 0 to 1"], ["log", "logarithmic, four decades"]], state.shade, v => change({ shade: v }));
+  if (dense) choice(box, "Point at", [["keys", "a query: its keys light up"], ["queries", "a key: the queries that look at it"]],
+      state.by, v => change({ by: v }));
+  choice(box, "Shades", [["row", "of the row's largest"], ["one", "from 0 to 1"], ["log", "logarithmic, four decades"]], state.shade,
+      v => change({ shade: v }));
 }
 
 const WHY = { none: "This recording holds no maps: record with --maps dense, rows, topk or pooled.",
@@ -27,7 +29,8 @@ async function updateAttention() {
   attentionControls();
   if (state.layer < 0) { box.replaceChildren(); return; }
   if (state.rec < 0) {
-    box.replaceChildren(element("p", { class: "quiet", text: "No recording of such a model is among the files: needlescope record makes one, and view FILE RECORDING shows both." }));
+    box.replaceChildren(element("p", { class: "quiet",
+        text: "No recording of such a model is among the files: needlescope record makes one, and view FILE RECORDING shows both." }));
     return;
   }
   const kase = fileOf(state.rec).recorded[state.kase];
@@ -41,6 +44,7 @@ async function updateAttention() {
     box.append(element("p", { class: "quiet", text: kase.maps === "none" ? WHY.none : WHY.left }));
     return;
   }
+  if (rest.generated) box.append(element("p", { class: "quiet", text: "The answer is what the model itself said behind the prompt." }));
   if (a.signed) box.append(element("p", { class: "quiet", text: "A recurrent layer: its rows are signed and do not sum to 1." }));
   ({ tokens: makeTokens, map: makeMap, rows: makeRows })[state.view](box, a, kase, list);
 }

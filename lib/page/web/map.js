@@ -90,7 +90,8 @@ function mapBox(width) {
 
 // The window's cells as pixels.
 function rasterMap(w, h) {
-  const view = mapView.window, canvas = element("canvas", { width: w, height: h }), c = canvas.getContext("2d"), image = c.createImageData(w, h);
+  const view = mapView.window, canvas = element("canvas", { width: w, height: h }), c = canvas.getContext("2d"),
+      image = c.createImageData(w, h);
   const perX = (view.x1 - view.x0) / w, perY = (view.y1 - view.y0) / h;
   const depth = Math.max(0, Math.min(mapView.levels.length - 1, Math.floor(Math.log2(Math.max(1, Math.min(perX, perY))))));
   const { cells, rows, columns } = mapView.levels[depth], f = 2 ** depth, bytes = ramps[mapView.range.ramp].bytes;
@@ -154,7 +155,8 @@ function drawMapSpans(pen, box, x, y) {
   const a = mapView.attention, kase = mapView.kase, names = spanNames(kase), kind = spanKind(names);
   const column = position => a.pooled ? a.find(position) : position / mapView.fold;
   for (const s of kase.spans) {
-    const x0 = Math.max(box.x, x(column(s.begin))), x1 = Math.min(box.x + box.w, x(a.pooled ? column(s.end - 1) + 1 : s.end / mapView.fold));
+    const x0 = Math.max(box.x, x(column(s.begin))), x1 = Math.min(box.x + box.w, x(a.pooled ? column(s.end - 1) + 1
+        : s.end / mapView.fold));
     if (x1 > x0) pen.rect(x0, box.y - 5, Math.max(1.5, x1 - x0), 4, SPANS[kind(s.name)]);
     let r0 = -1, r1 = -1;
     a.rows.forEach((at, i) => { if (at >= s.begin && at < s.end) { if (r0 < 0) r0 = i; r1 = i + 1; } });
@@ -166,7 +168,8 @@ function drawMapSpans(pen, box, x, y) {
 function cellAt(px, py) {
   const box = mapBox(mapView.figure.w), w = mapView.window;
   const column = Math.floor(w.x0 + (px - box.x) / box.w * (w.x1 - w.x0)), row = Math.floor(w.y0 + (py - box.y) / box.h * (w.y1 - w.y0));
-  return px >= box.x && py >= box.y && px < box.x + box.w && py < box.y + box.h && column < mapView.columns && row < mapView.rows ? [row, column]
+  return px >= box.x && py >= box.y && px < box.x + box.w && py < box.y + box.h && column < mapView.columns && row < mapView.rows ? [row,
+      column]
     : null;
 }
 
@@ -177,7 +180,8 @@ function cellLines(row, column) {
     return [`queries ${a.rows[row]} to ${end(row, a.rows)}, keys ${a.rows[column]} to ${end(column, a.rows)}`,
       `largest cell: ${number(value, 4)}`];
   const q = rowPosition(row), k = column * mapView.fold, of = spanAt(mapView.kase, k);
-  return [`query ${q} ${quoted(texts, q)}`, `key ${k}${mapView.fold > 1 ? " to " + Math.min(a.n, k + mapView.fold) : ""} ${quoted(texts, k)}` +
+  return [`query ${q} ${quoted(texts, q)}`,
+      `key ${k}${mapView.fold > 1 ? " to " + Math.min(a.n, k + mapView.fold) : ""} ${quoted(texts, k)}` +
     (of ? ` · ${of.name}` : ""), k > q ? "a key behind the query" : `weight ${number(value, 4)}` + (a.kind === "topk" && !(value !== 0)
     ? " (or not among the largest)" : "")];
 }

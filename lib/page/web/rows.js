@@ -66,11 +66,13 @@ function rowsTable(list, kase, texts) {
     scope: "col", class: i > 1 && i < names.length + 3 ? "number" : "" })));
   const rows = list.map(r => element("tr", {}, element("th", { scope: "row" }, element("button", { type: "button", text: String(r.at),
     "aria-label": `show query ${r.at} among the tokens`, onclick: () => change({ query: r.at, view: "tokens" }) })),
-  element("td", { text: saidBy(r, texts) }), ...names.map(name => element("td", { class: "number", text: number(massIn(r.weights, kase, name)) })),
+  element("td", { text: saidBy(r, texts) }), ...names.map(name => element("td", { class: "number", text: number(massIn(r.weights, kase,
+      name)) })),
   element("td", { class: "number", text: number(r.weights[0]) }),
   element("td", { text: largest(r.weights, 3).map(i => `${number(r.weights[i])} on ${i} ${quoted(texts, i)}` + (spanAt(kase, i)
     ? ` (${spanAt(kase, i).name})` : "")).join("; ") })));
-  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "rows of the answer" }, element("table", {}, head, ...rows));
+  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "rows of the answer" }, element("table", {}, head,
+      ...rows));
 }
 
 function makeRows(box, a, kase, list) {
@@ -90,13 +92,15 @@ function makeRows(box, a, kase, list) {
     : { lo: 0, hi: most || 1, ramp: "cividis" } });
   box.append(legendOf(kase));
   rowsView.figure = new Figure(box, { height: () => ROWS_TOP + rows.length * ROW_H + 30, draw: drawRows,
-    name: () => `answer rows layer ${state.layer} head ${state.head} case ${kase.id}` }, "Rows of the answer over all keys; the table below says the same");
+    name: () => `answer rows layer ${state.layer} head ${state.head} case ${kase.id}` },
+        "Rows of the answer over all keys; the table below says the same");
   rowsView.figure.canvas.addEventListener("pointermove", event => {
     const found = rowUnder(event);
     if (!found) { tip.hide(); return; }
     const [r, key] = found, of = spanAt(kase, key);
     tip.show(event.clientX, event.clientY, ...[`query ${r.at} ${quoted(list.texts, r.at)}, says ${saidBy(r, list.texts)}`,
-      `key ${key} ${quoted(list.texts, key)}${of ? " · " + of.name : ""}`, `weight ${number(r.weights[key], 4)}`].map(text => element("div", { text })));
+      `key ${key} ${quoted(list.texts, key)}${of ? " · " + of.name : ""}`,
+          `weight ${number(r.weights[key], 4)}`].map(text => element("div", { text })));
   });
   rowsView.figure.canvas.addEventListener("pointerleave", () => tip.hide());
   rowsView.figure.canvas.addEventListener("click", event => {

@@ -1,5 +1,6 @@
 // What is looked at: one object, kept in the address so that a link leads back. Every part redraws on its own what has changed.
-const state = { file: 0, run: 0, step: 0, score: "", layer: -1, head: -1, rec: -1, kase: 0, view: "tokens", query: -1, by: "keys", shade: "row",
+const state = { file: 0, run: 0, step: 0, score: "", layer: -1, head: -1, rec: -1, kase: 0, view: "tokens", query: -1, by: "keys",
+    shade: "row",
   other: -1, orun: 0, ostep: 0 };
 const watchers = [];
 const watch = f => watchers.push(f);
@@ -115,7 +116,8 @@ function stepText(file, run, step) {
 }
 
 function slider(parent, label, file, run, step, onstep) {
-  const input = element("input", { type: "range", min: 0, max: file.steps.length - 1, value: step, "aria-valuetext": stepText(file, run, step) });
+  const input = element("input", { type: "range", min: 0, max: file.steps.length - 1, value: step, "aria-valuetext": stepText(file, run,
+      step) });
   const text = element("output", { text: stepText(file, run, step) });
   input.addEventListener("input", () => onstep(Number(input.value)));
   parent.append(element("label", { class: "wide" }, label + " ", input, text));

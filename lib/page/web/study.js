@@ -1,5 +1,5 @@
-// A study: the laziness figure with the slider's step, every head of a run over its steps, curves, losses and births. A click is the head at
-// that step.
+// A study: the laziness figure with the slider's step, every head of a run over its steps, curves, losses and births. A click is the head
+// at that step.
 const studyView = { figures: [] };
 const S_LEFT = 132, S_RIGHT = 54, S_TOP = 20;
 
@@ -10,7 +10,8 @@ function runOrder(file) {
   const births = file.births;
   if (!births) return file.runs.map((r, i) => ({ run: i, group: "", first: i === 0 }));
   const at = r => { const b = births.runs[r].best; return !b || b.at === null ? Infinity : b.at; };
-  const groups = births.groups.map((g, i) => ({ ...g, i })).sort((a, b) => (a.arm !== null && a.arm !== "swa") - (b.arm !== null && b.arm !== "swa")
+  const groups = births.groups.map((g, i) => ({ ...g, i })).sort((a, b) => (a.arm !== null && a.arm !== "swa") - (b.arm !== null
+      && b.arm !== "swa")
     || (a.window === null ? Infinity : a.window) - (b.window === null ? Infinity : b.window));
   return groups.flatMap(g => [...g.runs].sort((a, b) => at(a) - at(b)).map((run, k) => ({ run, group: g.name, g: g.i, first: k === 0 })));
 }
@@ -85,11 +86,13 @@ function drawLaziness(pen, width) {
   const { file, order } = studyView;
   let top = S_TOP;
   for (const panel of studyView.panels) {
-    const rows = order.map(o => ({ label: o.group ? (o.first ? o.group : "") : file.runs[o.run].name, strong: true, first: o.first && o.group,
+    const rows = order.map(o => ({ label: o.group ? (o.first ? o.group : "") : file.runs[o.run].name, strong: true, first: o.first
+        && o.group,
       values: p => { const v = panel.of(o.run); return v ? v[p] : NaN; }, event: birthColumns(file, o.run, panel.event(o.run)) }));
     drawBand(pen, file, width, top, rows, { lo: 0, hi: 1, ramp: "cividis" }, rowHeight(order.length), panel.title);
     drawBar(pen, { lo: 0, hi: 1, ramp: "cividis" }, width - S_RIGHT + 14, top, panel.height - 26);
-    order.forEach((o, i) => { if (o.run === state.run) pen.rect(S_LEFT - 3, top + i * rowHeight(order.length), 2, rowHeight(order.length) - 1,
+    order.forEach((o, i) => { if (o.run === state.run) pen.rect(S_LEFT - 3, top + i * rowHeight(order.length), 2,
+        rowHeight(order.length) - 1,
       style("mark")); });
     panel.top = top;
     top += panel.height;
@@ -163,7 +166,8 @@ function stripRows() {
   for (let l = 0; l < file.layers; l++)
     for (let h = 0; h < file.heads; h++)
       if (windows[l * file.heads + h] >= 0 && file.runs[state.run].kinds[l] && file.runs[state.run].kinds[l] !== "mlp")
-        rows.push({ label: h === 0 ? "layer " + l : "", l, h, first: h === 0, values: p => all[(state.run * P + p) * size + l * file.heads + h] });
+        rows.push({ label: h === 0 ? "layer " + l : "", l, h, first: h === 0, values: p => all[(state.run * P + p) * size
+            + l * file.heads + h] });
   return rows;
 }
 
@@ -207,7 +211,8 @@ function curveFrame(width) {
   if (lo > hi) { lo = 0; hi = 1; x0 = 0; x1 = 1; }
   if (lo >= 0 && hi <= 1) { lo = 0; hi = 1; }
   const W = width - S_LEFT - S_RIGHT, H = C_H - 60;
-  return { data, lo, hi, x0, x1, W, H, x: t => S_LEFT + (x1 > x0 ? (t - x0) / (x1 - x0) : .5) * W, y: v => S_TOP + (hi > lo ? (hi - v) / (hi - lo) : .5) * H };
+  return { data, lo, hi, x0, x1, W, H, x: t => S_LEFT + (x1 > x0 ? (t - x0) / (x1 - x0) : .5) * W, y: v => S_TOP + (hi > lo
+      ? (hi - v) / (hi - lo) : .5) * H };
 }
 
 const groupColour = o => LINES[(o.g || 0) % LINES.length];
@@ -216,9 +221,12 @@ function drawCurves(pen, width) {
   const { file, order } = studyView, f = curveFrame(width), ink = style("ink"), soft = style("soft");
   pen.text(f.data.title, S_LEFT, S_TOP - 10, { bold: true, colour: ink });
   pen.rect(S_LEFT, S_TOP, f.W, f.H, null, style("line"));
-  for (const t of [0, .5, 1]) pen.text(number(f.lo + t * (f.hi - f.lo), 2), S_LEFT - 6, f.y(f.lo + t * (f.hi - f.lo)), { size: 10, align: "right", colour: soft });
-  for (const t of ticks(f.x0, f.x1 + 1, f.W / 80)) pen.text(t.toLocaleString("en"), f.x(t), S_TOP + f.H + 10, { size: 10, align: "center", colour: soft });
-  pen.text(file.births && file.births.axis === "tokens" ? "tokens" : "step", S_LEFT + f.W / 2, S_TOP + f.H + 24, { size: 10, align: "center", colour: soft });
+  for (const t of [0, .5, 1]) pen.text(number(f.lo + t * (f.hi - f.lo), 2), S_LEFT - 6, f.y(f.lo + t * (f.hi - f.lo)), { size: 10,
+      align: "right", colour: soft });
+  for (const t of ticks(f.x0, f.x1 + 1, f.W / 80)) pen.text(t.toLocaleString("en"), f.x(t), S_TOP + f.H + 10, { size: 10,
+      align: "center", colour: soft });
+  pen.text(file.births && file.births.axis === "tokens" ? "tokens" : "step", S_LEFT + f.W / 2, S_TOP + f.H + 24, { size: 10,
+      align: "center", colour: soft });
   if (studyView.curve === "best") pen.line([[S_LEFT, f.y(file.births.theta)], [S_LEFT + f.W, f.y(file.births.theta)]], soft, 1, [4, 3]);
   for (const o of order) {
     const values = f.data.of(o.run), points = [];
@@ -251,7 +259,8 @@ function curveAt(event) {
   let best = null, distance = 20;
   for (const { run } of order)
     file.steps.forEach((_, p) => {
-      const v = f.data.of(run) ? f.data.of(run)[p] : NaN, d = Number.isFinite(v) ? Math.hypot(f.x(timeOf(file, run, p)) - x, f.y(v) - y) : Infinity;
+      const v = f.data.of(run) ? f.data.of(run)[p] : NaN, d = Number.isFinite(v) ? Math.hypot(f.x(timeOf(file, run, p)) - x, f.y(v) - y)
+          : Infinity;
       if (d < distance) { distance = d; best = { run, p, v, title: f.data.title }; }
     });
   return best;
@@ -261,15 +270,19 @@ function curveAt(event) {
 function birthsTable(file) {
   const b = file.births;
   if (!b) return element("p", { class: "quiet", text: file.no_births ? "No births: " + file.no_births : "No births." });
-  const head = element("tr", {}, ...["runs", "born", `median birth (${b.axis})`, "95 % over seeds", "each run"].map(text => element("th", { text, scope: "col" })));
+  const head = element("tr", {}, ...["runs", "born", `median birth (${b.axis})`, "95 % over seeds", "each run"].map(text => element("th",
+      { text, scope: "col" })));
   const seen = [...new Set(studyView.order.map(o => o.g))];
   const rows = seen.map(i => b.groups[i]).map(g => element("tr", {}, element("th", { text: g.name, scope: "row" }),
     element("td", { text: `${g.born} of ${g.runs.length}` }), element("td", { text: g.median }),
     element("td", { text: g.low === null ? "fewer than 5 seeds" : `${number(g.low)} to ${g.high === null ? "never" : number(g.high)}` }),
-    element("td", {}, ...g.runs.map(r => element("button", { type: "button", text: b.runs[r].best ? b.runs[r].best.text : "–", title: file.runs[r].name,
-      "aria-label": `${file.runs[r].name}: born ${b.runs[r].best ? b.runs[r].best.text : "nothing measured"}`, onclick: () => chooseBirth(r) })))));
+    element("td", {}, ...g.runs.map(r => element("button", { type: "button", text: b.runs[r].best ? b.runs[r].best.text : "–",
+        title: file.runs[r].name,
+      "aria-label": `${file.runs[r].name}: born ${b.runs[r].best ? b.runs[r].best.text : "nothing measured"}`,
+          onclick: () => chooseBirth(r) })))));
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "births" }, element("table", {}, element("caption", {
-    text: `A birth: ${b.score} of a head at ${number(b.theta)} or above for ${b.persist} measured checkpoints in a row.` }), head, ...rows));
+    text: `A birth: ${b.score} of a head at ${number(b.theta)} or above for ${b.persist} measured checkpoints in a row.` }), head,
+        ...rows));
 }
 
 function chooseBirth(run) {
@@ -331,9 +344,11 @@ async function buildStudy(file) {
   const pair = element("div", { class: "pair" }), left = element("div"), right = element("div");
   box.append(pair);
   pair.append(left, right);
-  studyView.strip = new Figure(left, { height: () => S_TOP + stripRows().length * stripRowHeight() + 34, draw: drawStrip, name: () => "heads over steps" },
+  studyView.strip = new Figure(left, { height: () => S_TOP + stripRows().length * stripRowHeight() + 34, draw: drawStrip,
+      name: () => "heads over steps" },
     "Every head of the run over training: the arrows move the step and the run");
-  pointing(studyView.strip, stripAt, c => [`layer ${c.l}, head ${c.h} · ${stepText(file, state.run, c.p)}`, `${state.score}: ${number(c.values(c.p))}`],
+  pointing(studyView.strip, stripAt, c => [`layer ${c.l}, head ${c.h} · ${stepText(file, state.run, c.p)}`,
+      `${state.score}: ${number(c.values(c.p))}`],
     c => change({ step: c.p, layer: c.l, head: c.h }));
   stepKeys(studyView.strip.canvas);
   studyView.figures.push(studyView.strip);
@@ -348,7 +363,8 @@ function buildCurves(box, file) {
   studyView.curve = options[0][0];
   choice(bar, "Curves", options, studyView.curve, v => { studyView.curve = v; studyView.curves.redraw(); });
   box.append(bar);
-  studyView.curves = new Figure(box, { height: curveHeight, draw: drawCurves, name: () => "curves " + studyView.curve }, "Curves over training, a line a run");
+  studyView.curves = new Figure(box, { height: curveHeight, draw: drawCurves, name: () => "curves " + studyView.curve },
+      "Curves over training, a line a run");
   pointing(studyView.curves, curveAt, c => [`${file.runs[c.run].name} · ${stepText(file, c.run, c.p)}`, `${c.title}: ${number(c.v)}`],
     c => { change({ run: c.run, step: c.p }); change({ step: c.p }); });
   stepKeys(studyView.curves.canvas);

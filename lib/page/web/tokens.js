@@ -2,7 +2,8 @@
 const BLOCK = 128, SHADES = 64;
 const tokenView = { spans: [], shade: null, seen: new Set(), what: "text" };
 
-const visibleText = text => text.replace(/\n/g, "⏎\n").replace(/\r/g, "␍").replace(/\t/g, "→\t").replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
+const visibleText = text => text.replace(/\n/g, "⏎\n").replace(/\r/g, "␍").replace(/\t/g,
+    "→\t").replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
   c => String.fromCharCode(0x2400 + c.charCodeAt(0)));
 const spanKind = names => name => names.indexOf(name.replace(/\..*/, "")) % 6;
 
@@ -110,8 +111,8 @@ function queryWords(position, weights, byQueries, texts) {
 function showLargest(position, weights, byQueries, texts, kase) {
   const chips = tokenView.chips, list = weights ? largest(weights, 8) : [];
   chips.replaceChildren(element("b", { text: `${byQueries ? "key" : "query"} ${position} ${quoted(texts, position)}` }),
-    ...list.map(i => element("span", { text: `${number(weights[i])}  ${quoted(texts, i)} ${i}${spanAt(kase, i) ? " · " + spanAt(kase, i).name
-      : ""}` })));
+    ...list.map(i => element("span", { text: `${number(weights[i])}  ${quoted(texts, i)} ${i}` + (spanAt(kase, i)
+      ? " · " + spanAt(kase, i).name : "") })));
   if (!weights) chips.append(element("i", { class: "quiet", text: "its row was not recorded" }));
 }
 
@@ -183,7 +184,8 @@ function tokenButtons() {
   const size = () => [tokenView.box.clientWidth, tokenView.box.clientHeight + 22];
   const name = () => `tokens layer ${state.layer} head ${state.head} query ${tokenView.marked}`;
   return element("div", { class: "save" }, element("button", { type: "button", text: "PNG", "aria-label": "Save as PNG: tokens",
-    onclick: () => savePng(draw, ...size(), name()) }), element("button", { type: "button", text: "SVG", "aria-label": "Save as SVG: tokens",
+    onclick: () => savePng(draw, ...size(), name()) }), element("button", { type: "button", text: "SVG",
+        "aria-label": "Save as SVG: tokens",
     onclick: () => saveSvg(draw, ...size(), name()) }));
 }
 

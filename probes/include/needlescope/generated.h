@@ -33,6 +33,10 @@ typedef struct ns_generated { ns_generated_case *list; int64_t n; char cases_sha
 /* NS_E_ARG: a case without anything to name, or that leaves the model no position to say it at. NS_STOP when cancelled. */
 NS_API NS_MUST_CHECK int ns_generated_run(ns_generated **out, const ns_model *, const ns_cases *, const ns_generated_params *, ns_error *);
 NS_API void ns_generated_free(ns_generated *);
+/* In place of each case's answer what the model says there, greedily, at most `tokens` (1 and above) and up to the first special token of
+ * the tokenizer (NULL: of none): for who records the attention of generated tokens. A teacher-forced pass over it has the bits of the
+ * decoding. *silent: cases in which nothing is said, whose answers are empty. NS_STOP when cancelled. */
+NS_API NS_MUST_CHECK int ns_generated_answers(ns_cases *, const ns_model *, const ns_generated_params *, int64_t *silent, ns_error *);
 /* By task: string_match_all, 100 x the mean share of outputs that are found, as RULER counts, and string_match_part, 100 x the share of
  * cases with one of them at least. each: and every case. */
 NS_API void ns_generated_tell(const ns_generated *, bool each, const ns_answer *);
