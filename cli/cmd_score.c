@@ -50,11 +50,13 @@ static int list_probes(cli *app)
     cli_out_begin(&o, app, "needlescope.probes/1");
     cli_out_table(&o, "scores", NULL, columns, 4);
     for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
-        for (int i = 0; i < (*probe)->n_scores; i++) {
+        for (int i = 0; i < (*probe)->n_scores || (i == 0 && (*probe)->n_outputs); i++) {     /* one of layers has no score of heads */
+            const ns_score of_none = {.name = "", .summary = (*probe)->summary, .paper = (*probe)->paper};
+            const ns_score *const s = (*probe)->n_scores ? &(*probe)->scores[i] : &of_none;
             cli_cell_text(&o, (*probe)->name);
-            cli_cell_text(&o, (*probe)->scores[i].name);
-            cli_cell_text(&o, (*probe)->scores[i].summary);
-            cli_cell_text(&o, (*probe)->scores[i].paper);
+            cli_cell_text(&o, s->name);
+            cli_cell_text(&o, s->summary);
+            cli_cell_text(&o, s->paper);
         }
     cli_out_table_end(&o);
     return cli_out_end(&o, &app->err);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""study-gemma3.py FOLDER    packs what study-gemma3.sh measured in FOLDER into study-gemma3.json beside this file (needs h5py)
+"""study-gemma3.py FOLDER    packs what study-gemma3.sh measured in FOLDER into study-gemma3.json beside this file (needs h5py); what FOLDER
+                          lacks stays as it was there
 study-gemma3.py              prints the tables of study-gemma3.md from it
 
 Intervals: Wilson's for rates of prompts; for hits of several tokens a prompt, and for shares of heads, the 2.5 and 97.5 % quantiles over
@@ -18,6 +19,7 @@ ALL = range(N_LAYERS * HEADS)
 FULL = {i for i in ALL if i // HEADS in FULL_LAYERS}
 PARTS = {"all": lambda d: True, "d < 512": lambda d: d < WINDOW, "d ≥ 512": lambda d: d >= WINDOW}
 SCORES = ("find", "find_nosink", "continue")
+CONSTRAINTS = {"unconstrained": "none", "full512": "full layers: 512 keys and 4 sinks", "swa256": "sliding layers: 256 keys"}
 ZONES = {"128, 256": lambda d: d < WINDOW, "512": lambda d: d == WINDOW, "768 – 4,096": lambda d: d > WINDOW}
 
 
@@ -65,17 +67,44 @@ def pack_twins(f, distance=True):
     return out
 
 
+def pack_layers(f):
+    """Of a layer-wise probing what its readers tell of each case, and the shuffled control by distance."""
+    cases = [{"distance": int(d), "bare": int(b), "first": int(x), "class": int(k), "said": [int(v) for v in said]} for d, b, x, k, said in
+             zip(f["probe_distance"][:], f["probe_without_needle"][:], f["first_right"][:], f["probe_class"][:], f["probe_said"][:])]
+    far, shuffled = f["probe_distance"][:], f["probe_shuffled"][:]
+    places = {"all": far == far, **{str(int(d)): far == d for d in sorted(set(far))}}
+    return {"cases": cases, "shuffled": {d: shuffled[at & (f["probe_without_needle"][:] == 0)].mean(0).round(4).tolist()
+                                         for d, at in places.items()}}
+
+
+def pack_constrained(f):
+    kept = ("id", "distance", "first", "right", "content", "find", "find_nosink", "find_placebo")
+    return [{n: c[n] for n in kept} for c in pack_scores(f)]
+
+
 def pack(folder):
     import h5py
-    with h5py.File(os.path.join(folder, "plain.h5")) as f:
-        data = {n: str(f.attrs[n]) for n in ("cases_sha256", "weights_sha256")}
-        data["cases"] = pack_scores(f)
+
+    def each(name):
+        path = os.path.join(folder, name + ".h5")
+        if os.path.exists(path):
+            with h5py.File(path) as f:
+                yield f
+    with open(DATA, encoding="utf-8") as old:
+        data = json.load(old)
+    for f in each("plain"):
+        data.update({n: str(f.attrs[n]) for n in ("cases_sha256", "weights_sha256")}, cases=pack_scores(f))
     for kind in ("full", "swa"):
-        with h5py.File(os.path.join(folder, kind + ".h5")) as f:
+        for f in each(kind):
             data["knockout_" + kind] = pack_knockout(f)
     for twin in ("swap", "absent"):
-        with h5py.File(os.path.join(folder, twin + ".h5")) as f:
+        for f in each(twin):
             data[twin] = pack_twins(f)
+    for f in each("layers"):
+        data["layers"] = pack_layers(f)
+    for name in CONSTRAINTS:
+        for f in each(name):
+            data[name] = pack_constrained(f)
     with open(DATA, "w", encoding="utf-8") as out:
         json.dump(data, out, separators=(",", ":"))
         out.write("\n")
@@ -253,7 +282,50 @@ def twins(data):
     return table(["asked for", "needle", "prompts", "first token", "whole answer", "a full head finds", "a sliding one"], rows)
 
 
-TABLES = (accuracy, best_heads, found_by, answered, kinds, knockouts, twins)
+def told(cases, layer):
+    """Balanced accuracy: the mean over the classes."""
+    classes = sorted({c["class"] for c in cases})
+    right = {k: [c["said"][layer] == k for c in cases if c["class"] == k] for k in classes}
+    return sum(sum(x) / len(x) for x in right.values()) / len(classes)
+
+
+def layers(data):
+    """What a linear reader tells at each layer; in brackets 95 % of as many prompts."""
+    needle, bare = ([c for c in data["layers"]["cases"] if c["bare"] == b] for b in (0, 1))
+    places, rows = sorted({c["distance"] for c in needle}), []
+    for layer in range(N_LAYERS):
+        of = {d: [c for c in needle if c["distance"] == d] for d in places}
+        low, high = wilson(told(needle, layer) * len(needle), len(needle))
+        rows.append([f"{layer}{' (full)' if layer in FULL_LAYERS else ''}", f"{short(told(needle, layer))} {spread(low, high)}",
+                     *(short(told(of[d], layer)) for d in places), short(data["layers"]["shuffled"]["all"][layer]),
+                     short(told(bare, layer))])
+    ends = [f"{sum(c['first'] for c in needle if c['distance'] == d)} of {sum(c['distance'] == d for c in needle)}" for d in places]
+    rows.append(["the model says it", f"{sum(c['first'] for c in needle)} of {len(needle)}", *ends, "", ""])
+    return table(["layer", "all distances", *(f"{d:,}" for d in places), "shuffled labels", "no needle"], rows)
+
+
+def constrained(data):
+    """Answers and finds under each constraint; p: sign test of the first token against no constraint."""
+    rows = []
+    places = sorted({c["distance"] for c in data["unconstrained"]})
+    for d in [*places, None]:
+        base = {c["id"]: c for c in data["unconstrained"] if d in (None, c["distance"])}
+        for name, says in CONSTRAINTS.items():
+            cases = [c for c in data[name] if c["id"] in base]
+            lost = sum(base[c["id"]]["first"] > c["first"] for c in cases)
+            won = sum(base[c["id"]]["first"] < c["first"] for c in cases)
+            tail = sum(math.comb(lost + won, i) for i in range(min(lost, won) + 1)) / 2 ** (lost + won)
+            found = [short(sum(any((h in FULL) == full for h in c["find_nosink"]) for c in cases) / len(cases)) for full in (True, False)]
+            first = sum(c["first"] for c in cases)
+            rows.append([f"{d:,}" if d and name == "unconstrained" else "all" if name == "unconstrained" else "", says,
+                         f"{first} of {len(cases)} {spread(*wilson(first, len(cases)))}",
+                         f"{sum(c['right'] == c['content'] for c in cases)} of {len(cases)}", *found,
+                         "" if name == "unconstrained" else f"{lost}, {won}", "" if name == "unconstrained" else chance(min(1, 2 * tail))])
+    return table(["distance", "constraint", "first token right", "whole answer", "a full head finds", "a sliding one", "lost, won", "p"],
+                 rows)
+
+
+TABLES = (accuracy, best_heads, found_by, answered, kinds, knockouts, twins, constrained, layers)
 
 
 def main():

@@ -279,6 +279,78 @@ static void test_twins(void **state)
     }
 }
 
+static bool holds(const ns_case *c, const int32_t *tokens, int64_t n)
+{
+    for (int64_t i = 0; i + n <= c->n_tokens; i++)
+        if (memcmp(c->tokens + i, tokens, (size_t)n * sizeof *tokens) == 0)
+            return true;
+    return false;
+}
+
+/* A few values in all, each the answer of as many cases; a twin without needle asks the same, has the same keys beside it and other values,
+ * and over many of them the answer stands in it as often as any other. */
+static void test_values(void **state)
+{
+    (void)state;
+    enum { N = 4, COUNT = 40 };
+    const int64_t lengths[] = {400};
+    const double depths[] = {.4};
+    static const char *const templates[] = {"essay"}, *const types[] = {"numbers", "words"};
+    for (int kind = 0; kind < 3; kind++) {
+        ns_needle_params p = params(lengths, 1, depths, 1);
+        ns_cases cases = {0}, alone = {0};
+        int32_t value[N][16];
+        int64_t length[N], told = 0;
+        p.tokenizer = kind ? fake : NULL;
+        p.value_types = kind ? &types[kind - 1] : NULL;
+        p.n_value_types = p.n_templates = kind > 0;
+        p.templates = kind ? templates : NULL;
+        p.count = COUNT;
+        p.keys = 3;
+        p.n_values = N;
+        p.twins = NS_TWIN_SWAP | NS_TWIN_WITHOUT;
+        OK(ns_needle_cases(&cases, &p, NULL));
+        p.twins = 0;
+        OK(ns_needle_cases(&alone, &p, NULL));
+        assert_true(cases.n == 3 * COUNT && alone.n == COUNT);
+        for (int64_t i = 0; i < N; i++) {
+            const ns_case *const c = &alone.list[i];
+            length[i] = c->n_answer - c->n_lead;
+            assert_true(length[i] > 0 && length[i] <= 16);
+            memcpy(value[i], c->answer + c->n_lead, (size_t)length[i] * sizeof(int32_t));
+            for (int64_t k = 0; k < i; k++)
+                assert_true(value[k][0] != value[i][0]);
+        }
+        for (int64_t i = 0; i < COUNT; i++) {
+            const ns_case *const c = &cases.list[3 * i], *const swap = c + 1, *const without = c + 2;
+            const int64_t n = c->n_answer - c->n_lead;
+            assert_same_tokens(c, &alone.list[i]);
+            assert_int_equal(n, length[i % N]);
+            assert_memory_equal(c->answer + c->n_lead, value[i % N], (size_t)n * sizeof(int32_t));
+            int64_t of = -1, there = 0;
+            for (int64_t k = 0; k < N; k++) {
+                of = swap->n_answer - swap->n_lead == length[k] &&
+                     !memcmp(swap->answer + swap->n_lead, value[k], (size_t)length[k] * sizeof(int32_t)) ? k : of;
+                there += holds(c, value[k], length[k]);
+            }
+            assert_true(of >= 0 && of != i % N && there == 3);
+            assert_string_equal(without->twin_of, c->id);
+            assert_true(strstr(without->meta, "\"twin\": \"without\"") && same_meta(c, without, "key") && same_meta(c, without, "value"));
+            assert_true(!ns_case_span(without, "needle") && !ns_case_span(without, "needle_answer") && !ns_case_span(without, "placebo"));
+            assert_true(ns_case_span(without, "distractor.1") && !ns_case_span(without, "distractor.2"));
+            assert_int_equal(without->n_answer, c->n_answer);
+            assert_memory_equal(without->answer, c->answer, (size_t)c->n_answer * sizeof *c->answer);
+            const ns_span *const q = ns_case_span(c, "question"), *const again = ns_case_span(without, "question");
+            assert_true(c->n_tokens - q->begin == without->n_tokens - again->begin &&
+                        !memcmp(c->tokens + q->begin, without->tokens + again->begin, (size_t)(c->n_tokens - q->begin) * sizeof(int32_t)));
+            told += holds(without, value[i % N], length[i % N]);
+        }
+        assert_true(told >= 10 && told <= 30);           /* two of four values in a prompt: half of them */
+        ns_cases_clear(&cases);
+        ns_cases_clear(&alone);
+    }
+}
+
 /* All types in all templates: the haystack holds no word of a key or value, and no two values of a prompt begin alike. */
 static void test_types(void **state)
 {
@@ -496,6 +568,9 @@ static void test_errors(void **state)
     expect(p, NS_E_ARG, "unknown chat template 'alpaca'");
     p.chat = "chatml";
     expect(p, NS_E_ARG, "which this tokenizer lacks");
+    ns_needle_params few = params(lengths, 1, depths, 1);
+    few.n_values = 3;
+    expect(few, NS_E_ARG, "3 values in all for 4 keys");
     expect(params(lengths, 1, outside, 1), NS_E_ARG, "depth 1.5");
     expect(params(lengths, 1, same, 2), NS_E_ARG, "given twice");
     expect(params(twice, 2, depths, 1), NS_E_ARG, "given twice");
@@ -644,7 +719,7 @@ static void test_kind_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins), cmocka_unit_test(test_values),
         cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_room),
         cmocka_unit_test(test_essay_room), cmocka_unit_test(test_one_bos), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_repeat), cmocka_unit_test(test_shuffled), cmocka_unit_test(test_previous_and_duplicate),

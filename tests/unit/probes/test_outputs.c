@@ -299,6 +299,14 @@ static void test_folds(void **unused)
     OK(ns_fit_folds(&f, 3, 5, NULL, again, &err));
     for (int i = 0; i < 9; i++)
         assert_int_equal(again[i], fold[8 - i]);
+    int64_t stratum[N], of[3][3] = {{0}};                /* every fold gets its part of each stratum */
+    for (int i = 0; i < N; i++)
+        stratum[i] = (i == 9 ? 4 : i) % 3;
+    OK(ns_fit_folds(&f, 3, 5, stratum, fold, &err));
+    for (int i = 0; i < 9; i++)
+        of[stratum[i]][fold[i]]++;
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(of[i / 3][i % 3], 1);
     assert_int_equal(ns_fit_folds(&f, 10, 5, NULL, fold, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "9 different prompts cannot be split into 10 folds"));
 }
