@@ -130,7 +130,7 @@ static int draw_one(const char *path, const ns_probe_plot *p, const ns_study *st
                                      .ticks = d.n_ticks ? d.ticks : NULL, .n_ticks = d.n_ticks,
                                      .ticks_name = d.n_ticks ? d.ticks_name : NULL,
                                      .panels = (const char *const *)d.panels, .n_panels = d.n_panels};
-    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, look, d.n_panels > 2 ? 7 : d.n_panels > 1 ? 5 : 3.5, &p->file, 1, err);
+    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, look, d.n_panels > 2 ? 7 : d.n_panels > 1 ? 4.5 : 3.5, &p->file, 1, err);
     rc = rc != NS_OK ? rc : ns_draw_curves(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     if (rc == NS_OK)

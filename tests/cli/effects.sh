@@ -41,7 +41,7 @@ run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
 run patch m --cases c.jsonl --resamples 20 -o p.h5
 run gradient m --text c.jsonl --last 3 --window 8 --resamples 20 -o gradient.h5
 run cases needle --model m --lengths 40 --depths 0,.5 --count 8 --values 2 --keys 2 --twins without -o l.jsonl
-run cases needle --model m --lengths 40 --depths 0,.5 --count 9 --values 2 --keys 2 --seed 3 -o l2.jsonl
+run cases needle --model m --lengths 45 --depths 0,.5 --count 4 --values 2 --keys 2 --twins without -o l2.jsonl
 run cases needle --model m --lengths 60 --distances 9,30 --count 8 --values 2 --keys 2 -o far.jsonl
 run probe m --cases far.jsonl --folds 2 --shuffles 1 -o probe.h5
 mkdir runs

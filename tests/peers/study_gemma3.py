@@ -4,7 +4,7 @@
     study_gemma3.py NEEDLESCOPE DOCS
 
 The page's tables are those of study-gemma3.json, to the letter; two of its prompts, the nearest needle and the farthest, give its hits and
-its knock-outs from the GGUF. Skipped where that file is not installed and cannot be had."""
+its knock-outs from the GGUF, and one its hits under a constraint. Skipped where that file is not installed and cannot be had."""
 import importlib.util
 import json
 import os
@@ -83,6 +83,20 @@ def check_knockout(study, data, tool, model, cases, work):
                 count(1)
 
 
+def check_constrained(study, data, tool, model, work):
+    """The farthest needle again, with the full layers cut to the window."""
+    cases, scores = os.path.join(work, "cut.jsonl"), os.path.join(work, "cut.h5")
+    call(tool, "cases", "needle", "--model", model, "--lengths", "2300", "--distances", "2048", "--value-types", "numbers", "--templates",
+         "essay", "--values", "4", "--seed", "2", "-o", cases)
+    subprocess.run([tool, "score", model, "--cases", cases, "--probe", "retrieval_find,retrieval_continue", "--constrain", "full=512+4",
+                    "--resamples", "0", "-o", scores], check=False, stdout=subprocess.DEVNULL)       # 1: it answers none
+    with h5py.File(scores) as f:
+        again, = study.pack_constrained(f)
+    known, = (c for c in data["full512"] if c["id"] == again["id"])
+    assert again == known, (again, known)
+    count(len(study.ALL))
+
+
 def main():
     tool, docs = sys.argv[1:]
     study = load(os.path.join(docs, "study-gemma3.py"))
@@ -93,7 +107,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         cases = check_scores(study, data, tool, model, work)
         check_knockout(study, data, tool, model, cases, work)
-    print("ok   the tables are those of the data; two prompts again")
+        check_constrained(study, data, tool, model, work)
+    print("ok   the tables are those of the data; three prompts again")
 
 
 main()
