@@ -113,6 +113,18 @@ static void print_head(FILE *out, const cli_command *command, const char *summar
     fputs("\n.SH SYNOPSIS\n", out);
 }
 
+/* A line of a list of pages. */
+static void print_listed(FILE *out, const cli_command *command)
+{
+    char page[64];
+    cli_page_name(command, page, sizeof page);
+    fputs(".TP\n\\fB", out);
+    roff_text(out, page);
+    fputs("\\fR(1)\n", out);
+    roff_text(out, command->summary);
+    fputs(".\n", out);
+}
+
 static void print_overview_page(FILE *out)
 {
     print_head(out, NULL, "finds the attention heads that retrieve, in any checkpoint");
@@ -120,15 +132,8 @@ static void print_overview_page(FILE *out)
           "needlescope loads transformer checkpoints, runs a hookable forward pass, records what attention heads do, scores the heads and "
           "draws the figures. "
           "The answer goes to standard output, everything else to standard error.\n.SH COMMANDS\n", out);
-    for (const cli_command *const *row = cli_commands; *row; row++) {
-        char page[64];
-        cli_page_name(*row, page, sizeof page);
-        fputs(".TP\n\\fB", out);
-        roff_text(out, page);
-        fputs("\\fR(1)\n", out);
-        roff_text(out, (*row)->summary);
-        fputs(".\n", out);
-    }
+    for (const cli_command *const *row = cli_commands; *row; row++)
+        print_listed(out, *row);
     print_tables(out, NULL);
     print_environment(out);
     print_exit_status(out);
@@ -145,15 +150,8 @@ void cli_print_man_group(FILE *out, const char *prefix)
     roff_text(out, prefix);
     fputs(" \\fICOMMAND\\fR [arguments] [\\fIoptions\\fR]\n.SH COMMANDS\n", out);
     for (const cli_command *const *row = cli_commands; *row; row++)
-        if (ns_starts((*row)->name, prefix) && (*row)->name[strlen(prefix)] == ' ') {
-            char page[64];
-            cli_page_name(*row, page, sizeof page);
-            fputs(".TP\n\\fB", out);
-            roff_text(out, page);
-            fputs("\\fR(1)\n", out);
-            roff_text(out, (*row)->summary);
-            fputs(".\n", out);
-        }
+        if (ns_starts((*row)->name, prefix) && (*row)->name[strlen(prefix)] == ' ')
+            print_listed(out, *row);
     fputs(".SH SEE ALSO\n.BR needlescope (1)\n", out);
 }
 

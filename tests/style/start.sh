@@ -28,6 +28,7 @@ expect 2 err "^start: no command 'dmo'; did you mean demo\?$" meson dmo
 expect 2 err "^start: no command 'tset'; did you mean test\?$" meson tset
 expect 2 err "^start: no command 'frobnicate' \(./start explains\)$" 'did you mean' frobnicate
 expect 2 err "^start: demo takes no '--fast'$" meson demo --fast
+expect 2 err "^start: docs takes no '--fast'$" meson docs --fast
 expect 2 err "^start: no command 'fuz'; did you mean fuzz\?$" meson fuz
 expect 2 err "^start: fuzz: '--fast' is no number of seconds$" meson fuzz --fast
 expect 2 err "^start: fuzz: '0' is no number of seconds$" meson fuzz 0
