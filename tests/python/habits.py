@@ -127,11 +127,14 @@ def check_analyses():
     content = lambda path: ns.read(path).attrs["content_sha256"]
     m.gradient("c.jsonl", last=3, resamples=20, output="g.h5")
     call("gradient", "m", "--text", "c.jsonl", "--last", 3, "--resamples", 20, "-o", "g2.h5")
+    for name, window, options in (("w", None, []), ("x", 8, ["--window", 8]), ("y", 0, ["--no-window"])):        # of a hybrid
+        ns.load("h").gradient("c.jsonl", last=3, resamples=20, baseline=False, window=window, output=f"{name}.h5")
+        call("gradient", "h", "--text", "c.jsonl", "--last", 3, "--resamples", 20, "--no-baseline", *options, "-o", f"{name}2.h5")
     m.attribute("t.jsonl", resamples=20, output="a.h5")
     call("attribute", "m", "--cases", "t.jsonl", "--resamples", 20, "-o", "a2.h5")
     m.ablation("c.jsonl", [(2, 1)], draws=3, loss_cases=2, output="b.h5")
     call("ablate", "m", "--cases", "c.jsonl", "--heads", "2.1", "--mode", "mean_z", "--draws", 3, "--loss-cases", 2, "-o", "b2.h5")
-    for one, other in (("g.h5", "g2.h5"), ("a.h5", "a2.h5"), ("b.h5", "b2.h5")):
+    for one, other in ((f"{x}.h5", f"{x}2.h5") for x in "gwxyab"):
         assert content(one) == content(other), (one, content(one), content(other))
     assert told(m.nll("c.jsonl", per_token=True)) == told(call("nll", "m", "--text", "c.jsonl", "--per-token"))
     m.score("c.jsonl", ["retrieval_find", "induction"], output="s.h5")
@@ -202,6 +205,8 @@ check_text()
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     call("lab", "plant", "-o", "m", "--layers", 4, "--heads", 4, "--kv-heads", 2, "--retrieval", "2.1", "--vocab", 66, json_of=False)
+    call("lab", "plant", "-o", "h", "--layers", 4, "--heads", 4, "--kv-heads", 2, "--retrieval", "2.1", "--window", 16, "--vocab", 66,
+         json_of=False)
     call("cases", "needle", "--model", "m", "--lengths", "40,60", "--depths", "0,.5,1", "--count", 2, "-o", "c.jsonl")
     call("cases", "needle", "--model", "m", "--lengths", "40", "--depths", ".5", "--count", 3, "--twins", "swap", "-o", "t.jsonl")
     check_coordinates()
