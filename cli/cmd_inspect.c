@@ -165,28 +165,46 @@ static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char 
         snprintf(out + used, n - used, "]");
 }
 
-typedef const char *reason_fn(const ns_arch *, ns_point, int64_t layer);
+typedef bool alike_fn(const ns_arch *, ns_point, int64_t layer, int64_t other);
 
-/* The words that one layer has for a point, and the same of another (NULL: it has none). */
-static bool same_reason(reason_fn *of, const ns_arch *arch, ns_point point, int64_t layer, const char *why)
+static bool same_words(const char *a, const char *b)
 {
-    const char *const other = of(arch, point, layer);
-    return why && other ? strcmp(why, other) == 0 : why == other;
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* "0-5,7": the layers of which these words are said of the point; the first of them in *first. false: there is none. */
-static bool layers_text(reason_fn *of, const ns_arch *arch, ns_point point, const char *why, int64_t *first, char *out, size_t n)
+static bool absent_alike(const ns_arch *arch, ns_point point, int64_t layer, int64_t other)
 {
-    *first = -1;
+    return same_words(ns_point_absent(arch, point, layer), ns_point_absent(arch, point, other));
+}
+
+static bool beside_alike(const ns_arch *arch, ns_point point, int64_t layer, int64_t other)
+{
+    return same_words(ns_point_beside(arch, point, layer), ns_point_beside(arch, point, other));
+}
+
+/* Both have the point, with the same axes of the same lengths. */
+static bool shaped_alike(const ns_arch *arch, ns_point point, int64_t layer, int64_t other)
+{
+    char a[160], b[160];
+    shape_text(arch, layer, point, a, sizeof a);
+    shape_text(arch, other, point, b, sizeof b);
+    return ns_point_exists(arch, point, layer) && ns_point_exists(arch, point, other) && strcmp(a, b) == 0 &&
+           strcmp(ns_point_axes_at(arch, point, layer), ns_point_axes_at(arch, point, other)) == 0;
+}
+
+/* "0-5,7": the layers that are to a point what this one is. false: one before it is, too. */
+static bool layers_text(alike_fn *alike, const ns_arch *arch, ns_point point, int64_t of, char *out, size_t n)
+{
     out[0] = '\0';
     size_t used = 0;
     for (int64_t layer = 0; layer < arch->n_layers && used < n; layer++) {
-        if (!same_reason(of, arch, point, layer, why))
+        if (!alike(arch, point, of, layer))
             continue;
+        if (layer < of)
+            return false;
         int64_t last = layer;
-        while (last + 1 < arch->n_layers && same_reason(of, arch, point, last + 1, why))
+        while (last + 1 < arch->n_layers && alike(arch, point, of, last + 1))
             last++;
-        *first = *first < 0 ? layer : *first;
         used += (size_t)snprintf(out + used, n - used, last > layer ? "%s%lld-%lld" : "%s%lld", used ? "," : "", (long long)layer,
                                  (long long)last);
         layer = last;
@@ -194,39 +212,49 @@ static bool layers_text(reason_fn *of, const ns_arch *arch, ns_point point, cons
     return used > 0;
 }
 
+static void describe_point(cli_out *o, const ns_arch *arch, ns_point p, int64_t layer, const char *layers)
+{
+    char shape[160];
+    shape_text(arch, layer, p, shape, sizeof shape);
+    cli_cell_text(o, ns_point_name(p));
+    cli_cell_text(o, layers);
+    cli_cell_text(o, ns_point_axes_at(arch, p, layer));
+    cli_cell_text(o, shape);
+    cli_cell_text(o, ns_point_formula(p));
+}
+
+/* A row for each shape that a point has in some layers. */
 static void describe_points(cli_out *o, const ns_arch *arch)
 {
     static const cli_column columns[] = {
         {"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"axes", "axes", CELL_TEXT}, {"shape", "shape", CELL_TEXT},
         {"formula", "formula", CELL_TEXT},
     };
+    char layers[256];
     cli_out_table(o, "points", "Hook points (% = layer)", columns, 5);
     for (int p = 0; p < NS_N_POINTS; p++) {
-        char layers[256], shape[160];
-        int64_t first;
-        if (!layers_text(ns_point_absent, arch, p, NULL, &first, layers, sizeof layers) && !ns_point_exists(arch, p, -1))
-            continue;
-        shape_text(arch, first, p, shape, sizeof shape);
-        cli_cell_text(o, ns_point_name(p));
-        cli_cell_text(o, *layers ? layers : NULL);
-        cli_cell_text(o, ns_point_axes(p));
-        cli_cell_text(o, shape);
-        cli_cell_text(o, ns_point_formula(p));
+        if (ns_point_exists(arch, p, -1))
+            describe_point(o, arch, p, -1, NULL);
+        for (int64_t layer = 0; layer < arch->n_layers; layer++)
+            if (layers_text(shaped_alike, arch, p, layer, layers, sizeof layers))
+                describe_point(o, arch, p, layer, layers);
     }
     cli_out_table_end(o);
 }
 
+typedef const char *reason_fn(const ns_arch *, ns_point, int64_t layer);
+
 /* A row for each reason that is given for a point in some layers. */
-static void describe_reasons(cli_out *o, const ns_arch *arch, const char *key, const char *title, const char *head, reason_fn *of)
+static void describe_reasons(cli_out *o, const ns_arch *arch, const char *key, const char *title, const char *head, reason_fn *of,
+                             alike_fn *alike)
 {
     const cli_column columns[] = {{"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"why", head, CELL_TEXT}};
     cli_out_table(o, key, title, columns, 3);
     for (int p = 0; p < NS_N_POINTS; p++)
         for (int64_t layer = 0; layer < arch->n_layers && strchr(ns_point_name(p), '%'); layer++) {
             char layers[256];
-            int64_t first;
             const char *const why = of(arch, p, layer);
-            if (!why || !layers_text(of, arch, p, why, &first, layers, sizeof layers) || first != layer)
+            if (!why || !layers_text(alike, arch, p, layer, layers, sizeof layers))
                 continue;
             cli_cell_text(o, ns_point_name(p));
             cli_cell_text(o, layers);
@@ -321,8 +349,9 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
     describe_layers(&o, m->arch);
     if (s->points) {
         describe_points(&o, m->arch);
-        describe_reasons(&o, m->arch, "absent", "Points that layers lack", "why not", ns_point_absent);
-        describe_reasons(&o, m->arch, "beside", "Points of layers with two mixers side by side", "what it is there", ns_point_beside);
+        describe_reasons(&o, m->arch, "absent", "Points that layers lack", "why not", ns_point_absent, absent_alike);
+        describe_reasons(&o, m->arch, "beside", "Points of layers with two mixers side by side", "what it is there",
+                         ns_point_beside, beside_alike);
     }
     if (s->cost)
         rc = describe_cost(app, &o, m->checkpoint, m->arch, &s->lengths);

@@ -115,8 +115,14 @@ NS_INLINE float largest(const float *x, int64_t n)
 
 static int64_t argmax(const float *x, int64_t n)
 {
-    const float best = largest(x, n);
+    enum { PART = 1024 };                               /* which stay in L1 */
+    float best = -INFINITY;
     int64_t i = 0;
+    for (int64_t part = 0; part < n; part += PART) {
+        const float top = largest(x + part, n - part < PART ? n - part : PART);
+        i = top > best ? part : i;
+        best = top > best ? top : best;
+    }
     for (int found = 0; i + 64 <= n; i += 64) {         /* without a branch for each of them */
         for (int j = 0; j < 64; j++)
             found |= x[i + j] == best;

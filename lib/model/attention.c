@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum { BLOCK = 32, SCORES = 1, SOFTMAX = 2, TIMES_V = 4, TASK_BYTES = 1 << 20, MAX_STAGED = 16 };
-static const int64_t STAGED_FLOATS = (64 << 20) / 4;
 
 typedef struct block { int64_t row0, row1, key0, key1; float *staged; } block;    /* staged: [H][row1 - row0][key1 - key0] or NULL */
 
@@ -232,7 +231,8 @@ static int attend_staged(ns_pass *p, attn_job *j, block *blocks, int64_t n)
         int64_t most = j->a->n_heads * (blocks[i].row1 - blocks[i].row0) * blocks[i].key1;
         room = most > room ? most : room;
     }
-    room = room > STAGED_FLOATS ? room : STAGED_FLOATS < room * n ? STAGED_FLOATS : room * n;
+    const int64_t some = ns_pass_shown_floats(p);
+    room = room > some ? room : some < room * n ? some : room * n;
     float *buffer = ns_buffer_need(&p->scratch->staged, room, p->err);
     int rc = buffer ? NS_OK : NS_E_MEMORY;
     for (int64_t first = 0, last; first < n && rc == NS_OK; first = last) {

@@ -22,6 +22,12 @@ float *ns_buffer_need(ns_buffer *b, int64_t n, ns_error *err)
     return b->data;
 }
 
+int64_t ns_pass_shown_floats(const ns_pass *p)
+{
+    enum { OF_A_WORKER = 1 << 20, MOST = 16 << 20 };
+    return p->scratch->n_workers < MOST / OF_A_WORKER ? (int64_t)p->scratch->n_workers * OF_A_WORKER : MOST;
+}
+
 static int64_t n_served(const ns_session *s)
 {
     return s->n_served > 0 ? s->n_served : 1;

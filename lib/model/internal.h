@@ -252,6 +252,8 @@ typedef struct ns_scratch {
 } ns_scratch;
 float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an error when memory is out */
 void   ns_scratch_free(ns_scratch *);          /* what it holds */
+/* Rows of all heads that are made before somebody looks at them, at least a block of them: few, so that they are still in a cache. */
+int64_t ns_pass_shown_floats(const ns_pass *);
 
 ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
 int            ns_pass_embed(ns_pass *, int64_t session);      /* new rows of the session's x */

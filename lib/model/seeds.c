@@ -128,8 +128,11 @@ static int check_wanted(ns_walk *r)
             return ns_fail(r->p.err, NS_E_ARG, "'%s' edits: on the way back hooks read", list[i].at);
     for (int p = 0; p < NS_N_POINTS; p++)
         for (int64_t l = -1; l < r->p.arch->n_layers; l++)
-            if (!goes_through((ns_point)p) && ns_hooks_any(r->p.hooks, (ns_point)p, l))
-                return ns_fail(r->p.err, NS_E_ARG, "%s: this point is not walked back by itself", ns_point_name((ns_point)p));
+            if (!goes_through((ns_point)p) && ns_hooks_any(r->p.hooks, (ns_point)p, l)) {
+                char name[128];
+                ns_point_format((ns_point)p, l, name, sizeof name);
+                return ns_fail(r->p.err, NS_E_ARG, "%s: this point is not walked back by itself", name);
+            }
     return NS_OK;
 }
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BLOCK = NS_UNROLL_BLOCK, MOST_FLOATS = 8 << 20 };       /* of rows at a time, above one block of them */
+enum { BLOCK = NS_UNROLL_BLOCK };
 
 bool ns_pass_constrains(const ns_pass *p, int64_t layer)
 {
@@ -148,7 +148,7 @@ static int unroll_member(ns_band *b, ns_unroll j)
             !ns_wanted_rows(b->p, j.m->s, b->layer, NS_POINT_PATTERN, NS_POINT_PATTERN, &blocks[n].row0, &blocks[n].row1))
             continue;
         floats += floats_of(&j, &blocks[n++]);
-        if (floats < MOST_FLOATS)
+        if (floats < ns_pass_shown_floats(b->p))
             continue;
         rc = show_blocks(&j, blocks, n);
         n = floats = 0;

@@ -172,13 +172,24 @@ static void prepare_task(void *user, int64_t task, int worker)
     ns_pack_rows(c.k_packed, k, BLOCK, key, key);
 }
 
+/* Where a block of rows reads a block of positions is far away by then: fetched while the product is made. */
+static void fetch(const float *cells, int64_t ld, int64_t rows)
+{
+    for (int64_t r = 0; r < rows; r++, cells += ld) {
+        __builtin_prefetch(cells, 1, 2);
+        __builtin_prefetch(cells + BLOCK / 2, 1, 2);
+    }
+}
+
 /* p [rows][key] of a block of rows, whose h-th heads they are. */
 static void unroll_chunk(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t at, const chunk *c, float *p, float *o)
 {
     const ns_math *const math = j->b->p->math;
     const int64_t key = j->s->key, rows = block->row1 - block->row0;
+    float *const cells = block->rows + h * rows * block->row1 + at * BLOCK;
+    fetch(cells, block->row1, rows);
     math->gemm(rows, BLOCK, key, p, key, c->k_packed, 0, o, BLOCK, NS_GEMM_KB, false);
-    math->mul_rows(block->rows + h * rows * block->row1 + at * BLOCK, block->row1, o, BLOCK, rows, BLOCK, c->write, NULL);
+    math->mul_rows(cells, block->row1, o, BLOCK, rows, BLOCK, c->write, NULL);
     if (at == 0)                                   /* nothing is before it */
         return;
     math->mul_rows(p, key, p, key, rows, key, c->all, NULL);
@@ -192,9 +203,10 @@ static void begin_rows(const ns_unroll *j, int64_t h, const ns_unrolled *block, 
     const int64_t key = j->s->key;
     const lanes w = {j, h, scratch};
     unroll_own(&w, block);
-    for (int64_t r = 0; r < block->row1 - block->row0; r++)
-        for (int64_t i = 0; i < key; i++)
-            p[r * key + i] = scratch[i * BLOCK + r];
+    for (int64_t i0 = 0; i0 < key; i0 += 16)
+        for (int64_t r = 0; r < block->row1 - block->row0; r++)
+            for (int64_t i = i0; i < i0 + 16 && i < key; i++)
+                p[r * key + i] = scratch[i * BLOCK + r];
 }
 
 /* A head's block of rows through the span, from its own block of positions on. */

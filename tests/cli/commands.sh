@@ -155,6 +155,12 @@ for where in default full-layers all-layers; do
     }
     cp $where.scan/shards/series/step000001.h5 $where.scan.h5
 done
+# a row for each shape that a point has: keys of both kinds of layers, decays that are one number of a head
+run inspect "${olmo%/*}/qwen3_next" --points
+for row in 'hook_k +0-2 +row k_head d_key +\[row, 2, 12\]' 'hook_v +0-2 .*\[row, 6, 10\]' 'hook_v +3 .*\[row, 2, 12\]' \
+    'hook_log_decay +0-2 +row head one +\[row, 6, 1\]'; do
+    grep -Eq "^blocks\.%\.attn\.$row" out || fail "inspect --points lacks $row: $(cat out)"
+done
 cmp -s default.arch.json full-layers.arch.json || fail "full-layers is not the default of inspect"
 ! cmp -s default.arch.json all-layers.arch.json || fail "inspect --olmo3-rope has no effect"
 for made in rec:hook_rot_q score:case_previous_token scan:case_previous_token ablate:margin patch:difference; do

@@ -56,7 +56,8 @@ simple_gla is a layer of flash-linear-attention that no model there has: its ref
 mamba2 of several groups of heads is not compared with flash-linear-attention, whose path on CPUs takes their B and C in another order.
 
 recurrent_gemma: transformers 4 masks a prefill without the window of the attention; its referee has it, as transformers 5 has.
-nemotron_h: transformers 5 keeps steps at time_step_min or more, and does not read the config's time_step_limit, which is followed here.
+nemotron_h: transformers 5.23 keeps steps at time_step_min or more, a line that its class has from Zamba2, and does not read the config's
+time_step_limit, which its other classes of Mamba-2 read and which is followed here; the referee's time_step_min is 1e-9.
 gpt_oss: `swiglu_limit` is read, as transformers 5 does; transformers 4 has 7 whatever it says. Another `swiglu_alpha` than 1.702 is
 refused.
 mamba, falcon_mamba, jamba: a `hidden_act` other than silu is refused. transformers 4 gates the scan's output by it, transformers 5 and

@@ -242,6 +242,28 @@ static void softmax_is_exp_sum(void **state)
     free(y);
 }
 
+/* Long rows are looked at in parts: the first of equals wins in whichever it lies, a NaN never, and -infinity where nothing is above it. */
+static void argmax_of_long_rows(void **state)
+{
+    (void)state;
+    enum { N = 2500 };
+    static const int64_t places[] = {0, 1023, 1024, 1500, 2047, 2048, N - 1};
+    const ns_math *list[NS_MATH_MAX];
+    const int n_versions = versions(list);
+    float *const x = floats(N);
+    for (int v = 0; v < n_versions; v++)
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            for (int64_t k = 0; k < N; k++)
+                x[k] = k % 100 == 7 ? NAN : -INFINITY;
+            assert_int_equal(list[v]->argmax(x, N), 0);
+            x[N - 1] = x[places[i]] = 2;
+            assert_int_equal(list[v]->argmax(x, N), places[i]);
+            x[2] = 1;                                       /* what is above what came before, but not the largest */
+            assert_int_equal(list[v]->argmax(x, N), places[i]);
+        }
+    free(x);
+}
+
 static void selection(void **state)
 {
     (void)state;
@@ -255,6 +277,7 @@ static void selection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(versions_agree), cmocka_unit_test(exp_sum_knows_absolute_pages),
-                                       cmocka_unit_test(selection), cmocka_unit_test(softmax_is_exp_sum)};
+                                       cmocka_unit_test(selection), cmocka_unit_test(softmax_is_exp_sum),
+                                       cmocka_unit_test(argmax_of_long_rows)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -292,11 +292,14 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     return ns_heads_out(b, a, normed_and_gated(b, p, z, from.gate));
 }
 
-/* q and k have heads of their own. */
+/* q and k have heads of their own; where a decay is one number of a head, its axis of key channels has that one. */
 static const char *axes(const void *params, ns_point p)
 {
-    (void)params;
-    return p == NS_POINT_Q || p == NS_POINT_ROT_Q ? "row q_head d_key" : p == NS_POINT_K || p == NS_POINT_ROT_K ? "row k_head d_key" : NULL;
+    const ns_recurrence *const x = params;
+    return p == NS_POINT_Q || p == NS_POINT_ROT_Q     ? "row q_head d_key"
+           : p == NS_POINT_K || p == NS_POINT_ROT_K   ? "row k_head d_key"
+           : p == NS_POINT_LOG_DECAY && !x->each ? "row head one"
+                                                      : NULL;
 }
 
 /* What the settings leave out. */

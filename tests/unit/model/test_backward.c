@@ -467,7 +467,8 @@ static void refusals(void **state)
     expect(&t, &bad, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.0.hook_resid_post", .read = take_gradient},
            "lies behind the seed at blocks.0.hook_resid_mid");
     expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "hook_embed", .edit = edits_nothing}, "edits");
-    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .read = take_gradient}, "not walked back");
+    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .read = take_gradient},
+           "blocks.0.attn.hook_result: this point is not walked back");
     tiny_close(&t);
     tiny_open(&t, tiny_minimax, 1, NULL, 0);
     bad.at = "blocks.0.attn.hook_pattern";

@@ -60,23 +60,66 @@ static void check_parameter(ns_trainer *t, const int32_t *tokens, const char *ki
     free(u);
 }
 
+/* Off the start, where gains are 1 and the head is small. Returns how many parameters' names have `part` in them. */
+static int check_trainer(ns_trainer *t, const char *kind, const char *part)
+{
+    const ns_train_config *const c = ns_trainer_config(t);
+    int32_t *const tokens = tokens_of(c->batch * c->length, c->vocab, 11);
+    ns_train_result r;
+    int n = 0;
+    for (int i = 0; i < 3; i++)
+        ok(ns_trainer_step(t, tokens, &r, &err));
+    ok(ns_trainer_gradient(t, tokens, &r, &err));
+    assert_true(fabs(loss_of(t, tokens) - r.loss) < 1e-6);
+    for (int64_t i = 0; i < ns_trainer_count(t); i++) {
+        check_parameter(t, tokens, kind, ns_trainer_name(t, i), i);
+        n += strstr(ns_trainer_name(t, i), part) != NULL;
+    }
+    free(tokens);
+    return n;
+}
+
 static void analytic_is_numeric(void **state)
 {
     (void)state;
     for (int k = 0; k < N_KINDS; k++) {
         ns_trainer *const t = trainer_of(kinds[k].json, NULL);
-        const ns_train_config *const c = ns_trainer_config(t);
-        int32_t *const tokens = tokens_of(c->batch * c->length, c->vocab, 11);
-        ns_train_result r;
-        for (int i = 0; i < 3; i++)        /* off the start, where gains are 1 and the head is small */
-            ok(ns_trainer_step(t, tokens, &r, &err));
-        ok(ns_trainer_gradient(t, tokens, &r, &err));
-        assert_true(fabs(loss_of(t, tokens) - r.loss) < 1e-6);
-        for (int64_t i = 0; i < ns_trainer_count(t); i++)
-            check_parameter(t, tokens, kinds[k].name, ns_trainer_name(t, i), i);
-        free(tokens);
+        assert_true(check_trainer(t, kinds[k].name, "weight") > 0);
         ns_trainer_free(t);
     }
+}
+
+/* Parameters that no letter has: the sinks of attention, beside a window and without (all experts are chosen, so that no choice flips),
+ * and the lower bounds of HGRN2's gates, one tensor of three layers. */
+static void analytic_is_numeric_of_given_models(void **state)
+{
+    (void)state;
+    static const struct { const char *part, *json; int n; } given[] = {
+        {"sinks",
+         "{\"model_type\": \"gpt_oss\", \"vocab_size\": 40, \"hidden_size\": 24, \"intermediate_size\": 20, \"num_hidden_layers\": 2, "
+         "\"num_attention_heads\": 6, \"num_key_value_heads\": 2, \"head_dim\": 8, \"max_position_embeddings\": 64, \"sliding_window\": 7, "
+         "\"num_local_experts\": 2, \"num_experts_per_tok\": 2, \"rope_scaling\": null}", 2},
+        {"lower_bounds",
+         "{\"model_type\": \"hgrn2\", \"vocab_size\": 40, \"hidden_size\": 24, \"intermediate_size\": 20, \"num_hidden_layers\": 3, "
+         "\"expand_ratio\": 8, \"max_position_embeddings\": 64}", 1},
+    };
+    char folder[32];
+    temporary(folder);
+    char *const path = ns_path_join(folder, "config.json");
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        ns_train_config config = config_of("{\"batch\": 3, \"length\": 30}");
+        ns_train_model *model;
+        ns_trainer *t;
+        ok(ns_file_write(path, given[i].json, strlen(given[i].json), &err));
+        ok(ns_train_model_open(&model, path, &err));
+        ok(ns_train_config_give(&config, model, "test", &err));
+        ok(ns_trainer_new(&t, &config, &(ns_trainer_params){.size = sizeof(ns_trainer_params), .model = model}, &err));
+        assert_int_equal(check_trainer(t, given[i].part, given[i].part), given[i].n);
+        ns_trainer_free(t);
+        ns_train_model_free(model);
+    }
+    free(path);
+    remove_tree(folder);
 }
 
 /* The norm of the whole gradient and of each layer's part, from the gradients themselves. */
@@ -110,6 +153,7 @@ static void norms(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(analytic_is_numeric), cmocka_unit_test(norms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(analytic_is_numeric), cmocka_unit_test(analytic_is_numeric_of_given_models),
+                                       cmocka_unit_test(norms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
