@@ -85,6 +85,8 @@ static int check_order(const ns_checker *c, const ns_layer *layer)
         return ns_check_refuse(c, "a layer is an attn branch, or two side by side, then at most one ffn branch");
     if (mixers > 1 && (pages > 1 || states > 1))
         return ns_check_refuse(c, "of two attn branches side by side one keeps keys and values, the other a state");
+    if (mixers > 1 && pages && ns_branch_keeps(&layer->stages[0].branches[0]).kind != NS_STATE_PAGES)
+        return ns_check_refuse(c, "of two attn branches side by side the first is the one that keeps keys and values: it has the rows");
     return NS_OK;
 }
 

@@ -187,6 +187,19 @@ static void side_by_side(void **state)
     assert_null(ns_point_beside(a, NS_POINT_SCORES, 0));               /* of the attention alone */
     assert_null(ns_point_beside(a, NS_POINT_MLP_OUT, 0));
     assert_null(ns_point_beside(a, NS_POINT_PATTERN, a->n_layers));
+    ns_branch *const pair = a->layers[0].stages[0].branches;
+    const ns_branch first = pair[0];
+    const ns_norm norm = pair[1].in_norm;
+    ns_error err = {""};
+    assert_int_equal(ns_arch_validate(a, "test", &err), NS_OK);
+    pair[0] = pair[1];                     /* the other way round: both would show rows under one name */
+    pair[1] = first;
+    pair[0].in_norm = first.in_norm;
+    pair[1].in_norm = norm;
+    pair[0].shares_norm = false;
+    pair[1].shares_norm = true;
+    assert_int_equal(ns_arch_validate(a, "test", &err), NS_E_FORMAT);
+    assert_non_null(strstr(err.message, "layer 0: of two attn branches side by side the first is the one that keeps keys"));
     ns_arch_free(a);
     a = arch_of(small_config("lfm2"));
     for (int64_t l = 0; l < a->n_layers; l++)
