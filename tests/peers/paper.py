@@ -14,19 +14,20 @@ import numpy as np
 from compare import close, count, same
 
 FILLERS, KEYS = 16, 8
-PATTERNS = [("FFF", 64, False), ("SFS", 4, False), ("SFS", 16, False), ("GFG", 64, False), ("SFS", 4, True)]
+RUNS = [("FFF", 64, False, 5), ("SFS", 4, False, 5), ("SFS", 16, False, 5), ("GFG", 64, False, 5), ("SFS", 4, True, 5),
+        ("SFS", 4, False, 6), ("SFS", 16, False, 6)]
 
 
 def make(program, folder):
-    for pattern, window, nope in PATTERNS:
-        for seed in (5, 6):
-            name = f"{pattern}-W{window}{'-nope' if nope else ''}-s{seed}"
-            train = dict(d_model=16, heads=2, d_ff=16, batch=4, length=64, warmup=4, max_positions=256, steps=60, pattern=pattern,
-                         window=window, nope=nope, seed=seed)
-            with open(f"{folder}/{name}.json", "w") as f:
-                json.dump({"name": name, "checkpoint_every": 10, "validation_seed": 7, "coords": {"window": window}, "train": train}, f)
-            subprocess.run([program, "train", f"{folder}/{name}.json", "-o", f"{folder}/runs/{name}", "-q"], check=True,
-                           stdout=subprocess.DEVNULL)
+    os.mkdir(f"{folder}/runs")
+    for pattern, window, nope, seed in RUNS:
+        name = f"{pattern}-W{window}{'-nope' if nope else ''}-s{seed}"
+        train = dict(d_model=16, heads=2, d_ff=16, batch=4, length=64, warmup=4, max_positions=256, steps=60, pattern=pattern,
+                     window=window, nope=nope, seed=seed)
+        with open(f"{folder}/{name}.json", "w") as f:
+            json.dump({"name": name, "checkpoint_every": 10, "validation_seed": 7, "coords": {"window": window}, "train": train}, f)
+        subprocess.run([program, "train", f"{folder}/{name}.json", "-o", f"{folder}/runs/{name}", "-q"], check=True,
+                       stdout=subprocess.DEVNULL)
     subprocess.run([program, "paper", f"{folder}/runs", "-o", f"{folder}/page", "-q"], check=True, stdout=subprocess.DEVNULL)
     return f"{folder}/page"
 
@@ -147,8 +148,14 @@ def value(run, name):
     return math.inf if name in run["not_born"] else math.nan if x is None else x
 
 
+class Runs(list):
+    """Of a seed; whole: of every architecture that any seed has."""
+
+
 def by_seed(page, seed):
-    return [r for r in page.json["runs"] if r["seed"] == seed]
+    runs = Runs(r for r in page.json["runs"] if r["seed"] == seed)
+    runs.whole = len(seven(runs)) == len({r["architecture"] for r in seven(page.json["runs"])})
+    return runs
 
 
 def seven(runs):
@@ -162,7 +169,7 @@ def windows(runs):
 
 def spread(runs, name):
     x = [value(r, name) for r in seven(runs)]
-    return max(x) - min(x) if len(x) > 1 and not any(map(math.isnan, x)) else math.nan
+    return max(x) - min(x) if runs.whole and len(x) > 1 and not any(map(math.isnan, x)) else math.nan
 
 
 def between(runs, name):
