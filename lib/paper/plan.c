@@ -499,10 +499,10 @@ int ns_paper_compute(paper *p, ns_error *err)
     int rc = ns_engine_new(&s.engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, err);
     rc = rc != NS_OK || dry ? rc : begin(p, err);
     rc = rc != NS_OK || !p->trained ? rc : train(p, err);
+    rc = rc != NS_OK ? rc : final_stages(&s, err);
     rc = rc != NS_OK ? rc : each_run(&s, &scan_row, err);
     rc = rc != NS_OK || dry ? rc : merge(p, err);
     rc = rc != NS_OK ? rc : once(&s, &trace_row, err);
-    rc = rc != NS_OK ? rc : final_stages(&s, err);
     ns_engine_free(s.engine);
     return rc;
 }
