@@ -65,6 +65,8 @@ def influence(x):
 def of_scores(f, out):
     find, kind = f["retrieval_find"][()].astype(float), np.array(texts(f["layer_kind"]))
     full = np.repeat((kind == "full")[:, None], find.shape[1], 1)
+    placebo = np.nanmean(f["case_mass_placebo"][()].astype(float), 0)[kind != "recurrent"]      # those have no bounds
+    close(f["retrieval_mass"].attrs["chance"], np.nanmean(placebo), 1e-6, "chance of retrieval_mass")
     writes, finds = f["retrieval_logit"][()].astype(float), find >= .5
     order = [i for i in np.argsort(-np.nan_to_num(find.ravel(), nan=-1), kind="stable")[:4] if find.ravel()[i] > 0]
     out["finders_in_full_layers"] = mean(full.ravel()[order])
