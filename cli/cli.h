@@ -59,7 +59,7 @@ typedef struct cli_group {
 
 /* ---- commands ---- */
 typedef struct cli cli;
-enum { CLI_MAX_GROUPS = 4, CLI_MAX_TABLES = CLI_MAX_GROUPS + 2 };
+enum { CLI_MAX_GROUPS = 6, CLI_MAX_TABLES = CLI_MAX_GROUPS + 2 };
 enum { CLI_THREADS = 1, CLI_MEMORY = 2, CLI_ONE_THREAD = 4 };     /* the last: --threads is 1 where it is not said */
 typedef struct cli_command {
     const char *name;               /* "score", "cases needle" */

@@ -19,9 +19,15 @@ static int figure_ablation(cli *app, const void *settings, char **args, int n_ar
 }
 
 const cli_command cli_cmd_figure_ablation = {
-    .name = "figure ablation", .section = "Figures", .summary = "Draws what interventions did, every control a dot",
-    .arguments = "ABLATION...", .min_args = 1, .max_args = 8, .groups = {CLI_LOOK_GROUP(ablation_settings)},
-    .settings_size = sizeof(ablation_settings), .defaults = &defaults,
+    .name = "figure ablation",
+    .section = "Figures",
+    .summary = "Draws what interventions did, every control a dot",
+    .arguments = "ABLATION...",
+    .min_args = 1,
+    .max_args = 8,
+    .groups = {CLI_LOOK_GROUP(ablation_settings), CLI_ORDER_GROUP(ablation_settings)},
+    .settings_size = sizeof(ablation_settings),
+    .defaults = &defaults,
     .description = "Files of `ablate` (or of `patch` with a set). A panel a measure, a column a set of heads and mode; the set is a "
                    "diamond, every draw of its control a dot, the "
                    "untouched model a dashed line. Several files stand beside each other, by their names.",

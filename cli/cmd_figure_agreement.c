@@ -28,9 +28,18 @@ static int figure_agreement(cli *app, const void *settings, char **args, int n_a
 }
 
 const cli_command cli_cmd_figure_agreement = {
-    .name = "figure agreement", .section = "Figures", .summary = "Draws how far scores mean the same heads, score against score",
-    .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUPS(agreement_settings)},
-    .settings_size = sizeof(agreement_settings), .defaults = &defaults,
+    .name = "figure agreement",
+    .section = "Figures",
+    .summary = "Draws how far scores mean the same heads, score against score",
+    .arguments = "SCORES",
+    .min_args = 1,
+    .max_args = 1,
+    .groups = {{"Options", options, 0},
+               CLI_LOOK_GROUPS(agreement_settings),
+               CLI_ORDER_GROUP(agreement_settings),
+               CLI_CELL_GROUP(agreement_settings)},
+    .settings_size = sizeof(agreement_settings),
+    .defaults = &defaults,
     .description = "The overlap of the ten best heads of two scores (Jaccard), or Spearman's rank correlation over all heads, as `score` "
                    "wrote them.",
     .examples = "needlescope figure agreement scores.h5 --score retrieval_find,retrieval_continue,retrieval_mass -o a.pdf\n"

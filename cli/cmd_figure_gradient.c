@@ -19,9 +19,15 @@ static int figure_gradient(cli *app, const void *settings, char **args, int n_ar
 }
 
 const cli_command cli_cmd_figure_gradient = {
-    .name = "figure gradient", .section = "Figures", .summary = "Draws influence by distance, shuffled texts beside it",
-    .arguments = "GRADIENT...", .min_args = 1, .max_args = 8, .groups = {CLI_LOOK_GROUP(gradient_settings)},
-    .settings_size = sizeof(gradient_settings), .defaults = &defaults,
+    .name = "figure gradient",
+    .section = "Figures",
+    .summary = "Draws influence by distance, shuffled texts beside it",
+    .arguments = "GRADIENT...",
+    .min_args = 1,
+    .max_args = 8,
+    .groups = {CLI_LOOK_GROUP(gradient_settings), CLI_ORDER_GROUP(gradient_settings)},
+    .settings_size = sizeof(gradient_settings),
+    .defaults = &defaults,
     .description = "Files of `gradient`, on log axes: the norm of the gradient by tokens back, in bins, relative to its mean beyond the "
                    "window where all files have one; the shuffled texts; the model's windows as ticks.",
     .examples = "needlescope figure gradient gradient.h5 -o gradient.pdf",

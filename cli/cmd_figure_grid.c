@@ -42,9 +42,15 @@ static int figure_grid(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_figure_grid = {
-    .name = "figure grid", .section = "Figures", .summary = "Draws the needle grid: right answers, or a head's finds, by length and place",
-    .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUPS(grid_settings)},
-    .settings_size = sizeof(grid_settings), .defaults = &defaults,
+    .name = "figure grid",
+    .section = "Figures",
+    .summary = "Draws the needle grid: right answers, or a head's finds, by length and place",
+    .arguments = "SCORES",
+    .min_args = 1,
+    .max_args = 1,
+    .groups = {{"Options", options, 0}, CLI_LOOK_GROUPS(grid_settings), CLI_ORDER_GROUP(grid_settings), CLI_CELL_GROUP(grid_settings)},
+    .settings_size = sizeof(grid_settings),
+    .defaults = &defaults,
     .description = "A row is a length that was asked for, a column a depth, or a distance in tokens from the query back to the "
                    "needle (cases needle --distances); more than twelve become ten bins. A cell is a mean over its "
                    "cases, whose number is in brackets "

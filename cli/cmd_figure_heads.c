@@ -11,8 +11,9 @@ static const cli_option heads_options[] = {
      "the score to draw; several stand side by side (default retrieval_find, else the first retrieval score)"},
     {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "outline the K best heads", NULL, 1, 100000},
-    {"split", 0, CLI_INT, FIELD(split), "N",
-     "each score twice: needles nearer to the query than N tokens (a window), and the others", NULL, 1, INT32_MAX},
+    {"split", 0, CLI_INT, FIELD(split), "N", "each score twice: needles nearer to the query than N tokens (a window), and the others", NULL,
+     1, INT32_MAX},
+    CLI_LAYERS_OPTION(heads_settings),
     {0},
 };
 #undef FIELD
@@ -33,10 +34,18 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_figure_heads = {
-    .name = "figure heads", .section = "Figures", .summary = "Draws a score of every head: layer x head",
-    .arguments = "SCORES...", .min_args = 1, .max_args = NS_FIGURE_HEADS,
-    .groups = {{"Options", heads_options, 0}, CLI_LOOK_GROUPS(heads_settings)},
-    .settings_size = sizeof(heads_settings), .defaults = &defaults,
+    .name = "figure heads",
+    .section = "Figures",
+    .summary = "Draws a score of every head: layer x head",
+    .arguments = "SCORES...",
+    .min_args = 1,
+    .max_args = NS_FIGURE_HEADS,
+    .groups = {{"Options", heads_options, 0},
+               CLI_LOOK_GROUPS(heads_settings),
+               CLI_ORDER_GROUP(heads_settings),
+               CLI_CELL_GROUP(heads_settings)},
+    .settings_size = sizeof(heads_settings),
+    .defaults = &defaults,
     .description = "Several scores, or the same of several files, stand side by side; one scale for all is --vmin and --vmax. Outlined are "
                    "heads that score: of --top 10 there may be fewer. The tick on a colour bar is the chance of its own score, where it is "
                    "known. The strip at the left says which layers have full attention, a sliding window, or none. The file's ending "

@@ -10,6 +10,7 @@ static const cli_option options[] = {
     {"score", 's', CLI_WORDS, FIELD(score), "NAME,...",
      "the scores to draw, a panel each (default retrieval_find, else the first retrieval score)"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "so many heads (default 20)", NULL, 1, 256},
+    CLI_LAYERS_OPTION(rank_settings),
     {0},
 };
 #undef FIELD
@@ -28,9 +29,15 @@ static int figure_rank(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_figure_rank = {
-    .name = "figure rank", .section = "Figures", .summary = "Draws the best heads of scores by rank, with intervals over cases",
-    .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUP(rank_settings)},
-    .settings_size = sizeof(rank_settings), .defaults = &defaults,
+    .name = "figure rank",
+    .section = "Figures",
+    .summary = "Draws the best heads of scores by rank, with intervals over cases",
+    .arguments = "SCORES",
+    .min_args = 1,
+    .max_args = 1,
+    .groups = {{"Options", options, 0}, CLI_LOOK_GROUP(rank_settings), CLI_ORDER_GROUP(rank_settings)},
+    .settings_size = sizeof(rank_settings),
+    .defaults = &defaults,
     .description = "Each head has its name (layer.head) while there is room. Intervals are those that `score` found by resampling cases; "
                    "the dashed line is the mean of the same "
                    "heads at the placebo, where the score has one. A shard of a scan has no intervals.",

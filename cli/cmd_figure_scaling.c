@@ -26,9 +26,15 @@ static int figure_scaling(cli *app, const void *settings, char **args, int n_arg
 }
 
 const cli_command cli_cmd_figure_scaling = {
-    .name = "figure scaling", .section = "Figures", .summary = "Draws scaling laws over tokens, a panel a table, with their residuals",
-    .arguments = "TABLE...", .min_args = 1, .max_args = 4, .groups = {{"Options", options, 0}, CLI_LOOK_GROUP(scaling_settings)},
-    .settings_size = sizeof(scaling_settings), .defaults = &defaults,
+    .name = "figure scaling",
+    .section = "Figures",
+    .summary = "Draws scaling laws over tokens, a panel a table, with their residuals",
+    .arguments = "TABLE...",
+    .min_args = 1,
+    .max_args = 4,
+    .groups = {{"Options", options, 0}, CLI_LOOK_GROUP(scaling_settings), CLI_ORDER_GROUP(scaling_settings)},
+    .settings_size = sizeof(scaling_settings),
+    .defaults = &defaults,
     .description = "Tables and fit are those of `scaling`. Each size has its colour, each point lies above what its curve leaves of it.",
     .examples = "needlescope figure scaling swa128_longppl.tsv --longppl --validate -o scaling.pdf",
     .run = figure_scaling,

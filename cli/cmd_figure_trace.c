@@ -20,9 +20,15 @@ static int figure_trace(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_figure_trace = {
-    .name = "figure trace", .section = "Figures", .summary = "Draws entropy and distance of the best heads over training, a line a run",
-    .arguments = "TRACE", .min_args = 1, .max_args = 1, .groups = {CLI_LOOK_GROUP(trace_settings)},
-    .settings_size = sizeof(trace_settings), .defaults = &defaults,
+    .name = "figure trace",
+    .section = "Figures",
+    .summary = "Draws entropy and distance of the best heads over training, a line a run",
+    .arguments = "TRACE",
+    .min_args = 1,
+    .max_args = 1,
+    .groups = {CLI_LOOK_GROUP(trace_settings), CLI_COURSE_GROUP(trace_settings)},
+    .settings_size = sizeof(trace_settings),
+    .defaults = &defaults,
     .description = "A file of `trace`. Above the entropy of the last prompt rows (1: even attention), below how far query and key weights "
                    "lie from the run's last checkpoint. Left the heads that are the best at the end, in the middle those of each step, "
                    "right all others; nothing is averaged over runs, whose colour is what they are seeds of.",

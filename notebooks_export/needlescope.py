@@ -42,9 +42,9 @@ except ImportError:
 __version__ = "0.1.0"
 __all__ = ["Accuracy", "ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event",
            "Figure", "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook",
-           "export_npz", "figure", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_probe",
-           "figure_rank", "figure_study", "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases",
-           "scaling", "scan", "show", "top",
+           "export_npz", "figure", "figure_ablation", "figure_agreement", "figure_compare", "figure_grid", "figure_growth", "figure_heads",
+           "figure_map", "figure_probe", "figure_rank", "figure_study", "figure_tokens", "lab", "load", "merge", "point_name", "probes",
+           "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
            "trace", "train"]
 
 
@@ -355,7 +355,8 @@ _SWEEP = 3
 class _EmergenceParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("score", c.c_char_p), ("previous", c.c_char_p), ("birth", _BirthParams),
                 ("sweep", c.c_double * _SWEEP),
-                ("horizon", c.c_double), ("leave_short", c.c_bool), ("top", c.c_int64), ("resamples", c.c_int64), ("seed", c.c_uint64)]
+                ("horizon", c.c_double), ("leave_short", c.c_bool), ("top", c.c_int64), ("resamples", c.c_int64), ("seed", c.c_uint64),
+                ("axis", c.c_int)]
 
 
 class _Event(c.Structure):
@@ -467,7 +468,9 @@ class _FigureParams(c.Structure):
                 ("dpi", c.c_int), ("comment", c.c_char_p), ("facts", c.c_void_p),
                 ("n_facts", c.c_int), ("bytes", c.c_void_p), ("n_bytes", c.c_void_p), ("crowded", c.c_void_p),
                 ("crowded_size", c.c_size_t), ("font_size", c.c_double), ("font", c.c_char_p),
-                ("labels", c.POINTER(c.c_char_p)), ("n_labels", c.c_int)]
+                ("labels", c.POINTER(c.c_char_p)), ("n_labels", c.c_int), ("height", c.c_double), ("theme", c.c_char_p),
+                ("dark", c.c_bool), ("transparent", c.c_bool), ("values", c.c_int), ("legend", c.c_int), ("x_axis", c.c_int),
+                ("order", c.POINTER(c.c_char_p)), ("n_order", c.c_int), ("layers", c.c_char_p)]
 
 
 class _Plotted(c.Structure):
@@ -484,8 +487,23 @@ class _StudyPlot(c.Structure):
 
 class _MapPlot(c.Structure):
     _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("case_id", c.c_char_p), ("layer", c.c_int64), ("head", c.c_int64),
-                ("log_scale", c.c_bool),
-                ("no_spans", c.c_bool)]
+                ("log_scale", c.c_bool), ("no_spans", c.c_bool), ("rows", c.c_char_p), ("keys", c.c_char_p), ("tokens", c.c_bool),
+                ("tokenizer", c.c_char_p)]
+
+
+class _TokensPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("case_id", c.c_char_p), ("layer", c.c_int64), ("head", c.c_int64),
+                ("row", c.c_int64), ("keys", c.c_char_p), ("tokenizer", c.c_char_p)]
+
+
+class _GrowthPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("run", c.c_char_p), ("score", c.c_char_p), ("steps", c.POINTER(c.c_int64)),
+                ("n_steps", c.c_int), ("top", c.c_int64)]
+
+
+class _ComparePlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("files", _WORDS), ("n_files", c.c_int), ("score", c.c_char_p), ("run", c.c_char_p),
+                ("steps", c.POINTER(c.c_int64)), ("n_steps", c.c_int), ("top", c.c_int64)]
 
 
 class _HeadsPlot(c.Structure):
@@ -649,8 +667,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_order_verdict": (_S, [_Order, c.c_double, _P]),
     "ns_run_train": (_INT, [c.POINTER(_RunResult), c.POINTER(_RunParams), _ERR]),
     **{f"ns_plot_{name}": (_INT, [_S, c.POINTER(kind), c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]) for name, kind in
-       dict(study=_StudyPlot, map=_MapPlot, heads=_HeadsPlot, rank=_RankPlot, grid=_GridPlot, agreement=_AgreementPlot,
-            probe=_ProbePlot).items()},
+       dict(study=_StudyPlot, map=_MapPlot, tokens=_TokensPlot, growth=_GrowthPlot, compare=_ComparePlot, heads=_HeadsPlot, rank=_RankPlot,
+            grid=_GridPlot, agreement=_AgreementPlot, probe=_ProbePlot).items()},
     "ns_plot_ablation": (_INT, [_S, _WORDS, _INT, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]),
     "ns_study_scores": (c.POINTER(c.c_char_p), [_P, c.POINTER(_I64)]), "ns_study_usual_score": (_S, [_P]),
     "ns_export_csv": (_INT, [_P, _S, c.POINTER(_ExportParams), c.POINTER(_I64), _ERR]),
@@ -3294,16 +3312,25 @@ _STUDY_PLOTS = {"laziness": _BIRTH | {"previous"}, "births": _BIRTH, "pairs": _B
 _PLAIN = ("rank", "ablation", "births", "pairs", "curves", "loss")      # their colours tell lines and dots apart
 
 
-def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0, font_size=0, font=None, labels=None,
-          **unknown):
+_VALUES, _LEGENDS, _X_AXES = ("auto", "on", "off", "nonzero"), ("bottom", "top", "off"), ("auto", "steps", "tokens")
+
+
+def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0, font_size=0, font=None, labels=None, height=0,
+          theme=None, dark=False, transparent=False, values="auto", legend="bottom", x="auto", order=None, layers=None, **unknown):
     """what: the arguments between path and look."""
     _check_names("a figure", unknown, _plot)
+    for what_of, word, known in (("values", values, _VALUES), ("legend", legend, _LEGENDS), ("x", x, _X_AXES)):
+        _check_word(what_of, word, known)
+    names, n_names = _words(order)
     crowded, (words, n_words) = c.create_string_buffer(256), _words([f"{old}={new}" for old, new in (labels or {}).items()])
     fixed = vmin is not None or vmax is not None        # one end alone: the other one is the natural one
     _check_of("a colormap, vmin or vmax", fixed or colormap, "figures whose colours are a scale", name not in _PLAIN)
     look = _params(_FigureParams, title=title, colormap=colormap, vmin=vmin or 0, vmax=vmax or 0, width=_real("width", width, 0), dpi=dpi,
                    comment=_caller().caller, crowded=c.addressof(crowded), crowded_size=len(crowded),
-                   font_size=_real("font_size", font_size, 0), font=font, labels=words, n_labels=n_words)
+                   font_size=_real("font_size", font_size, 0), font=font, labels=words, n_labels=n_words,
+                   height=_real("height", height, 0), theme=theme, dark=_flag("dark", dark), transparent=_flag("transparent", transparent),
+                   values=_VALUES.index(values), legend=_LEGENDS.index(legend), x_axis=_X_AXES.index(x), order=names, n_order=n_names,
+                   layers=layers)
     if fixed:
         look.vmin, look.vmax = -np.inf if vmin is None else look.vmin, np.inf if vmax is None else look.vmax
     said = _params(_Plotted)
@@ -3322,7 +3349,9 @@ def figure_heads(files, out, scores=None, marks=(), top=0, split=0, **look):
 
     The ending of out (.png, .pdf, .eps, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
     split: each score, a rate of hits, twice: over needles nearer to the query than so many tokens, and over the others.
-    look   title, colormap, vmin, vmax, width (inches), dpi, font_size (points), font, labels ({"retrieval_find": "find"})"""
+    look   title, colormap, vmin, vmax, width, height (inches), dpi, font_size (points), font, labels ({"retrieval_find": "find"}), dark,
+           transparent, theme (a JSON file), legend ("bottom", "top", "off"); as far as the figure has a use for them: values ("auto", "on",
+           "off", "nonzero"), x ("auto", "steps", "tokens"), order (names that stand first), layers ("0-3,7")"""
     (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks, "marks")
     for path in paths:
         _warn_unsealed(path, stacklevel=3)
@@ -3368,12 +3397,48 @@ def figure_probe(file, out, distances=(), run=None, **look):
     return _plot("probe", out, [c.byref(_params(_ProbePlot, file=file, distances=places, n_distances=len(distances), run=run))], **look)
 
 
-def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, **look):
-    """Where one head looks on one case (its id or number) of a recording with maps dense or rows."""
+def _steps(steps):
+    """(int64 *, n)"""
+    given = [_number("steps", x, 0) for x in steps or ()]
+    return (_I64 * max(len(given), 1))(*given), len(given)
+
+
+def figure_growth(study, out, score=None, run=None, steps=None, top=0, **look):
+    """Every head of one run at chosen steps (default: the first, the last, and four between), with one scale. top: so many of the
+    best at the last of them are outlined in all."""
+    _warn_unsealed(_bytes(study), stacklevel=3)
+    at, n = _steps(steps)
+    return _plot("growth", out, [c.byref(_params(_GrowthPlot, file=study, run=run, score=score, steps=at, n_steps=n,
+                                                 top=_number("top", top, 0)))], **look)
+
+
+def figure_compare(files, out, score=None, run=None, steps=None, top=0, **look):
+    """Every head of two score files, or of a study's run at two steps, side by side, and their difference. top: so many that differ
+    most are outlined."""
+    (paths, m), (at, n) = _words(files), _steps(steps)
+    for path in paths:
+        _warn_unsealed(path, stacklevel=3)
+    return _plot("compare", out, [c.byref(_params(_ComparePlot, files=paths, n_files=m, score=score, run=run, steps=at, n_steps=n,
+                                                  top=_number("top", top, 0)))], **look)
+
+
+def figure_tokens(recording, out, layer, head, case=None, row=None, keys=None, tokenizer=None, **look):
+    """One row of attention over the text itself (row: the query's position; default the first that predicts the answer, else the last).
+    keys: "A:B" or "span:NAME". out may be a .tex: LaTeX, without a look of ours."""
+    _warn_unsealed(_bytes(recording), stacklevel=3)
+    what = _params(_TokensPlot, file=recording, case_id=None if case is None else str(case), layer=layer, head=head,
+                   row=-1 if row is None else _number("row", row, 0), keys=keys, tokenizer=tokenizer)
+    return _plot("tokens", out, [c.byref(what)], **look)
+
+
+def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, rows=None, keys=None, tokens=False, tokenizer=None,
+               **look):
+    """Where one head looks on one case (its id or number) of a recording with maps dense or rows. rows: "answer", "last:N", "span:NAME" or
+    "A:B"; keys: "A:B" or "span:NAME"; tokens: their texts in place of positions."""
     _warn_unsealed(_bytes(recording), stacklevel=3)
     what = _params(_MapPlot, file=recording, case_id=None if case is None else str(case), layer=layer, head=head,
-                   log_scale=log_scale,
-                   no_spans=not _flag("spans", spans))
+                   log_scale=log_scale, no_spans=not _flag("spans", spans), rows=rows, keys=keys, tokens=_flag("tokens", tokens),
+                   tokenizer=tokenizer)
     return _plot("map", out, [c.byref(what)], **look)
 
 

@@ -34,16 +34,9 @@ static void escaped(FILE *f, const char *text, const escape *table)
     }
 }
 
-/* A [ or * after \\ would be its argument; two of - ' , are another sign. */
 void ns_words_latex(FILE *f, const char *text)
 {
-    static const escape table[] = {
-        {'\\', "\\textbackslash{}"}, {'{', "\\{"}, {'}', "\\}"}, {'$', "\\$"}, {'&', "\\&"}, {'#', "\\#"}, {'_', "\\_"}, {'%', "\\%"},
-        {'~', "\\textasciitilde{}"}, {'^', "\\textasciicircum{}"}, {'<', "\\textless{}"}, {'>', "\\textgreater{}"}, {'|', "\\textbar{}"},
-        {'`', "\\textasciigrave{}"}, {'\'', "\\textquotesingle{}"}, {'[', "{[}"}, {']', "{]}"}, {'*', "{*}"},
-        {'-', "-{}"}, {',', ",{}"}, {0},
-    };
-    escaped(f, text, table);
+    ns_latex_text(f, text);
 }
 
 void ns_words_html(FILE *f, const char *text)

@@ -208,6 +208,9 @@ int  ns_json_no_null(const cJSON *object, const char *label, ns_error *);
 int  ns_json_keys(const cJSON *object, const char *const *known, int n, int code, const char *otherwise, const char *label, ns_error *);
 char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd; bytes that are no UTF-8 as \udcff, which is os.fsdecode of Python */
 
+/* A text as LaTeX prints it, whatever it holds: a control character is a blank. */
+void ns_latex_text(FILE *, const char *text);
+
 /* ---- UTF-8 ---- */
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset);
 int  ns_utf8_put(char *out, uint32_t code);                           /* at most 4 bytes: how many */

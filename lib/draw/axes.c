@@ -198,7 +198,7 @@ static void draw_upright(const ns_axis *a, ns_canvas *c, ns_box b)
         return;
     const double depth = ns_axis_depth(a, c->type);
     char fit[NS_LABEL_BYTES];
-    const double most = b.h + 2 * BEYOND, need = ns_type_width(c->type, a->label, NS_SIZE_LABEL, false);
+    const double most = a->tight ? b.h : b.h + 2 * BEYOND, need = ns_type_width(c->type, a->label, NS_SIZE_LABEL, false);
     const double size = fmax(LEAST_LABEL, NS_SIZE_LABEL * fmin(1, most / need));
     const ns_style label = {.size = size, .color = NS_INK, .anchor = NS_AT_MIDDLE, .angle = 90};
     ns_type_fit(c->type, a->label, size, false, most, fit);

@@ -6,8 +6,6 @@
 
 enum { NS_MAX_TICKS = 24 };
 
-#define NS_INK ((ns_rgb){38, 38, 38})
-#define NS_FAINT ((ns_rgb){110, 110, 110})
 #define NS_SIZE_TITLE 8.5
 #define NS_SIZE_LABEL 8.0
 #define NS_SIZE_TICK 7.0
@@ -40,6 +38,7 @@ typedef struct ns_axis {
     const char *label;            /* or NULL */
     double      gap;              /* between box and ticks */
     double      least;            /* vertical: width kept for tick labels, whatever they need */
+    bool        tight;            /* vertical: the label is no longer than the axis */
 } ns_axis;
 double ns_axis_depth(const ns_axis *, const ns_type *);    /* points it takes outside its box */
 void   ns_axis_draw(const ns_axis *, ns_canvas *, ns_box);

@@ -10,9 +10,9 @@
 
 enum { MOST_ROWS = 4096 };
 static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9,
-                    BAR = 7, BAR_GAP = 8, KEY_LINE = 10, NARROWEST = 36, COMFORTABLE = 60,
+                    BAR = 7, BAR_GAP = 8, KEY_LINE = 10, UNDER = 0.5, NARROWEST = 36, COMFORTABLE = 60,
                     NAMES = 0.22; /* of the page, at most, for the bands' names */
-static const ns_rgb WHITE = {255, 255, 255};
+static const ns_rgb WHITE = {255, 255, 255, NS_ROLE_PAPER};
 
 /* ---- what was given ---- */
 
@@ -102,11 +102,11 @@ static int check_glyphs(const ns_bands_figure *f, const ns_type *type, ns_error 
 }
 
 /* Bands, from the top of a panel downwards; returns how high they are. */
-static double place_bands(ns_bands_panel *p)
+static double place_bands(ns_bands_panel *p, const ns_page *page)
 {
     const ns_bands_figure *f = &p->figure;
     double y = 0;
-    p->row_height = f->n_rows <= 48 ? ROW : LOW_ROW;
+    p->row_height = page->tall * (f->n_rows <= 48 ? ROW : LOW_ROW);
     p->rule_y = 0;
     for (int b = 0; b < f->n_bands; b++) {
         int64_t rows = 0;
@@ -139,7 +139,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         return code;
     const double left = fmin(widest(page->type, f->bands, f->n_bands), NAMES * page->width) + LABEL_GAP;
     const double notes = widest(page->type, f->notes, f->n_bands);
-    const double name = NS_SIZE_LABEL * 1.4, height = place_bands(p);
+    const double name = NS_SIZE_LABEL * 1.4, height = place_bands(p, page);
     const double bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, fmin(height, 110), page->type), right = NOTES_GAP + notes + bar;
     p->tiles = ns_tile(f->n_panels, page->width - left - right, PANEL_GAP, COMFORTABLE);
     if (p->tiles.width < NARROWEST)
@@ -154,12 +154,18 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const ns_box *const last = &p->box[p->tiles.columns - 1];
     p->notes_x = last->x + last->w + NOTES_GAP;
     p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, last->y, BAR, fmin(height, 110)};
-    p->tokens = (ns_axis){.side = NS_BOTTOM, .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true}, .label = "tokens",
+    p->tokens = (ns_axis){.side = NS_BOTTOM,
+                          .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true},
+                          .label = f->x_name ? f->x_name : "tokens",
                           .gap = 2};
     ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
-    p->key_y = p->box[f->n_panels - 1].y + height + under + 5;
+    const double end = p->box[f->n_panels - 1].y + height + under;
+    const bool above = base->params.legend == NS_LEGEND_TOP;
+    p->key_y = above ? ns_header_height(base) - base->above : end + 5;
     base->width = page->width;
-    base->height = p->key_y + KEY_LINE * put_keys(p, page->type, NULL, page->width);
+    const double keys = KEY_LINE * put_keys(p, page->type, NULL, page->width);
+    base->legend_height = above ? keys : 0;
+    base->height = above ? end + 1 : p->key_y + keys;
     return NS_OK;
 }
 
@@ -206,7 +212,8 @@ static bool pool_points(const ns_bands_panel *p, const float *v, float *pooled)
     return any;
 }
 
-/* Neighbours of one colour are one rectangle. v [P]. */
+/* Neighbours of one colour are one rectangle. Each reaches a little under the one behind it: no page shows between them, whatever a browser
+ * smooths their edges to. v [P]. */
 static void draw_row(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t row, const float *v)
 {
     const ns_box b = ns_bands_row(p, panel, row);
@@ -219,10 +226,12 @@ static void draw_row(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t r
              n++)
             ;
         const double x0 = ns_bands_x(p, panel, p->edge[i]), x1 = ns_bands_x(p, panel, p->edge[i + n]);
+        const bool goes_on = !missing && i + n < P && !isnan(v[i + n]);
         if (missing)
             ns_hatch_cell(c, (ns_box){x0, b.y, x1 - x0, b.h});
         else
-            ns_canvas_fill(c, (ns_box){x0, b.y, x1 - x0, b.h}, color);
+            ns_canvas_fill(c, (ns_box){x0, b.y, x1 - x0 + (goes_on ? fmin(UNDER, ns_bands_x(p, panel, p->edge[i + n + 1]) - x1) : 0), b.h},
+                           color);
     }
 }
 
@@ -250,7 +259,7 @@ static void draw_cross(ns_canvas *c, double x, double y, double size)
 static void draw_marks(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t row)
 {
     const ns_box b = ns_bands_row(p, panel, row);
-    const int64_t i = (int64_t)panel * p->figure.n_rows + row;
+    const int64_t i = (int64_t)p->at[panel] * p->figure.n_rows + row;
     const double *const birth = p->figure.birth ? p->figure.birth[i] : NULL;
     if (birth && isinf(birth[1])) {
         draw_triangle(c, b.x + b.w + 1, b.y + b.h / 2, fmin(b.h, 5));
@@ -274,6 +283,8 @@ typedef struct pencil {
 
 static bool is_shown(const ns_bands_panel *p, mark m)
 {
+    if (p->base.params.legend == NS_LEGEND_OFF && m != NO_MARK)
+        return false;
     switch (m) {
     case BIRTH: return p->figure.birth != NULL;
     case CENSORED: return p->censored;
@@ -304,7 +315,7 @@ static void put_key(pencil *at, mark m)
         "birth, as wide as its checkpoint interval", "not born up to the horizon",      "death", "not measured",
         "at the colour bar: chance, by panel",       "the architecture changes",         "close checkpoints: the strongest"};
     const double swatch = m == NO_MARK ? 0 : 9, need = swatch + ns_type_width(at->type, texts[m], NS_SIZE_TICK, false);
-    if (at->x > at->left && at->x + need > at->width) {
+    if (at->lines == 0 || (at->x > at->left && at->x + need > at->width)) {
         at->x = at->left;
         at->lines++;
     }
@@ -320,7 +331,7 @@ static void put_key(pencil *at, mark m)
 /* How many lines they take. */
 static int put_keys(const ns_bands_panel *p, const ns_type *type, ns_canvas *c, double width)
 {
-    pencil at = {.type = type, .canvas = c, .x = p->box[0].x, .left = p->box[0].x, .width = width, .y = p->key_y, .lines = 1};
+    pencil at = {.type = type, .canvas = c, .x = p->box[0].x, .left = p->box[0].x, .width = width, .y = p->key_y};
     for (mark m = 0; m < MARKS; m++)
         if (is_shown(p, m))
             put_key(&at, m);
@@ -346,7 +357,7 @@ static void draw_names(const ns_bands_panel *p, ns_canvas *c)
     const ns_pen rule = {.color = NS_FAINT, .width = 0.5, .dash = 2};
     const double right = p->box[p->tiles.columns - 1].x + p->box[0].w;
     for (int i = 0; i < p->figure.n_panels; i++) {
-        ns_name_box(c, p->box[i], (i + 1) % p->tiles.columns != 0 ? PANEL_GAP : NOTES_GAP, p->figure.panels[i]);
+        ns_name_box(c, p->box[i], (i + 1) % p->tiles.columns != 0 ? PANEL_GAP : NOTES_GAP, p->figure.panels[p->at[i]]);
         if (i % p->tiles.columns != 0)
             continue;
         name_bands(p, c, i);
@@ -376,7 +387,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_header_draw(base, c, 0);
     for (int i = 0; i < p->figure.n_panels; i++) {
         for (int64_t row = 0; row < p->figure.n_rows; row++) {
-            pool_points(p, p->figure.value + ((int64_t)i * p->figure.n_rows + row) * p->figure.n_points, pooled);
+            pool_points(p, p->figure.value + ((int64_t)p->at[i] * p->figure.n_rows + row) * p->figure.n_points, pooled);
             draw_row(p, c, i, row, pooled);
             draw_marks(p, c, i, row);
         }
@@ -393,9 +404,19 @@ static void draw(const ns_panel *base, ns_canvas *c)
 
 /* ---- the figure ---- */
 
+/* Panels here; bands are in order already, their names stand for themselves. */
+static int put_in_order(ns_bands_panel *p, ns_error *err)
+{
+    int ignored[NS_FIGURE_BANDS];
+    ns_order order = ns_order_begin(&p->base.params);
+    ns_order_apply(&order, p->figure.panels, p->figure.n_panels, p->at);
+    ns_order_apply(&order, p->figure.bands, p->figure.n_bands, ignored);
+    return ns_order_check(&order, err);
+}
+
 int ns_bands_begin(ns_bands_panel *p, const ns_bands_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    *p = (ns_bands_panel){.base = {.layout = layout, .draw = draw}};
+    *p = (ns_bands_panel){.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_ORDER}};
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_bands_figure", err);
     if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
         return code;
@@ -411,8 +432,12 @@ int ns_bands_begin(ns_bands_panel *p, const ns_bands_figure *figure, const ns_fi
         (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;
     p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max};
-    for (int i = 0; f->chance && i < f->n_panels; i++)
-        ns_colorbar_add_level(&p->bar, f->chance[i][0], f->chance[i][1], f->n_panels > 1 ? f->panels[i] : "chance");
+    if ((code = put_in_order(p, err)) != NS_OK)
+        return code;
+    for (int i = 0; f->chance && i < f->n_panels; i++) {
+        const int k = p->at[i];
+        ns_colorbar_add_level(&p->bar, f->chance[k][0], f->chance[k][1], f->n_panels > 1 ? f->panels[k] : "chance");
+    }
     p->edge = ns_alloc_array((size_t)f->n_points + 1, sizeof *p->edge);
     if (!p->edge)
         return ns_oom(err, "a figure");

@@ -4,11 +4,12 @@
 
 #include "draw/panel.h"
 
-enum { NS_BANDS_PANELS = 6 };
+enum { NS_BANDS_PANELS = NS_FIGURE_PANELS };
 
 typedef struct ns_bands_panel {
     ns_panel        base;
     ns_bands_figure figure;                  /* copy; arrays are the caller's */
+    int             at[NS_BANDS_PANELS];     /* its panels in order */
     ns_cells        cells;                   /* colours and their scale */
     ns_colorbar     bar;
     ns_axis         tokens;

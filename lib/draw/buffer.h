@@ -16,9 +16,10 @@ void ns_buffer_number(ns_buffer *, double value, int decimals);   /* "-1.25"; tr
 void ns_buffer_base64(ns_buffer *, const uint8_t *data, int64_t n);
 void ns_buffer_clear(ns_buffer *);
 
-/* PNG of 8-bit RGB rows, sRGB, with density and iTXt chunks (keyword, value; ends with a NULL keyword). */
+/* PNG of rows of 8-bit RGB (3 channels) or RGBA (4), sRGB, with density and iTXt chunks (keyword, value; ends with a NULL keyword). */
 typedef struct ns_png_text { const char *keyword, *value; } ns_png_text;
-int ns_png_write(ns_buffer *out, const uint8_t *rgb, int64_t width, int64_t height, double dpi, const ns_png_text *texts, ns_error *);
+int ns_png_write(ns_buffer *out, const uint8_t *rows, int channels, int64_t width, int64_t height, double dpi, const ns_png_text *texts,
+                 ns_error *);
 
 /* Decimal text of |value| < 1e15 with exactly that many decimals (0..9), whatever the locale; "-0.0" is "0.0". */
 void ns_format_fixed(char out[32], double value, int decimals);

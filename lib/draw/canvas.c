@@ -28,15 +28,20 @@ double ns_canvas_pixels(const ns_canvas_kind *kind, int dpi)
     return (kind->raster ? dpi : VECTOR_PPI) / 72.0;
 }
 
-int ns_canvas_open(ns_canvas *c, const ns_canvas_kind *kind, const ns_type *type, double width, double height, double pixels,
-                   double scale, const ns_metadata *about, ns_error *err)
+int ns_canvas_open(ns_canvas *c, const ns_canvas_kind *kind, const ns_type *type, ns_paper p, const ns_metadata *about, ns_error *err)
 {
-    *c = (ns_canvas){.kind = kind, .type = type, .width = width, .height = height, .pixels = pixels, .scale = scale,
+    *c = (ns_canvas){.kind = kind,
+                     .type = type,
+                     .theme = *p.theme,
+                     .transparent = p.transparent,
+                     .width = p.width,
+                     .height = p.height,
+                     .pixels = p.pixels,
+                     .scale = p.scale,
                      .about = *about};
-    if (kind->raster && (width * pixels > MAX_PIXELS || height * pixels > MAX_PIXELS))
-        return ns_fail(err, NS_E_ARG, "figure: %.0f x %.0f pixels; at most %d each way (choose a smaller width or dpi)", width * pixels,
-                       height * pixels,
-                       MAX_PIXELS);
+    if (kind->raster && (p.width * p.pixels > MAX_PIXELS || p.height * p.pixels > MAX_PIXELS))
+        return ns_fail(err, NS_E_ARG, "figure: %.0f x %.0f pixels; at most %d each way (choose a smaller width or dpi)", p.width * p.pixels,
+                       p.height * p.pixels, MAX_PIXELS);
     return kind->open(c, err);
 }
 
@@ -62,6 +67,21 @@ void ns_canvas_fail(ns_canvas *c, int code, const char *message)
         c->code = ns_fail(&c->error, code, "%s", message);
 }
 
+static ns_pen themed(const ns_canvas *c, ns_pen pen)
+{
+    pen.width *= c->theme.line_width;
+    return pen;
+}
+
+/* The one way to the kind's paths: colours of roles are the theme's. */
+static void put_path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const ns_pen *pen, const ns_rgb *fill)
+{
+    ns_pen own = pen ? *pen : (ns_pen){.width = 0};
+    const ns_rgb color = fill ? ns_theme_color(&c->theme, *fill) : NS_INK;
+    own.color = ns_theme_color(&c->theme, own.color);
+    c->kind->path(c, xy, n, closed, pen ? &own : NULL, fill ? &color : NULL);
+}
+
 static double to_pixel(const ns_canvas *c, double v)
 {
     return c->kind->raster ? round(v * c->pixels) / c->pixels : v;
@@ -80,6 +100,7 @@ static double stroke_centre(const ns_canvas *c, double v, double width)
 
 void ns_canvas_line(ns_canvas *c, double x0, double y0, double x1, double y1, ns_pen pen)
 {
+    pen = themed(c, pen);
     double xy[2][2] = {{x0 + c->dx, y0 + c->dy}, {x1 + c->dx, y1 + c->dy}};
     if (x0 == x1 || y0 == y1) {
         const int axis = x0 == x1 ? 0 : 1;
@@ -88,7 +109,7 @@ void ns_canvas_line(ns_canvas *c, double x0, double y0, double x1, double y1, ns
         xy[0][1 - axis] = to_pixel(c, xy[0][1 - axis]);
         xy[1][1 - axis] = to_pixel(c, xy[1][1 - axis]);
     }
-    c->kind->path(c, (const double (*)[2])xy, 2, false, &pen, NULL);
+    put_path(c, (const double(*)[2])xy, 2, false, &pen, NULL);
 }
 
 static void path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const ns_pen *pen, const ns_rgb *fill)
@@ -102,12 +123,13 @@ static void path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const 
         moved[i][0] = xy[i][0] + c->dx;
         moved[i][1] = xy[i][1] + c->dy;
     }
-    c->kind->path(c, (const double(*)[2])moved, n, closed, pen, fill);
+    put_path(c, (const double(*)[2])moved, n, closed, pen, fill);
     free(moved);
 }
 
 void ns_canvas_polyline(ns_canvas *c, const double (*xy)[2], int n, ns_pen pen)
 {
+    pen = themed(c, pen);
     path(c, xy, n, false, &pen, NULL);
 }
 
@@ -119,7 +141,7 @@ void ns_canvas_polygon(ns_canvas *c, const double (*xy)[2], int n, ns_rgb color)
 static void rectangle(ns_canvas *c, double x0, double y0, double x1, double y1, const ns_pen *pen, const ns_rgb *fill)
 {
     const double xy[4][2] = {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}};
-    c->kind->path(c, xy, 4, true, pen, fill);
+    put_path(c, xy, 4, true, pen, fill);
 }
 
 void ns_canvas_fill(ns_canvas *c, ns_box b, ns_rgb color)
@@ -130,14 +152,14 @@ void ns_canvas_fill(ns_canvas *c, ns_box b, ns_rgb color)
 
 void ns_canvas_frame(ns_canvas *c, ns_box b, ns_pen pen)
 {
-    const double x = b.x + c->dx, y = b.y + c->dy, w = stroke_width(c, pen.width);
+    const double x = b.x + c->dx, y = b.y + c->dy, w = stroke_width(c, themed(c, pen).width);
     pen.width = w;
     rectangle(c, stroke_centre(c, x, w), stroke_centre(c, y, w), stroke_centre(c, x + b.w, w), stroke_centre(c, y + b.h, w), &pen, NULL);
 }
 
 void ns_canvas_surround(ns_canvas *c, ns_box b, ns_pen pen)
 {
-    const double w = stroke_width(c, pen.width);
+    const double w = stroke_width(c, themed(c, pen).width);
     const double x0 = to_pixel(c, b.x + c->dx), y0 = to_pixel(c, b.y + c->dy), x1 = to_pixel(c, b.x + c->dx + b.w),
                  y1 = to_pixel(c, b.y + c->dy + b.h);
     pen.width = w;
@@ -150,6 +172,7 @@ void ns_canvas_text(ns_canvas *c, double x, double y, const char *text, ns_style
         return;
     ns_ink ink;
     text = ns_type_text(c->type, text);
+    style.color = ns_theme_color(&c->theme, style.color);
     if (!ns_type_ink(c->type, text, style.size, style.bold, style.anchor / 2.0, &ink))
         ns_canvas_fail(c, NS_E_MEMORY, "out of memory for a font");
     else if (!ns_texts_add(&c->texts, x + c->dx, y + c->dy, ink, style.angle, text))
@@ -167,12 +190,13 @@ void ns_canvas_image(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int6
 void ns_canvas_hatch(ns_canvas *c, ns_box b, double step, ns_pen pen)
 {
     const ns_box clip = {to_pixel(c, b.x + c->dx), to_pixel(c, b.y + c->dy), b.w, b.h};
+    pen = themed(c, pen);
     c->kind->clip(c, &clip);
     /* Lines x - y = k * step in page coordinates, so that neighbouring boxes continue each other's hatch. */
     const double first = floor((b.x + b.y) / step), last = ceil((b.x + b.w + b.y + b.h) / step);
     for (double k = first; k <= last; k++) {
         const double xy[2][2] = {{k * step - b.y + c->dx, b.y + c->dy}, {k * step - b.y - b.h + c->dx, b.y + b.h + c->dy}};
-        c->kind->path(c, (const double (*)[2])xy, 2, false, &pen, NULL);
+        put_path(c, (const double(*)[2])xy, 2, false, &pen, NULL);
     }
     c->kind->clip(c, NULL);
 }

@@ -9,6 +9,7 @@
 #include "draw/buffer.h"
 #include "draw/colormap.h"
 #include "draw/texts.h"
+#include "draw/theme.h"
 
 #include <needlescope/fact.h>
 
@@ -46,6 +47,8 @@ typedef struct ns_metadata { const char *title, *comment; const ns_fact *facts; 
 struct ns_canvas {
     const ns_canvas_kind *kind;
     const ns_type        *type;
+    ns_theme              theme;                 /* borrowed */
+    bool                  transparent;           /* the page is not painted */
     ns_metadata           about;
     double                width, height;         /* points */
     double                scale;                 /* points of the page in one of ours */
@@ -61,8 +64,8 @@ struct ns_canvas {
 int  ns_canvas_kind_find(const ns_canvas_kind **out, const char *path, ns_error *);
 double ns_canvas_pixels(const ns_canvas_kind *, int dpi);                            /* per point */
 /* width, height and pixels are those of ours, which the page shows `scale` times as large. */
-int ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, double scale,
-                   const ns_metadata *, ns_error *);
+typedef struct ns_paper { double width, height, pixels, scale; const ns_theme *theme; bool transparent; } ns_paper;
+int ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, ns_paper, const ns_metadata *, ns_error *);
 int  ns_canvas_finish(ns_canvas *, ns_error *);                                      /* the file's bytes are in canvas->out */
 void ns_canvas_clear(ns_canvas *);
 void ns_canvas_fail(ns_canvas *, int code, const char *message);

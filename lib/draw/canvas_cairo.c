@@ -39,6 +39,11 @@ static void drop(ns_canvas *c)
     c->state = NULL;
 }
 
+static void set_color(cairo_t *cr, ns_rgb color, double alpha)
+{
+    cairo_set_source_rgba(cr, color.r / 255.0, color.g / 255.0, color.b / 255.0, alpha > 0 ? alpha : 1);
+}
+
 static int open_on(ns_canvas *c, cairo_surface_t *surface, double scale, ns_error *err)
 {
     cairo_state *s = calloc(1, sizeof *s);
@@ -51,15 +56,17 @@ static int open_on(ns_canvas *c, cairo_surface_t *surface, double scale, ns_erro
     s->cr = cairo_create(surface);
     fail_cairo(c, cairo_status(s->cr));
     cairo_scale(s->cr, scale, scale);
-    cairo_set_source_rgb(s->cr, 1, 1, 1);
-    cairo_paint(s->cr);
+    if (!c->transparent) {
+        set_color(s->cr, ns_theme_color(&c->theme, NS_PAPER), 1);
+        cairo_paint(s->cr);
+    }
     return c->code == NS_OK ? NS_OK : ns_fail(err, c->code, "figure: %s", c->error.message);
 }
 
 static int open_png(ns_canvas *c, ns_error *err)
 {
     const int w = (int)ceil(c->width * c->pixels - 1e-6), h = (int)ceil(c->height * c->pixels - 1e-6);
-    return open_on(c, cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h), c->pixels, err);
+    return open_on(c, cairo_image_surface_create(c->transparent ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, w, h), c->pixels, err);
 }
 
 static cairo_status_t write_out(void *user, const unsigned char *data, unsigned int n)
@@ -141,11 +148,6 @@ static int open_eps(ns_canvas *c, ns_error *err)
     for (int i = 0; i < c->about.n_facts; i++)
         add_comment(surface, c->about.facts[i].name, c->about.facts[i].value);
     return open_on(c, surface, c->scale, err);
-}
-
-static void set_color(cairo_t *cr, ns_rgb color, double alpha)
-{
-    cairo_set_source_rgba(cr, color.r / 255.0, color.g / 255.0, color.b / 255.0, alpha > 0 ? alpha : 1);
 }
 
 static void path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const ns_pen *stroke, const ns_rgb *fill)
@@ -355,6 +357,18 @@ static ns_png_text *png_texts(const ns_metadata *about)
     return texts;
 }
 
+/* cairo's colours are multiplied with their alpha, those of a PNG are not. */
+static void put_pixel(uint32_t argb, int channels, uint8_t *to)
+{
+    const uint32_t alpha = channels == 4 ? argb >> 24 : 255;
+    for (int k = 0; k < 3; k++) {
+        const uint32_t v = argb >> (16 - 8 * k) & 255;
+        to[k] = (uint8_t)(alpha == 255 ? v : alpha ? (v * 255 + alpha / 2) / alpha : 0);
+    }
+    if (channels == 4)
+        to[3] = (uint8_t)alpha;
+}
+
 static int close_png(ns_canvas *c, ns_error *err)
 {
     cairo_state *s = c->state;
@@ -362,7 +376,8 @@ static int close_png(ns_canvas *c, ns_error *err)
     const int w = cairo_image_surface_get_width(s->surface), h = cairo_image_surface_get_height(s->surface);
     const int stride = cairo_image_surface_get_stride(s->surface);
     const uint8_t *pixels = cairo_image_surface_get_data(s->surface);
-    uint8_t *rgb = ns_alloc_array((size_t)w * (size_t)h, 3), *to = rgb;
+    const int channels = c->transparent ? 4 : 3;
+    uint8_t *rgb = ns_alloc_array((size_t)w * (size_t)h, (size_t)channels), *to = rgb;
     ns_png_text *const texts = png_texts(&c->about);
     if (!rgb || !texts) {
         free(rgb);
@@ -371,13 +386,10 @@ static int close_png(ns_canvas *c, ns_error *err)
     }
     for (int y = 0; y < h; y++) {
         const uint32_t *row = (const uint32_t *)(pixels + (size_t)y * (size_t)stride);
-        for (int x = 0; x < w; x++, to += 3) {
-            to[0] = (uint8_t)(row[x] >> 16);
-            to[1] = (uint8_t)(row[x] >> 8);
-            to[2] = (uint8_t)row[x];
-        }
+        for (int x = 0; x < w; x++, to += channels)
+            put_pixel(row[x], channels, to);
     }
-    const int code = ns_png_write(&c->out, rgb, w, h, c->pixels / c->scale * 72, texts, err);
+    const int code = ns_png_write(&c->out, rgb, channels, w, h, c->pixels / c->scale * 72, texts, err);
     free(texts);
     free(rgb);
     return code;

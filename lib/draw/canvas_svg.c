@@ -71,7 +71,10 @@ static int open_svg(ns_canvas *c, ns_error *err)
     escaped(c, c->about.comment ? c->about.comment : "");
     put(c, "</desc>\n");
     metadata(c);
-    put(c, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+    if (!c->transparent) {
+        color(c, "<rect width=\"100%\" height=\"100%\" fill=\"", ns_theme_color(&c->theme, NS_PAPER));
+        put(c, "/>\n");
+    }
     return NS_OK;
 }
 
@@ -125,7 +128,7 @@ static void image(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int64_t
 {
     ns_buffer png = {0};
     ns_error err;
-    const int code = ns_png_write(&png, rgb, w, h, c->pixels / c->scale * 72, NULL, &err);
+    const int code = ns_png_write(&png, rgb, 3, w, h, c->pixels / c->scale * 72, NULL, &err);
     if (code != NS_OK)
         ns_canvas_fail(c, code, err.message);
     number(c, "<image x=\"", b.x);

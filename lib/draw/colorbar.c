@@ -17,6 +17,19 @@ static void mark_beyond(ns_ticks *t, int i, const char *sign)
     snprintf(t->label[i], sizeof t->label[i], "%s%.24s", sign, old);
 }
 
+/* A short bar of which one number or none is round: its ends are said, and its middle where the map has two sides. */
+static void mark_ends(ns_colorbar *bar)
+{
+    const double ends[3] = {bar->scale.min, (bar->scale.min + bar->scale.max) / 2, bar->scale.max};
+    ns_ticks *const t = &bar->axis.ticks;
+    t->n = 0;
+    for (int i = 0; i < 3; i++)
+        if (i != 1 || bar->colors->diverging) {
+            t->at[t->n] = ends[i];
+            ns_format_tick(t->label[t->n++], ends[i], i == 1 && ends[1] == 0 ? 1 : fabs(bar->scale.max - bar->scale.min) / 20);
+        }
+}
+
 double ns_colorbar_layout(ns_colorbar *bar, double length, const ns_type *type)
 {
     ns_axis *a = &bar->axis;
@@ -29,6 +42,8 @@ double ns_colorbar_layout(ns_colorbar *bar, double length, const ns_type *type)
         ns_ticks_fit(&a->ticks, &bar->scale, false, length, type);
     else
         ns_ticks_make(&a->ticks, &bar->scale, false, fmin(length, 5 * 28), 20);
+    if (!bar->horizontal && !bar->scale.log && a->ticks.n < 2)
+        mark_ends(bar);
     for (int i = 0; i < a->ticks.n; i++) {
         const double t = ns_scale_at(&bar->scale, a->ticks.at[i]);
         if (t < 1e-6 && bar->data_min < bar->scale.min)
@@ -68,7 +83,7 @@ static void draw_level(const ns_colorbar *bar, const ns_level *l, ns_canvas *c, 
     const double ends[2] = {b.y + b.h * (1 - ns_scale_at(&bar->scale, l->low)), b.y + b.h * (1 - ns_scale_at(&bar->scale, l->high))};
     if (!(ends[0] >= b.y && ends[0] <= b.y + b.h && ends[1] >= b.y && ends[1] <= b.y + b.h))
         return;
-    const ns_pen pen = {.color = NS_INK, .width = NS_THIN}, halo = {.color = {255, 255, 255}, .width = 3 * NS_THIN};
+    const ns_pen pen = {.color = NS_INK, .width = NS_THIN}, halo = {.color = NS_PAPER, .width = 3 * NS_THIN};
     const double at = free_place((ends[0] + ends[1]) / 2, b, taken, n);
     for (int k = 0; k < (l->low == l->high ? 1 : 2); k++) {
         ns_canvas_line(c, b.x, ends[k], b.x + b.w, ends[k], halo);

@@ -1,7 +1,7 @@
 /* colormap.c - the table of colour maps.
  *
  * All but bluered are monotone in luminance, so that they survive grey printing and every kind of colour vision. */
-#include "draw/colormap.h"
+#include "draw/theme.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,14 +9,18 @@
 #include "draw/colormap_tables.h"
 
 #define GREY {222, 222, 222}
+#define MARK(r, g, b)                                                                                                                      \
+    {                                                                                                                                      \
+        r, g, b, NS_ROLE_MARK                                                                                                              \
+    }
 
 const ns_colormap ns_colormaps[] = {
-    {.name = "cividis", .table = cividis, .mark = {228, 26, 28}, .missing = GREY},
-    {.name = "viridis", .table = viridis, .mark = {228, 26, 28}, .missing = GREY},
-    {.name = "magma", .table = magma, .mark = {0, 220, 255}, .missing = GREY},
-    {.name = "inferno", .table = inferno, .mark = {0, 220, 255}, .missing = GREY},
-    {.name = "grey", .table = grey, .mark = {228, 26, 28}, .missing = {176, 208, 240}},
-    {.name = "bluered", .table = bluered, .mark = {0, 140, 70}, .missing = GREY, .diverging = true},
+    {.name = "cividis", .table = cividis, .mark = MARK(228, 26, 28), .missing = GREY},
+    {.name = "viridis", .table = viridis, .mark = MARK(228, 26, 28), .missing = GREY},
+    {.name = "magma", .table = magma, .mark = MARK(0, 220, 255), .missing = GREY},
+    {.name = "inferno", .table = inferno, .mark = MARK(0, 220, 255), .missing = GREY},
+    {.name = "grey", .table = grey, .mark = MARK(228, 26, 28), .missing = {176, 208, 240}},
+    {.name = "bluered", .table = bluered, .mark = MARK(0, 140, 70), .missing = GREY, .diverging = true},
     {.name = NULL},
 };
 

@@ -4,7 +4,7 @@
 
 #include <needlescope/error.h>
 
-typedef struct ns_rgb { uint8_t r, g, b; } ns_rgb;
+typedef struct ns_rgb { uint8_t r, g, b, role; } ns_rgb;                           /* role: of a theme (theme.h) */
 
 typedef struct ns_colormap {
     const char    *name;

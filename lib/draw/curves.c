@@ -6,10 +6,12 @@
 #include <stdlib.h>
 
 enum { MOST_CURVES = 4096 };
-const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
-                                                 {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
-static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, LEAST = 78, POINT = 3.4, LINE = 0.8, TICK = 7,
-                    GUIDE_DASH = 2, PALE = .2;
+#define SERIES(i, r, g, b) {r, g, b, NS_ROLE_SERIES + i}
+const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {SERIES(0, 0, 114, 178), SERIES(1, 230, 159, 0),   SERIES(2, 213, 94, 0),
+                                                 SERIES(3, 0, 158, 115), SERIES(4, 204, 121, 167), SERIES(5, 86, 180, 233),
+                                                 SERIES(6, 64, 64, 64),  SERIES(7, 150, 120, 20)};
+static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, LEAST = 78, LINE = 0.8, TICK = 7, GUIDE_DASH = 2,
+                    PALE = .2, LONE = 3.4;
 
 /* ---- what was given ---- */
 
@@ -71,8 +73,7 @@ static int check(const ns_curves_figure *f, int n_panels, ns_error *err)
         if (c->panel < 0 || c->panel >= n_panels)
             return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of panel %d of %d", i, c->panel, n_panels);
     }
-    const int code = check_colors(f, n_panels, err);
-    return code == NS_OK ? check_names(f, err) : code;
+    return check_names(f, err);
 }
 
 static int axis_of(const ns_curves_figure *f, int panel)
@@ -120,36 +121,58 @@ static double dash_of(const ns_curves_figure *f, int group)
     return f->kind == NS_CURVE_STEP ? dashes[group % 4] : 0;
 }
 
+static double width_of(const ns_curves_figure *f)
+{
+    return f->kind == NS_CURVE_STEP ? 1.4 * LINE : LINE;
+}
+
 static void make_legend(ns_curves_panel *p, ns_legend *legend, uint64_t groups)
 {
     const ns_curves_figure *f = &p->figure;
-    const ns_swatch swatch = f->kind == NS_CURVE_POINTS ? NS_SWATCH_FILL : NS_SWATCH_LINE;
+    const ns_swatch swatch = f->kind == NS_CURVE_POINTS ? NS_SWATCH_POINT : NS_SWATCH_LINE;
     bool open = false;
     for (int g = 0; g < f->n_groups; g++)
         if (groups >> g & 1) {
             ns_legend_add(legend, swatch, color_of(g), "%s", f->groups[g]);
             legend->keys[legend->n - 1].dash = dash_of(f, g);
+            legend->keys[legend->n - 1].width = width_of(f);
         }
     for (int i = 0; i < f->n_curves; i++)
         open |= f->curves[i].open && groups >> f->curves[i].group & 1;
     if (f->guide_name && !isnan(f->guide)) {
         ns_legend_add(legend, NS_SWATCH_LINE, NS_FAINT, "%s", f->guide_name);
         legend->keys[legend->n - 1].dash = GUIDE_DASH;
+        legend->keys[legend->n - 1].width = 0.5;
     }
     if (open && f->open_name)
-        ns_legend_add(legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
+        ns_legend_add(legend, NS_SWATCH_OPEN, NS_INK, "%s", f->open_name);
     if (f->n_ticks && f->ticks_name)
         ns_legend_add(legend, NS_SWATCH_TICK, NS_INK, "%s", f->ticks_name);
 }
 
-static void make_legends(ns_curves_panel *p)
+static uint64_t groups_of_all(const ns_curves_figure *f)
+{
+    uint64_t groups = 0;
+    for (int i = 0; i < f->n_curves; i++)
+        groups |= (uint64_t)1 << f->curves[i].group;
+    return groups;
+}
+
+static int make_legends(ns_curves_panel *p, ns_error *err)
 {
     bool same = true;
     for (int i = 1; i < p->n_panels; i++)
         same &= groups_in(&p->figure, i) == groups_in(&p->figure, 0);
-    p->n_legends = same ? 1 : p->n_panels;
+    const bool one = same || p->base.params.legend == NS_LEGEND_TOP; /* above all there is place for one */
+    if (one && !same && groups_of_all(&p->figure) >> NS_CURVE_COLORS)
+        return ns_fail(err, NS_E_ARG,
+                       "curves figure: %d groups share %d colours, panel by panel: the legend cannot stand above all of them "
+                       "(legend bottom or off)",
+                       p->figure.n_groups, NS_CURVE_COLORS);
+    p->n_legends = one ? 1 : p->n_panels;
     for (int i = 0; i < p->n_legends; i++)
-        make_legend(p, &p->legend[i], groups_in(&p->figure, i));
+        make_legend(p, &p->legend[i], one ? groups_of_all(&p->figure) : groups_in(&p->figure, i));
+    return NS_OK;
 }
 
 /* ---- layout ---- */
@@ -173,7 +196,7 @@ static double place_legends(ns_curves_panel *p, const ns_type *type, int first, 
 {
     double height = 0;
     for (int i = first; i < first + p->tiles.columns && i < p->n_legends; i++) {
-        ns_legend_place(&p->legend[i], type, 0, y, p->box[i].w + p->gap / 2);
+        ns_legend_place(&p->base, &p->legend[i], type, (ns_legend_spot){0, y, 0, p->box[i].w + p->gap / 2});
         p->legend[i].x = p->box[i].x;
         height = fmax(height, p->legend[i].height);
     }
@@ -184,8 +207,9 @@ static double place_legends(ns_curves_panel *p, const ns_type *type, int first, 
 static double place_panels(ns_curves_panel *p, const ns_page *page, double left, double y)
 {
     const bool square = p->figure.diagonal, one_legend = p->n_legends == 1;
-    const double each = p->tiles.width, h = square ? fmin(each, 0.8 * page->width) : each * (p->tiles.columns > 2 ? MANY_TALL : TALL);
-    const double w = square ? h : each, name = p->figure.n_panels ? NS_SIZE_LABEL * 1.4 : 3;
+    const double each = p->tiles.width, side = fmin(each, 0.8 * page->width);
+    const double h = page->tall * (square ? side : each * (p->tiles.columns > 2 ? MANY_TALL : TALL)), w = square ? side : each,
+                 name = p->figure.n_panels ? NS_SIZE_LABEL * 1.4 : 3;
     for (int i = 0; i < p->n_panels; i++)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, h, 18);
     ns_ticks_fit(&p->x.ticks, &p->x.scale, false, w, page->type);
@@ -216,6 +240,17 @@ static bool is_named_inside(const ns_curves_panel *p)
     return inside;
 }
 
+static double place_in(ns_curves_panel *p, const ns_page *page, double left)
+{
+    p->gap = PANEL_GAP;
+    p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, p->gap, LEAST);
+    if (is_named_inside(p)) {
+        p->gap += left;
+        p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, p->gap, LEAST);
+    }
+    return place_panels(p, page, left, ns_header_height(&p->base));
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_curves_panel *p = (ns_curves_panel *)base;
@@ -227,21 +262,18 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->x.label = f->x_name;
     for (int i = 0; i < p->n_panels; i++) {
         p->y[i].label = f->y_name;
-        ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, 100, 18);     /* for its width; made again when the height is known */
-        left = fmax(left, ns_axis_depth(&p->y[i], page->type));
+        ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, 100, 18); /* for its width; made again when the height is known */
     }
-    p->gap = PANEL_GAP;
-    p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, p->gap, LEAST);
-    if (is_named_inside(p)) {
-        p->gap += left;
-        p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, p->gap, LEAST);
+    double y = 0;
+    for (int round = 0; round < (page->tall == 1 ? 1 : 2); round++) { /* at another height they may be wider */
+        for (int i = 0; i < p->n_panels; i++)
+            left = fmax(left, ns_axis_depth(&p->y[i], page->type));
+        y = place_in(p, page, left);
     }
-    const double y = place_panels(p, page, left, ns_header_height(base));
     base->width = page->width;
     base->height = y;
     if (p->n_legends == 1) {
-        ns_legend_place(&p->legend[0], page->type, p->box[0].x, y, base->width);
-        base->height += p->legend[0].height;
+        base->height = ns_legend_place(base, &p->legend[0], page->type, (ns_legend_spot){p->box[0].x, y, 0, base->width});
     }
     return NS_OK;
 }
@@ -291,23 +323,15 @@ static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
     free(xy);
 }
 
-void ns_curves_point(ns_canvas *c, double x, double y, ns_rgb color, bool open)
-{
-    const ns_box b = {x - POINT / 2, y - POINT / 2, POINT, POINT};
-    ns_canvas_fill(c, b, open ? (ns_rgb){255, 255, 255} : color);
-    ns_canvas_frame(c, b, (ns_pen){.color = color, .width = 0.8});
-}
-
 static void draw_point(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i)
 {
-    ns_curves_point(c, ns_curves_x(p, curve->panel, curve->x[i]), ns_curves_y(p, curve->panel, curve->y[i]), color_of(curve->group),
-                    curve->open);
+    ns_mark_point(c, ns_curves_x(p, curve->panel, curve->x[i]), ns_curves_y(p, curve->panel, curve->y[i]), color_of(curve->group),
+                  curve->open);
 }
 
 static void draw_curve(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve)
 {
-    const ns_pen pen = {.color = color_of(curve->group), .width = p->figure.kind == NS_CURVE_STEP ? 1.4 * LINE : LINE,
-                        .dash = dash_of(&p->figure, curve->group)};
+    const ns_pen pen = {.color = color_of(curve->group), .width = width_of(&p->figure), .dash = dash_of(&p->figure, curve->group)};
     if (p->figure.kind == NS_CURVE_LINE)
         draw_line(p, c, curve, pen);
     for (int64_t i = 0; p->figure.kind == NS_CURVE_STEP && i + 1 < curve->n; i++)
@@ -334,9 +358,11 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
     }
 }
 
-static ns_rgb pale(ns_rgb c)
+static ns_rgb pale(const ns_canvas *c, ns_rgb color)
 {
-    return (ns_rgb){(uint8_t)(255 - PALE * (255 - c.r)), (uint8_t)(255 - PALE * (255 - c.g)), (uint8_t)(255 - PALE * (255 - c.b))};
+    const ns_rgb of = ns_theme_color(&c->theme, color), page = ns_theme_color(&c->theme, NS_PAPER);
+    return (ns_rgb){(uint8_t)(page.r - PALE * (page.r - of.r)), (uint8_t)(page.g - PALE * (page.g - of.g)),
+                    (uint8_t)(page.b - PALE * (page.b - of.b))};
 }
 
 static bool in_band(const ns_curve *c, int64_t i)
@@ -362,9 +388,9 @@ static void draw_band(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
             xy[2 * n - 1 - k][1] = ns_curves_y(p, curve->panel, curve->high[first + k]);
         }
         if (n > 1)
-            ns_canvas_polygon(c, (const double (*)[2])xy, (int)(2 * n), pale(color_of(curve->group)));
+            ns_canvas_polygon(c, (const double (*)[2])xy, (int)(2 * n), pale(c, color_of(curve->group)));
         else if (n == 1)
-            ns_canvas_line(c, xy[0][0], xy[0][1], xy[1][0], xy[1][1], (ns_pen){.color = pale(color_of(curve->group)), .width = POINT});
+            ns_canvas_line(c, xy[0][0], xy[0][1], xy[1][0], xy[1][1], (ns_pen){.color = pale(c, color_of(curve->group)), .width = LONE});
         first = i + 1;
     }
     free(xy);
@@ -424,12 +450,48 @@ static void draw(const ns_panel *base, ns_canvas *c)
 
 /* ---- the figure ---- */
 
+/* Curves keep their place: later ones lie above. */
+static int put_in_order(ns_curves_panel *p, ns_error *err)
+{
+    ns_curves_figure *const f = &p->figure;
+    int group[NS_CURVE_GROUPS], panel[NS_CURVE_PANELS], group_place[NS_CURVE_GROUPS], panel_place[NS_CURVE_PANELS] = {0};
+    ns_order order = ns_order_begin(&p->base.params);
+    ns_order_apply(&order, f->groups, f->n_groups, group);
+    ns_order_apply(&order, f->panels, f->n_panels, panel);
+    const int rc = ns_order_check(&order, err);
+    p->curves = rc == NS_OK ? ns_alloc_array((size_t)f->n_curves, sizeof *p->curves) : NULL;
+    if (!p->curves)
+        return rc != NS_OK ? rc : ns_oom(err, "a figure");
+    for (int i = 0; i < f->n_groups; i++) {
+        group_place[group[i]] = i;
+        p->names[i] = f->groups[group[i]];
+    }
+    for (int i = 0; i < f->n_panels; i++) {
+        panel_place[panel[i]] = i;
+        p->names[NS_CURVE_GROUPS + i] = f->panels[panel[i]];
+        p->y_axes[i] = f->y_axes ? f->y_axes[panel[i]] : 0;
+    }
+    for (int i = 0; i < f->n_curves; i++) {
+        p->curves[i] = f->curves[i];
+        p->curves[i].group = group_place[f->curves[i].group];
+        p->curves[i].panel = panel_place[f->curves[i].panel];
+    }
+    f->curves = p->curves;
+    f->groups = p->names;
+    f->panels = f->n_panels ? p->names + NS_CURVE_GROUPS : NULL;
+    f->y_axes = f->y_axes ? p->y_axes : NULL;
+    return NS_OK;
+}
+
 int ns_curves_begin(ns_curves_panel *p, const ns_curves_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    *p = (ns_curves_panel){.base = {.layout = layout, .draw = draw}, .x = {.side = NS_BOTTOM}};
+    *p = (ns_curves_panel){.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_ORDER}, .x = {.side = NS_BOTTOM}};
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_curves_figure", err);
     p->n_panels = p->figure.n_panels ? p->figure.n_panels : 1;
     if (code != NS_OK || (code = check(&p->figure, p->n_panels, err)) != NS_OK)
+        return code;
+    if ((code = ns_panel_begin(&p->base, params, p->figure.title ? p->figure.title : "", p->figure.study_name, err)) != NS_OK ||
+        (code = put_in_order(p, err)) != NS_OK || (code = check_colors(&p->figure, p->n_panels, err)) != NS_OK)
         return code;
     const ns_curves_figure *f = &p->figure;
     code = range_of(f, false, 0, f->x_min, f->x_max, f->log_x, &p->x.scale, err);
@@ -439,12 +501,13 @@ int ns_curves_begin(ns_curves_panel *p, const ns_curves_figure *figure, const ns
     }
     if (code != NS_OK)
         return code;
-    make_legends(p);
-    return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
+    return make_legends(p, err);
 }
 
 void ns_curves_end(ns_curves_panel *p)
 {
+    free(p->curves);
+    p->curves = NULL;
     ns_panel_end(&p->base);
 }
 

@@ -4,12 +4,15 @@
 
 #include "draw/panel.h"
 
-enum { NS_CURVE_COLORS = 8, NS_CURVE_GROUPS = 64, NS_CURVE_PANELS = 6 };
+enum { NS_CURVE_COLORS = 8, NS_CURVE_GROUPS = 64, NS_CURVE_PANELS = NS_FIGURE_PANELS };
 extern const ns_rgb ns_group_colors[NS_CURVE_COLORS];
 
 typedef struct ns_curves_panel {
     ns_panel         base;
-    ns_curves_figure figure;                 /* copy; arrays are the caller's */
+    ns_curves_figure figure;                 /* copy, in order; what curves point at is the caller's */
+    ns_curve        *curves;                 /* its curves */
+    const char      *names[NS_CURVE_GROUPS + NS_CURVE_PANELS];
+    int              y_axes[NS_CURVE_PANELS];
     int              n_panels;               /* one at least */
     ns_tiling        tiles;
     ns_axis          x;                      /* the same in all panels */
@@ -24,6 +27,5 @@ int    ns_curves_begin(ns_curves_panel *, const ns_curves_figure *, const ns_fig
 void   ns_curves_end(ns_curves_panel *);
 double ns_curves_x(const ns_curves_panel *, int panel, double);          /* clamped to the panel's box */
 double ns_curves_y(const ns_curves_panel *, int panel, double);
-void   ns_curves_point(ns_canvas *, double x, double y, ns_rgb, bool open);      /* the mark of a point; points of the page */
 
 #endif

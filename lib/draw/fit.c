@@ -3,13 +3,17 @@
 #include "draw/curves.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { MOST_SERIES = 256, MOST_PANELS = 4 };
-static const double RIGHT = 9, PANEL_GAP = 12, TALL = 0.62, STRIP = 0.22, STRIP_GAP = 5, LINE = 0.9;
+enum { MOST_SERIES = 256, MOST_PANELS = NS_FIGURE_PANELS };
+static const double RIGHT = 9, PANEL_GAP = 12, TALL = 0.62, STRIP = 0.22, STRIP_GAP = 5, LINE = 0.9, LEAST = 72, BETWEEN = 6, LONGEST = 44;
 
 typedef struct fit_panel {
     ns_panel base;
-    ns_fit_figure figure; /* copy; arrays are the caller's */
+    ns_fit_figure figure; /* copy, in order; what series point at is the caller's */
+    ns_fit_series *series;
+    const char *names[NS_CURVE_COLORS + MOST_PANELS];
+    ns_tiling tiles;
     int n_panels;         /* one at least */
     ns_axis x, y, rest;   /* the same in all panels */
     ns_box box[MOST_PANELS], strip[MOST_PANELS];
@@ -100,24 +104,29 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         code = ns_type_check(page->type, f->panels[i], "a panel's name", err);
     if (code != NS_OK)
         return code;
-    ns_ticks_make(&p->y.ticks, &p->y.scale, false, 100, 18); /* for its width; made again when the height is known */
-    ns_ticks_make(&p->rest.ticks, &p->rest.scale, false, 50, 14);
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, page->tall == 1 ? 100 : 260 * TALL * page->tall, 18); /* for its width */
+    ns_ticks_make(&p->rest.ticks, &p->rest.scale, false, page->tall == 1 ? 50 : 260 * STRIP * page->tall, 14);
+    p->y.tight = p->rest.tight = true;
+    p->y.least = p->rest.least = fmax(ns_ticks_width(&p->y.ticks, page->type), ns_ticks_width(&p->rest.ticks, page->type));
     const double left = fmax(ns_axis_depth(&p->y, page->type), ns_axis_depth(&p->rest, page->type));
-    const double top = ns_header_height(base) + (f->n_panels ? NS_SIZE_LABEL * 1.4 : 3);
-    const double w = (page->width - left - RIGHT - PANEL_GAP * (p->n_panels - 1)) / p->n_panels, whole = fmin(w, 260);
+    p->tiles = ns_tile(p->n_panels, page->width - left - RIGHT, PANEL_GAP, LEAST);
+    const double w = p->tiles.width, whole = page->tall * fmin(w, 260), name = f->n_panels ? NS_SIZE_LABEL * 1.4 : 3;
+    const double rest = fmin(LONGEST, ns_type_width(page->type, f->rest_name ? f->rest_name : "", NS_SIZE_LABEL, false) + 2);
+    double y = ns_header_height(base);
+    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, ns_page_snap(page, w), page->type);
     for (int i = 0; i < p->n_panels; i++) {
-        const double x = ns_page_snap(page, left + i * (w + PANEL_GAP));
-        p->box[i] = (ns_box){x, ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, whole * TALL)};
-        p->strip[i] =
-            (ns_box){x, ns_page_snap(page, p->box[i].y + p->box[i].h + STRIP_GAP), p->box[i].w, ns_page_snap(page, whole * STRIP)};
+        const int column = i % p->tiles.columns;
+        const double x = ns_page_snap(page, left + column * (w + PANEL_GAP));
+        p->box[i] = (ns_box){x, ns_page_snap(page, y + name), ns_page_snap(page, w), ns_page_snap(page, whole * TALL)};
+        p->strip[i] = (ns_box){x, ns_page_snap(page, p->box[i].y + p->box[i].h + STRIP_GAP), p->box[i].w,
+                               ns_page_snap(page, fmax(whole * STRIP, rest))};
+        if (column == p->tiles.columns - 1 || i == p->n_panels - 1)
+            y = p->strip[i].y + p->strip[i].h + ns_axis_depth(&p->x, page->type) + (i < p->n_panels - 1 ? BETWEEN : 0);
     }
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box[0].h, 18);
     ns_ticks_make(&p->rest.ticks, &p->rest.scale, false, p->strip[0].h, 14);
-    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, p->box[0].w, page->type);
     base->width = page->width;
-    const double y = p->strip[0].y + p->strip[0].h + ns_axis_depth(&p->x, page->type) + 4;
-    ns_legend_place(&p->legend, page->type, p->box[0].x, y, base->width);
-    base->height = y + p->legend.height;
+    base->height = ns_legend_place(base, &p->legend, page->type, (ns_legend_spot){p->box[0].x, y, 4, base->width});
     return NS_OK;
 }
 
@@ -136,8 +145,8 @@ static void draw_series(const fit_panel *p, ns_canvas *c, const ns_fit_series *s
                        (ns_pen){.color = color, .width = LINE});
     for (int64_t i = 0; i < s->n; i++) {
         const double x = place(&p->x.scale, b.x, b.w, s->x[i]);
-        ns_curves_point(c, x, place(&p->y.scale, b.y + b.h, -b.h, s->y[i]), color, s->open);
-        ns_curves_point(c, x, place(&p->rest.scale, r.y + r.h, -r.h, s->rest[i]), color, s->open);
+        ns_mark_point(c, x, place(&p->y.scale, b.y + b.h, -b.h, s->y[i]), color, s->open);
+        ns_mark_point(c, x, place(&p->rest.scale, r.y + r.h, -r.h, s->rest[i]), color, s->open);
     }
 }
 
@@ -156,41 +165,79 @@ static void draw(const ns_panel *base, ns_canvas *c)
         ns_canvas_frame(c, r, (ns_pen){.color = NS_INK, .width = NS_THIN});
         ns_axis_draw(&p->x, c, r);
         if (f->n_panels)
-            ns_name_box(c, p->box[i], i + 1 < p->n_panels ? PANEL_GAP : RIGHT, f->panels[i]);
+            ns_name_box(c, p->box[i], (i + 1) % p->tiles.columns != 0 && i + 1 < p->n_panels ? PANEL_GAP : RIGHT, f->panels[i]);
+        if (i % p->tiles.columns != 0)
+            continue;
+        ns_axis_draw(&p->y, c, p->box[i]);
+        ns_axis_draw(&p->rest, c, r);
     }
-    ns_axis_draw(&p->y, c, p->box[0]);
-    ns_axis_draw(&p->rest, c, p->strip[0]);
     ns_legend_draw(&p->legend, c);
 }
 
 /* ---- the figure ---- */
+
+static int put_in_order(fit_panel *p, ns_error *err)
+{
+    ns_fit_figure *const f = &p->figure;
+    int group[NS_CURVE_COLORS], panel[MOST_PANELS], group_place[NS_CURVE_COLORS], panel_place[MOST_PANELS] = {0};
+    ns_order order = ns_order_begin(&p->base.params);
+    ns_order_apply(&order, f->groups, f->n_groups, group);
+    ns_order_apply(&order, f->panels, f->n_panels, panel);
+    const int rc = ns_order_check(&order, err);
+    p->series = rc == NS_OK ? ns_alloc_array((size_t)f->n_series, sizeof *p->series) : NULL;
+    if (!p->series)
+        return rc != NS_OK ? rc : ns_oom(err, "a figure");
+    for (int i = 0; i < f->n_groups; i++) {
+        group_place[group[i]] = i;
+        p->names[i] = f->groups[group[i]];
+    }
+    for (int i = 0; i < f->n_panels; i++) {
+        panel_place[panel[i]] = i;
+        p->names[NS_CURVE_COLORS + i] = f->panels[panel[i]];
+    }
+    for (int i = 0; i < f->n_series; i++) {
+        p->series[i] = f->series[i];
+        p->series[i].group = group_place[f->series[i].group];
+        p->series[i].panel = panel_place[f->series[i].panel];
+    }
+    f->series = p->series;
+    f->groups = p->names;
+    f->panels = f->n_panels ? p->names + NS_CURVE_COLORS : NULL;
+    return NS_OK;
+}
 
 static int begin(fit_panel *p, const ns_fit_figure *figure, const ns_figure_params *params, ns_error *err)
 {
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_fit_figure", err);
     const ns_fit_figure *const f = &p->figure;
     p->n_panels = f->n_panels ? f->n_panels : 1;
-    if (code != NS_OK || (code = check(p, err)) != NS_OK || (code = find_scales(p, err)) != NS_OK)
+    if (code != NS_OK || (code = check(p, err)) != NS_OK || (code = find_scales(p, err)) != NS_OK ||
+        (code = ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err)) != NS_OK ||
+        (code = put_in_order(p, err)) != NS_OK)
         return code;
     p->x.label = f->x_name;
     p->y.label = f->y_name;
     p->rest.label = f->rest_name;
     bool open = false;
     for (int i = 0; i < f->n_groups; i++)
-        ns_legend_add(&p->legend, NS_SWATCH_FILL, ns_group_colors[i], "%s", f->groups[i]);
+        ns_legend_add(&p->legend, NS_SWATCH_FITTED, ns_group_colors[i], "%s", f->groups[i]);
     for (int i = 0; i < f->n_series; i++)
         open |= f->series[i].open;
     if (open && f->open_name)
-        ns_legend_add(&p->legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
-    return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
+        ns_legend_add(&p->legend, NS_SWATCH_OPEN, NS_INK, "%s", f->open_name);
+    return NS_OK;
 }
 
 int ns_draw_fit(const char *path, const ns_fit_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    fit_panel p = {.base = {.layout = layout, .draw = draw}, .x = {.side = NS_BOTTOM}, .y = {.side = NS_LEFT}, .rest = {.side = NS_LEFT}};
+    fit_panel p = {.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_ORDER},
+                   .x = {.side = NS_BOTTOM},
+                   .y = {.side = NS_LEFT},
+                   .rest = {.side = NS_LEFT}};
     int code = begin(&p, figure, params, err);
     if (code == NS_OK)
         code = ns_panel_write(&p.base, path, err);
     ns_panel_end(&p.base);
+    free(p.series);
     return code;
 }

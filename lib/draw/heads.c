@@ -6,13 +6,15 @@
 #include <needlescope/arch.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_SIDE = 4096, MAX_TINTS = 3 };
 static const double STRIP = 4, STRIP_GAP = 1.5, BAR = 7, BAR_GAP = 6, CELL = 25, TALLEST = 1.3, LOWEST = 24;
-static const ns_rgb FULL = {64, 64, 64}, RECURRENT = {217, 119, 6}, MLP = {200, 200, 200};
-static const ns_rgb SLIDING[MAX_TINTS] = {{86, 180, 233}, {0, 114, 178}, {158, 214, 240}};
+static const ns_rgb FULL = {64, 64, 64, NS_ROLE_FULL}, RECURRENT = {217, 119, 6, NS_ROLE_RECURRENT}, MLP = {200, 200, 200, NS_ROLE_MLP};
+static const ns_rgb SLIDING[MAX_TINTS] = {
+    {86, 180, 233, NS_ROLE_WINDOW}, {0, 114, 178, NS_ROLE_WINDOW + 1}, {158, 214, 240, NS_ROLE_WINDOW + 2}};
 
 static int check(const ns_heads_figure *f, ns_error *err)
 {
@@ -24,6 +26,10 @@ static int check(const ns_heads_figure *f, ns_error *err)
         if (f->kind[i] < NS_LAYER_FULL || f->kind[i] > NS_LAYER_MLP)
             return ns_fail(err, NS_E_ARG, "heads figure: layer %lld is of kind %d; there are 0 (full), 1 (swa), 2 (recurrent), "
                                            "3 (mlp)", (long long)i, f->kind[i]);
+    for (int64_t i = 0; f->layer_at && i < f->n_layers; i++)
+        if (f->layer_at[i] < 0 || (i > 0 && f->layer_at[i] <= f->layer_at[i - 1]))
+            return ns_fail(err, NS_E_ARG, "heads figure: row %lld is layer %lld; layers ascend from 0", (long long)i,
+                           (long long)f->layer_at[i]);
     if (f->n_marks < 0 || (f->n_marks > 0 && !f->marks))
         return ns_fail(err, NS_E_ARG, "heads figure: %d marks without a list", f->n_marks);
     for (int i = 0; i < f->n_marks; i++)
@@ -39,6 +45,15 @@ static int check(const ns_heads_figure *f, ns_error *err)
 static int kind_of(const ns_heads_panel *p, int64_t layer)
 {
     return p->figure.kind ? p->figure.kind[layer] : NS_LAYER_FULL;
+}
+
+/* Rows are layers, which may be some of the model's. */
+static void layer_ticks(ns_heads_panel *p, double height, double room)
+{
+    ns_ticks *const t = &p->layers.ticks;
+    ns_ticks_make(t, &p->layers.scale, true, height, room);
+    for (int i = 0; p->figure.layer_at && i < t->n; i++)
+        snprintf(t->label[i], sizeof t->label[i], "%lld", (long long)p->figure.layer_at[(int64_t)t->at[i]]);
 }
 
 static int64_t window_of(const ns_heads_panel *p, int64_t layer)
@@ -143,9 +158,9 @@ static double value_size(const ns_heads_panel *p, const ns_type *type)
     for (int s = 0; s < 4 && (w > 8 && h > 6); s++) {
         bool fits = NS_CAP_HEIGHT * sizes[s] + 3.5 <= h;
         for (int64_t i = 0; fits && i < p->figure.n_layers * p->figure.n_heads; i++) {
-            if (isnan(p->figure.score[i]))
-                continue;
             ns_format_cell(text, (double)p->figure.score[i]);
+            if (!ns_prints_value(&p->base, (double)p->figure.score[i], text))
+                continue;
             fits = ns_type_width(type, text, sizes[s], false) + 3.5 <= w;
         }
         if (fits)
@@ -160,7 +175,7 @@ static void size_box(ns_heads_panel *p, const ns_page *page, double width)
     const double heads = (double)p->figure.n_heads, layers = (double)p->figure.n_layers;
     const double w = page->fixed ? width : fmin(width, CELL * heads);
     double h = w / heads * layers;
-    h = fmax(fmin(h, TALLEST * page->width), LOWEST);
+    h = page->tall * fmax(fmin(h, TALLEST * page->width), LOWEST);
     p->box.w = ns_page_cells(page, w, p->figure.n_heads);
     p->box.h = ns_page_cells(page, h, p->figure.n_layers);
 }
@@ -170,7 +185,7 @@ double ns_heads_axis_width(ns_heads_panel *p, const ns_type *type)
     const ns_scale rows = {.min = -0.5, .max = (double)p->figure.n_layers - 0.5};
     p->layers = (ns_axis){.side = NS_LEFT, .scale = rows, .down = true, .label = "layer",
                           .gap = p->has_strip ? STRIP + 2 * STRIP_GAP : 0};
-    ns_ticks_make(&p->layers.ticks, &rows, true, 100, 10);          /* for its width; made again when the height is known */
+    layer_ticks(p, 100, 10); /* for its width; made again when the height is known */
     return ns_axis_depth(&p->layers, type);
 }
 
@@ -192,7 +207,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double left = ns_heads_axis_width(p, page->type), right = ns_heads_bar_width(p, page->type);
     p->heads = (ns_axis){.side = NS_BOTTOM, .scale = cols, .label = "head"};
     size_box(p, page, fmax(page->width - left - right, page->width * 0.3));
-    ns_ticks_make(&p->layers.ticks, &p->layers.scale, true, p->box.h, 9.5);
+    layer_ticks(p, p->box.h, 9.5);
     ns_ticks_fit(&p->heads.ticks, &cols, true, p->box.w, page->type);
     p->box.x = ns_page_snap(page, left);
     p->box.y = ns_page_snap(page, fmax(ns_header_height(base), NS_CAP_HEIGHT * NS_SIZE_TICK / 2));
@@ -206,10 +221,10 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double x = p->has_strip ? p->strip.x : p->box.x;
     ns_cells_note(&p->cells, p->box, note);
     ns_legend_note(&p->legend, note);
-    ns_legend_place(&p->legend, page->type, x, p->box.y + p->box.h + ns_axis_depth(&p->heads, page->type) + 4, base->width);
-    base->height = p->legend.y + p->legend.height;
+    const ns_legend_spot under = {x, p->box.y + p->box.h + ns_axis_depth(&p->heads, page->type), 4, base->width};
+    base->height = ns_legend_place(base, &p->legend, page->type, under);
     p->value_size = value_size(p, page->type);
-    return NS_OK;
+    return ns_check_values(base, page, p->value_size, err);
 }
 
 static ns_box cell_box(const ns_heads_panel *p, int64_t layer, int64_t head, int64_t n)
@@ -243,7 +258,7 @@ static void name_recurrent(const ns_heads_panel *p, ns_canvas *c)
         if (run == 0 || size < 5 || w + 8 > row.w)
             continue;
         const double x = row.x + row.w / 2, y = row.y + h / 2;
-        ns_canvas_fill(c, (ns_box){x - w / 2 - 3, y - size * 0.53, w + 6, size * 1.06}, (ns_rgb){243, 243, 243});
+        ns_canvas_fill(c, (ns_box){x - w / 2 - 3, y - size * 0.53, w + 6, size * 1.06}, (ns_rgb){243, 243, 243, NS_ROLE_HATCH});
         ns_canvas_text(c, x, ns_baseline(y, size), name, (ns_style){.size = size, .color = NS_FAINT, .anchor = NS_AT_MIDDLE});
     }
 }
@@ -253,11 +268,11 @@ static void draw_values(const ns_heads_panel *p, ns_canvas *c)
     char text[32];
     for (int64_t i = 0; p->value_size > 0 && i < p->figure.n_layers * p->figure.n_heads; i++) {
         const double v = (double)p->figure.score[i];
-        if (isnan(v))
+        ns_format_cell(text, v);
+        if (!ns_prints_value(&p->base, v, text))
             continue;
         const ns_box b = cell_box(p, i / p->figure.n_heads, i % p->figure.n_heads, 1);
         const bool dark = ns_rgb_luminance(ns_cell_color(&p->cells, v)) < 0.2;
-        ns_format_cell(text, v);
         ns_canvas_text(c, b.x + b.w / 2, ns_baseline(b.y + b.h / 2, p->value_size), text,
                        (ns_style){.size = p->value_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0},
                                   .anchor = NS_AT_MIDDLE});
@@ -283,7 +298,8 @@ static void draw_strip(const ns_heads_panel *p, ns_canvas *c)
                window_of(p, layer + run) == window_of(p, layer))
             run++;
         const ns_box first = cell_box(p, layer, 0, 1);
-        ns_canvas_fill(c, (ns_box){p->strip.x, first.y, p->strip.w, first.h * (double)run}, color);
+        const double under = layer + run < p->figure.n_layers ? 0.5 : 0; /* the one below: no page shows between them */
+        ns_canvas_fill(c, (ns_box){p->strip.x, first.y, p->strip.w, first.h * (double)run + under}, color);
     }
 }
 
@@ -307,7 +323,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
 
 int ns_heads_begin(ns_heads_panel *p, const ns_heads_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    *p = (ns_heads_panel){.base = {.layout = layout, .draw = draw}};
+    *p = (ns_heads_panel){.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_VALUES}};
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_heads_figure", err);
     if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
         return code;
@@ -318,6 +334,10 @@ int ns_heads_begin(ns_heads_panel *p, const ns_heads_figure *figure, const ns_fi
     p->cells = (ns_cells){.value = f->score, .rows = f->n_layers, .cols = f->n_heads};
     if ((code = ns_cells_range(&p->cells, &min, &max, &any, err)) != NS_OK)
         return code;
+    if (f->range[0] != 0 || f->range[1] != 0) {
+        min = fmin(min, f->range[0]);
+        max = fmax(max, f->range[1]);
+    }
     if (!any)
         return ns_fail(err, NS_E_ARG, "heads figure: %s has no number for any of %lld x %lld heads", name, (long long)f->n_layers,
                        (long long)f->n_heads);

@@ -3,6 +3,7 @@
 #include "draw/heads.h"
 
 #include <math.h>
+#include <string.h>
 
 static const double GAP = 12, BETWEEN = 8, LEAST = 44;       /* LEAST: of the cells of a map */
 
@@ -83,8 +84,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     }
     share_value_size(p);
     base->width = fmin(page->width, base->width);
-    ns_legend_place(&p->legend, page->type, p->part[0].strip.x, lowest + (p->legend.n ? 3 : 0), page->width);
-    base->height = p->legend.y + p->legend.height;
+    const ns_legend_spot under = {p->part[0].strip.x, lowest, p->legend.n ? 3 : 0, page->width};
+    base->height = ns_legend_place(base, &p->legend, page->type, under);
     return NS_OK;
 }
 
@@ -103,23 +104,56 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_legend_draw(&p->legend, c);
 }
 
+/* Outlines that mean something else than those before them. */
+static void add_outlines(ns_legend *all, const ns_legend *own)
+{
+    for (int i = 0; i < own->n; i++) {
+        bool known = own->keys[i].swatch != NS_SWATCH_OUTLINE;
+        for (int k = 0; k < all->n && !known; k++)
+            known = strcmp(all->keys[k].text, own->keys[i].text) == 0;
+        if (!known)
+            ns_legend_add(all, NS_SWATCH_OUTLINE, own->keys[i].color, "%s", own->keys[i].text);
+    }
+}
+
 /* A part has no title but its score's name; the key of the first is that of all. */
 static int begin_parts(row_panel *p, const ns_heads_figure *figures, int n, const ns_figure_params *params, ns_error *err)
 {
     ns_figure_params own = {.size = sizeof own};
+    const char *names[NS_FIGURE_HEADS];
+    int index[NS_FIGURE_HEADS];
     int code = params ? ns_sized_copy(&own, sizeof own, params, "ns_figure_params", err) : NS_OK;
+    ns_order order = ns_order_begin(&p->base.params);
+    for (int i = 0; i < n && code == NS_OK; i++) {
+        ns_heads_figure f;
+        code = ns_sized_copy(&f, sizeof f, &figures[i], "ns_heads_figure", err);
+        names[i] = code == NS_OK ? f.score_name : NULL;
+    }
+    if (code == NS_OK)
+        ns_order_apply(&order, names, n, index);
+    code = code != NS_OK ? code : ns_order_check(&order, err);
+    own.order = NULL;
+    own.n_order = 0;
     own.size = sizeof own;
     own.title = NULL;
     own.bytes = NULL;
     for (; p->n < n && code == NS_OK; p->n++) {
         ns_heads_figure f;
-        code = ns_sized_copy(&f, sizeof f, &figures[p->n], "ns_heads_figure", err);
+        code = ns_sized_copy(&f, sizeof f, &figures[index[p->n]], "ns_heads_figure", err);
         f.size = sizeof f;
         f.model_name = NULL;
+        ns_figure_params of_part = own;
+        if (f.difference) {
+            of_part.colormap = "bluered";
+            of_part.vmin = of_part.vmax = 0;
+        }
         if (code == NS_OK)
-            code = ns_heads_begin(&p->part[p->n], &f, &own, err);
+            code = ns_heads_begin(&p->part[p->n], &f, &of_part, err);
+        p->part[p->n].no_bar = f.no_bar;
         if (p->n == 0)
             p->legend = p->part[0].legend;
+        else
+            add_outlines(&p->legend, &p->part[p->n].legend);
         p->part[p->n].legend.n = 0;
     }
     return code;
@@ -128,7 +162,7 @@ static int begin_parts(row_panel *p, const ns_heads_figure *figures, int n, cons
 int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle,
                       const ns_figure_params *params, ns_error *err)
 {
-    row_panel p = {.base = {.layout = layout, .draw = draw}};
+    row_panel p = {.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_VALUES | NS_TAKES_ORDER}};
     if (!figures || n < 1 || n > NS_FIGURE_HEADS)
         return ns_fail(err, NS_E_ARG, "heads row: %d maps; 1 to %d can be drawn side by side", n, NS_FIGURE_HEADS);
     int code = ns_check_name(title, "the title", err);

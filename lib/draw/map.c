@@ -12,6 +12,7 @@
 
 enum { MAX_CELLS_SIDE = 1 << 24, MAX_SPANS = 256 };
 static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, LOWEST = 24, EDGE = 0.35, OFF_CELLS = 1.5, LINE = 0.5;
+static const double TOKEN = 6.5, LONGEST_TOKEN = 70;
 static const double LAST_LABEL = 6;      /* half of "1.0" under the right end of the colour bar */
 
 static const char QUERIES[] = "query position";
@@ -144,11 +145,89 @@ static int make_brackets(ns_map_panel *p, const ns_type *type, ns_error *err)
     return code;
 }
 
+/* ---- tokens in place of positions ---- */
+
+static void free_names(char **names, int64_t n)
+{
+    for (int64_t i = 0; names && i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* Blanks at the ends are no part of a label; a token of blanks alone has their sign. */
+static void trim(char *name)
+{
+    static const char blank[] = "\xe2\x90\xa3";
+    const size_t front = strspn(name, " ");
+    memmove(name, name + front, strlen(name + front) + 1);
+    for (size_t n = strlen(name); n > 0 && name[n - 1] == ' '; n--)
+        name[n - 1] = '\0';
+    if (!*name)
+        strcpy(name, blank);
+}
+
+static int show_names(char ***names, const char *const *texts, int64_t n, const ns_type *type, double *widest, ns_error *err)
+{
+    bool coded;
+    *widest = 0;
+    if (!texts)
+        return NS_OK;
+    free_names(*names, n);
+    *names = ns_alloc_array((size_t)n, sizeof **names);
+    int rc = *names ? NS_OK : ns_oom(err, "a figure");
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        rc = ns_shown_text(&(*names)[i], type, texts[i], &coded, err);
+        if (rc != NS_OK)
+            break;
+        trim((*names)[i]);
+        *widest = fmax(*widest, ns_type_width(type, (*names)[i], TOKEN, false));
+    }
+    *widest = fmin(*widest, LONGEST_TOKEN);
+    return rc;
+}
+
+/* Every token has its label, or none. */
+static int check_room(const ns_map_panel *p, const ns_page *page, ns_error *err)
+{
+    const ns_map_figure *const f = &p->figure;
+    const double w = p->box.w / (double)f->n_keys, h = p->box.h / (double)f->n_rows;
+    if ((!f->key_texts || w >= TOKEN) && (!f->row_texts || h >= TOKEN))
+        return NS_OK;
+    const double more = f->key_texts && w < TOKEN ? TOKEN * (double)f->n_keys - p->box.w : 0;
+    return ns_fail(err, NS_E_ARG, "map figure: labels of %lld rows and %lld keys need a width of %.1f inches; it is %.1f (or draw fewer)",
+                   (long long)f->n_rows, (long long)f->n_keys, ns_page_inches(page, page->width + fmax(more, 36)),
+                   page->width * page->scale / 72);
+}
+
+static void draw_names(const ns_map_panel *p, ns_canvas *c)
+{
+    const ns_map_figure *const f = &p->figure;
+    const ns_style beside = {.size = TOKEN, .color = NS_INK, .anchor = NS_AT_END};
+    const ns_style under = {.size = TOKEN, .color = NS_INK, .anchor = NS_AT_END, .angle = 90};
+    char fit[NS_LABEL_BYTES];
+    for (int64_t i = 0; f->row_texts && i < f->n_rows; i++) {
+        ns_type_fit(c->type, p->row_names[i], TOKEN, false, LONGEST_TOKEN, fit);
+        ns_canvas_text(c, p->box.x - 3, ns_baseline(p->box.y + p->box.h * ((double)i + .5) / (double)f->n_rows, TOKEN), fit, beside);
+    }
+    for (int64_t i = 0; f->key_texts && i < f->n_keys; i++) {
+        ns_type_fit(c->type, p->key_names[i], TOKEN, false, LONGEST_TOKEN, fit);
+        ns_canvas_text(c, ns_baseline(p->box.x + p->box.w * ((double)i + .5) / (double)f->n_keys, TOKEN), p->box.y + p->box.h + 3, fit,
+                       under);
+    }
+    if (f->key_texts)
+        ns_canvas_text(c, p->box.x + p->box.w / 2, p->box.y + p->box.h + p->under_keys + NS_CAP_HEIGHT * NS_SIZE_LABEL, "key",
+                       (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE});
+}
+
 static void query_ticks(ns_map_panel *p, double length)
 {
     const ns_map_figure *f = &p->figure;
     const ns_scale rows = {.min = -0.5, .max = (double)f->n_rows - 0.5};
     p->queries.scale = rows;
+    if (f->row_texts) {
+        p->queries.gap = p->beside_rows;
+        return;
+    }
     if (!f->row_at) {
         p->queries.scale = (ns_scale){.min = (double)f->row0 - 0.5, .max = (double)(f->row0 + f->n_rows) - 0.5};
         ns_ticks_make(&p->queries.ticks, &p->queries.scale, true, length, length / (double)f->n_rows >= 7.5 ? 7.5 : 18);
@@ -175,9 +254,12 @@ static int size_box(ns_map_panel *p, const ns_page *page, ns_error *err)
     for (int round = 0; round < 3; round++) {
         const double w = page->width - left - right;
         p->box.w = ns_page_cells(page, fmax(w, page->width * 0.3), f->n_keys);
-        p->box.h = f->n_rows == f->n_keys ? p->box.w : ns_page_cells(page, box_height(f, page, p->box.w), f->n_rows);
+        p->box.h = f->n_rows == f->n_keys && page->tall == 1 ? p->box.w
+                                                             : ns_page_cells(page, page->tall * box_height(f, page, p->box.w), f->n_rows);
         query_ticks(p, p->box.h);
-        p->queries.label = ns_type_width(page->type, QUERIES, NS_SIZE_LABEL, false) <= p->box.h ? QUERIES : "query";
+        p->queries.label = f->row_texts                                                           ? "query"
+                           : ns_type_width(page->type, QUERIES, NS_SIZE_LABEL, false) <= p->box.h ? QUERIES
+                                                                                                  : "query";
         const int code = make_brackets(p, page->type, err);
         if (code != NS_OK)
             return code;
@@ -199,16 +281,24 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->keys = (ns_axis){.side = NS_BOTTOM, .scale = keys, .label = "key position"};
     char note[96];
     int code;
+    if ((code = show_names(&p->row_names, f->row_texts, f->n_rows, page->type, &p->beside_rows, err)) != NS_OK ||
+        (code = show_names(&p->key_names, f->key_texts, f->n_keys, page->type, &p->under_keys, err)) != NS_OK)
+        return code;
+    p->beside_rows += 4;
+    p->under_keys += 5;
     if ((code = ns_type_check(page->type, p->bar.label, "the value's name", err)) != NS_OK || (code = size_box(p, page, err)) != NS_OK)
         return code;
+    if ((code = check_room(p, page, err)) != NS_OK)
+        return code;
     ns_ticks_fit(&p->keys.ticks, &keys, true, p->box.w, page->type);
-    const double below = p->box.y + p->box.h + ns_axis_depth(&p->keys, page->type) + BAR_GAP;
+    const double depth = f->key_texts ? p->under_keys + NS_SIZE_LABEL : ns_axis_depth(&p->keys, page->type);
+    const double below = p->box.y + p->box.h + depth + BAR_GAP;
     p->bar_box = (ns_box){p->box.x, ns_page_snap(page, below), p->box.w, BAR};
     const double end = p->bar_box.y + BAR + ns_colorbar_layout(&p->bar, p->bar_box.w, page->type);
     ns_cells_note(&p->cells, p->box, note);
     ns_legend_note(&p->legend, note);
-    ns_legend_place(&p->legend, page->type, p->box.x, end + 3, base->width);
-    base->height = p->legend.n ? p->legend.y + p->legend.height : end;
+    const double bottom = ns_legend_place(base, &p->legend, page->type, (ns_legend_spot){p->box.x, end, 3, base->width});
+    base->height = p->legend.n ? bottom : end;
     return NS_OK;
 }
 
@@ -241,7 +331,7 @@ static void draw_boundary(const ns_map_panel *p, ns_canvas *c, int edge)
         }
     }
     if (n > 1)
-        ns_canvas_polyline(c, (const double(*)[2])xy, n, (ns_pen){.color = {150, 150, 150}, .width = LINE});
+        ns_canvas_polyline(c, (const double(*)[2])xy, n, (ns_pen){.color = {150, 150, 150, NS_ROLE_GUIDE}, .width = LINE});
     free(xy);
 }
 
@@ -266,7 +356,7 @@ static double seen_from(const ns_map_panel *p, double x)
 /* From the brackets to the first cells that are seen; over those there is none, so that it hides nothing. */
 static void draw_guides(const ns_map_panel *p, ns_canvas *c)
 {
-    const ns_pen pen = {.color = {190, 190, 190}, .width = 0.35};
+    const ns_pen pen = {.color = {190, 190, 190, NS_ROLE_GUIDE}, .width = 0.35};
     const ns_box b = p->box;
     for (int i = 0; i < p->above.n; i++)
         for (int k = 0; k < 2; k++) {
@@ -295,7 +385,9 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_brackets_draw(&p->above, c, p->box);
     ns_brackets_draw(&p->beside, c, p->box);
     ns_axis_draw(&p->queries, c, p->box);
-    ns_axis_draw(&p->keys, c, p->box);
+    if (!p->figure.key_texts)
+        ns_axis_draw(&p->keys, c, p->box);
+    draw_names(p, c);
     ns_colorbar_draw(&p->bar, c, p->bar_box);
     ns_legend_draw(&p->legend, c);
 }
@@ -364,6 +456,9 @@ void ns_map_end(ns_map_panel *p)
 {
     ns_brackets_clear(&p->above);
     ns_brackets_clear(&p->beside);
+    free_names(p->row_names, p->figure.n_rows);
+    free_names(p->key_names, p->figure.n_keys);
+    p->row_names = p->key_names = NULL;
     ns_panel_end(&p->base);
 }
 

@@ -14,6 +14,8 @@ typedef struct ns_map_panel {
     ns_brackets   above, beside;     /* spans along the keys, along the queries */
     ns_legend     legend;
     ns_box        box, bar_box;
+    char        **row_names, **key_names;        /* tokens as they are shown; NULL = positions */
+    double        beside_rows, under_keys;       /* points that they take */
 } ns_map_panel;
 
 int  ns_map_begin(ns_map_panel *, const ns_map_figure *, const ns_figure_params *, ns_error *);

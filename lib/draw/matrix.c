@@ -11,12 +11,16 @@ static const double CELL = 34, LOW = 15, BAR = 7, BAR_GAP = 6, LABEL_GAP = 4, SL
 
 typedef struct matrix_panel {
     ns_panel         base;
-    ns_matrix_figure figure;             /* copy; arrays are the caller's */
+    ns_matrix_figure figure; /* copy, in order */
+    const char *names[2 * MOST];
+    float *value; /* its arrays */
+    const char **text;
     ns_cells         cells;
     ns_colorbar      bar;
     ns_legend        legend;
     ns_box           box, bar_box;
     bool             level;              /* column names fit without a slant */
+    double slant;                        /* else theirs, in degrees */
     double           longest, names_depth, text_size;
 } matrix_panel;
 
@@ -59,6 +63,13 @@ static double widest(const ns_type *type, const char *const *names, int64_t n)
     return width;
 }
 
+static bool is_printed(const matrix_panel *p, int64_t i)
+{
+    char own[32];
+    ns_format_cell(own, (double)p->figure.value[i]);
+    return ns_prints_value(&p->base, (double)p->figure.value[i], own);
+}
+
 /* The largest size at which every text fits its cell; 0 = none does. */
 static double fitting_size(const matrix_panel *p, const ns_type *type)
 {
@@ -68,7 +79,7 @@ static double fitting_size(const matrix_panel *p, const ns_type *type)
     for (int s = 0; s < 5; s++) {
         bool fits = NS_CAP_HEIGHT * sizes[s] + 3 <= h;
         for (int64_t i = 0; fits && i < p->figure.n_rows * p->figure.n_cols; i++)
-            fits = ns_type_width(type, text_of(p, i, own), sizes[s], false) + 3 <= w;
+            fits = !is_printed(p, i) || ns_type_width(type, text_of(p, i, own), sizes[s], false) + 3 <= w;
         if (fits)
             return sizes[s];
     }
@@ -103,18 +114,19 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double w = fmax(fmin(page->width - left - right, page->fixed ? INFINITY : CELL * (double)f->n_cols), 40),
                  cell = w / (double)f->n_cols;
     p->level = names + 3 <= cell;
-    p->names_depth = p->level ? NS_SIZE_TICK * 1.2 : names * sin(SLANT * acos(-1) / 180) + NS_SIZE_TICK;
+    p->slant = cell * sin(SLANT * acos(-1) / 180) < NS_SIZE_TICK ? 90 : SLANT;
+    p->names_depth = p->level ? NS_SIZE_TICK * 1.2 : names * sin(p->slant * acos(-1) / 180) + NS_SIZE_TICK;
     p->box = (ns_box){ns_page_snap(page, left), ns_page_snap(page, ns_header_height(base) + 2), ns_page_cells(page, w, f->n_cols),
-                      ns_page_cells(page, fmax(fmin(cell, CELL), LOW) * (double)f->n_rows, f->n_rows)};
+                      ns_page_cells(page, page->tall * fmax(fmin(cell, CELL), LOW) * (double)f->n_rows, f->n_rows)};
     p->bar_box = (ns_box){p->box.x + p->box.w + BAR_GAP, p->box.y, BAR, p->box.h};
     base->width = fmin(page->width, p->bar_box.x + BAR + ns_colorbar_layout(&p->bar, p->box.h, page->type));
     base->width = fmin(page->width, fmax(base->width, fmax(ns_type_width(page->type, base->title, NS_SIZE_TITLE, true),
                                                            ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false))));
     const double bottom = p->box.y + p->box.h + LABEL_GAP + p->names_depth + (f->col_name ? NS_SIZE_LABEL * 1.3 : 0);
-    ns_legend_place(&p->legend, page->type, p->box.x, bottom + 3, base->width);
-    base->height = p->legend.n ? p->legend.y + p->legend.height : bottom + 2;
+    const double end = ns_legend_place(base, &p->legend, page->type, (ns_legend_spot){p->box.x, bottom, 3, base->width});
+    base->height = p->legend.n ? end : bottom + 2;
     p->text_size = fitting_size(p, page->type);
-    return NS_OK;
+    return ns_check_values(base, page, p->text_size, err);
 }
 
 /* ---- drawing ---- */
@@ -130,7 +142,7 @@ static void draw_cells(const matrix_panel *p, ns_canvas *c)
         char own[32];
         if (missing)
             ns_hatch_cell(c, b);
-        if (p->text_size > 0)
+        if (p->text_size > 0 && (missing || is_printed(p, i)))
             ns_canvas_text(c, b.x + w / 2, ns_baseline(b.y + h / 2, p->text_size), text_of(p, i, own),
                            (ns_style){.size = p->text_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0},
                                       .anchor = NS_AT_MIDDLE});
@@ -151,9 +163,11 @@ static void draw_names(const matrix_panel *p, ns_canvas *c)
     }
     for (int64_t i = 0; i < f->n_cols; i++) {
         ns_type_fit(c->type, f->cols[i], NS_SIZE_TICK, false, p->longest, fit);
-        ns_canvas_text(c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + NS_CAP_HEIGHT * NS_SIZE_TICK, fit,
-                       (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END,
-                                  .angle = p->level ? 0 : SLANT});
+        ns_canvas_text(
+            c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + (p->slant < 90 || p->level ? NS_CAP_HEIGHT * NS_SIZE_TICK : 0),
+            fit,
+            (ns_style){
+                .size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END, .angle = p->level ? 0 : p->slant});
     }
     if (f->col_name)
         ns_canvas_text(c, p->box.x + p->box.w / 2, below + p->names_depth + NS_CAP_HEIGHT * NS_SIZE_LABEL + 1, f->col_name, label);
@@ -174,6 +188,35 @@ static void draw(const ns_panel *base, ns_canvas *c)
 
 /* ---- the figure ---- */
 
+static int put_in_order(matrix_panel *p, ns_error *err)
+{
+    ns_matrix_figure *const f = &p->figure;
+    int row[MOST], col[MOST];
+    const int R = (int)f->n_rows, C = (int)f->n_cols;
+    ns_order order = ns_order_begin(&p->base.params);
+    ns_order_apply(&order, f->rows, R, row);
+    ns_order_apply(&order, f->cols, C, col);
+    const int rc = ns_order_check(&order, err);
+    p->value = rc == NS_OK ? ns_alloc_array((size_t)(R * C), sizeof *p->value) : NULL;
+    p->text = rc == NS_OK ? ns_alloc_array((size_t)(R * C), sizeof *p->text) : NULL;
+    if (!p->value || !p->text)
+        return rc != NS_OK ? rc : ns_oom(err, "a figure");
+    for (int i = 0; i < R * C; i++) {
+        const int from = row[i / C] * C + col[i % C];
+        p->value[i] = f->value[from];
+        p->text[i] = f->text ? f->text[from] : NULL;
+    }
+    for (int i = 0; i < R; i++)
+        p->names[i] = f->rows[row[i]];
+    for (int i = 0; i < C; i++)
+        p->names[MOST + i] = f->cols[col[i]];
+    f->value = p->value;
+    f->text = f->text ? p->text : NULL;
+    f->rows = p->names;
+    f->cols = p->names + MOST;
+    return NS_OK;
+}
+
 static int begin(matrix_panel *p, const ns_matrix_figure *figure, const ns_figure_params *params, ns_error *err)
 {
     double min, max;
@@ -181,14 +224,16 @@ static int begin(matrix_panel *p, const ns_matrix_figure *figure, const ns_figur
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_matrix_figure", err);
     if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
         return code;
+    if ((code = ns_panel_begin(&p->base, params, p->figure.value_name ? p->figure.value_name : "", p->figure.study_name, err)) != NS_OK ||
+        (code = put_in_order(p, err)) != NS_OK)
+        return code;
     const ns_matrix_figure *const f = &p->figure;
     p->cells = (ns_cells){.value = f->value, .rows = f->n_rows, .cols = f->n_cols};
     if ((code = ns_cells_range(&p->cells, &min, &max, &any, err)) != NS_OK)
         return code;
     if (!any)
         return ns_fail(err, NS_E_ARG, "matrix figure: none of %lld x %lld cells has a value", (long long)f->n_rows, (long long)f->n_cols);
-    if ((code = ns_panel_begin(&p->base, params, f->value_name ? f->value_name : "", f->study_name, err)) != NS_OK ||
-        (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
+    if ((code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;
     p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max};
     ns_colorbar_add_level(&p->bar, f->chance, f->chance, "chance");
@@ -201,10 +246,12 @@ static int begin(matrix_panel *p, const ns_matrix_figure *figure, const ns_figur
 
 int ns_draw_matrix(const char *path, const ns_matrix_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    matrix_panel p = {.base = {.layout = layout, .draw = draw}};
+    matrix_panel p = {.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_VALUES | NS_TAKES_ORDER}};
     int code = begin(&p, figure, params, err);
     if (code == NS_OK)
         code = ns_panel_write(&p.base, path, err);
     ns_panel_end(&p.base);
+    free(p.value);
+    free(p.text);
     return code;
 }

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double COLUMN = 3.3, MARGIN = 1.5;      /* inches of a paper's column; points round the figure */
+static const double COLUMN = 3.3, MARGIN = 1.5,   /* inches of a paper's column; points round the figure */
+    UNDER_LEGEND = 3, LOWEST = .25, TALLEST = 12; /* of what is pressed or stretched to a height */
 
 static int check_text(const char *text, const char *what, bool lines, ns_error *err)
 {
@@ -46,6 +47,13 @@ static int check_params(const ns_figure_params *p, ns_error *err)
     for (int i = 0; i < p->n_labels; i++)
         if ((code = check_text(p->labels[i], "a label", false, err)) != NS_OK || !strchr(p->labels[i], '='))
             return code != NS_OK ? code : ns_fail(err, NS_E_ARG, "figure: label '%s' is not OLD=NEW", p->labels[i]);
+    if (p->height != 0 && !(p->height >= .5 && p->height <= 40))
+        return ns_fail(err, NS_E_ARG, "figure: a height of %g inches; use .5 to 40, or 0 to have it chosen", p->height);
+    if (p->values < 0 || p->values >= NS_N_VALUES || p->legend < 0 || p->legend >= NS_N_LEGENDS || p->x_axis < 0 || p->x_axis >= NS_N_X)
+        return ns_fail(err, NS_E_ARG, "figure: values %d, legend %d, x %d; these are below %d, %d and %d", p->values, p->legend, p->x_axis,
+                       NS_N_VALUES, NS_N_LEGENDS, NS_N_X);
+    if (p->n_order < 0 || p->n_order > NS_ORDER_NAMES)
+        return ns_fail(err, NS_E_ARG, "figure: an order of %d names; at most %d", p->n_order, NS_ORDER_NAMES);
     for (int i = 0; i < p->n_facts; i++)
         if ((code = check_text(p->facts[i].name, "the name of a fact", true, err)) != NS_OK ||
             (code = check_text(p->facts[i].value, p->facts[i].name, true, err)) != NS_OK)
@@ -53,11 +61,26 @@ static int check_params(const ns_figure_params *p, ns_error *err)
     return check_text(p->comment, "the comment", true, err);
 }
 
+/* Nothing is asked for in vain. */
+static int check_uses(const ns_figure_params *p, unsigned takes, ns_error *err)
+{
+    if (p->values != NS_VALUES_AUTO && !(takes & NS_TAKES_VALUES))
+        return ns_fail(err, NS_E_ARG, "figure: it has no cells to print values in");
+    if (p->n_order && !(takes & NS_TAKES_ORDER))
+        return ns_fail(err, NS_E_ARG, "figure: it has no panels or names to be put in order");
+    if (p->layers)
+        return ns_fail(err, NS_E_ARG, "figure: it has no layers to choose from (%s)", p->layers);
+    if (p->x_axis != NS_X_AUTO)
+        return ns_fail(err, NS_E_ARG, "figure: it has no axis of steps or tokens to choose");
+    return NS_OK;
+}
+
 int ns_panel_begin(ns_panel *panel, const ns_figure_params *params, const char *title, const char *subtitle, ns_error *err)
 {
     static const ns_figure_params none = {.size = sizeof none};
     int code = ns_sized_copy(&panel->params, sizeof panel->params, params ? params : &none, "ns_figure_params", err);
-    if (code != NS_OK || (code = check_params(&panel->params, err)) != NS_OK)
+    if (code != NS_OK || (code = check_params(&panel->params, err)) != NS_OK ||
+        (code = check_uses(&panel->params, panel->takes, err)) != NS_OK)
         return code;
     const char *own = panel->params.title;
     panel->params.dpi = panel->params.dpi ? panel->params.dpi : 200;
@@ -73,8 +96,7 @@ void ns_panel_end(ns_panel *panel)
     panel->title = panel->subtitle = NULL;
 }
 
-/* A round number not below v. */
-static double round_up(double v)
+double ns_round_up(double v)
 {
     const double power = pow(10, floor(log10(v)));
     static const double nice[] = {1, 1.5, 2, 2.5, 3, 4, 5, 6, 8};
@@ -89,6 +111,11 @@ static bool is_given(const ns_figure_params *p, double end)
     return !(p->vmin == 0 && p->vmax == 0) && fabs(end) < 1e38;
 }
 
+bool ns_panel_gives(const ns_panel *panel, double end)
+{
+    return is_given(&panel->params, end);
+}
+
 int ns_panel_colors(const ns_panel *panel, ns_cells *cells, double min, double max, bool log, ns_error *err)
 {
     const ns_figure_params *p = &panel->params;
@@ -100,7 +127,7 @@ int ns_panel_colors(const ns_panel *panel, ns_cells *cells, double min, double m
         return ns_fail(err, NS_E_ARG, "figure: a log scale needs numbers above 0 (smallest value %g, vmin %g)", min, p->vmin);
     const double top = fmax(fabs(min), fabs(max));
     cells->scale.log = log;
-    cells->scale.max = own_max ? p->vmax : top <= 1 && !is_signed ? 1 : round_up(top);
+    cells->scale.max = own_max ? p->vmax : top <= 1 && !is_signed ? 1 : ns_round_up(top);
     cells->scale.min = own_min ? p->vmin : log ? 1e-4 * cells->scale.max : is_signed || cells->colors->diverging ? -cells->scale.max : 0;
     if (!(cells->scale.min < cells->scale.max))
         return ns_fail(err, NS_E_ARG,
@@ -146,7 +173,7 @@ void ns_header_fit(ns_panel *panel, const ns_type *type, double width, int most)
 double ns_header_height(const ns_panel *panel)
 {
     const double title = panel->n_lines * NS_SIZE_TITLE * 1.2, subtitle = *panel->subtitle ? NS_SIZE_TICK * 1.25 : 0;
-    return title + subtitle > 0 ? title + subtitle + 2 : 0;
+    return (title + subtitle > 0 ? title + subtitle + 2 : 0) + panel->above;
 }
 
 void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
@@ -161,6 +188,26 @@ void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
     ns_type_fit(c->type, panel->subtitle, NS_SIZE_TICK, false, panel->width, subtitle);
     ns_canvas_text(c, x, panel->n_lines ? y - NS_SIZE_TITLE * 1.2 + NS_SIZE_TICK * 1.35 : y, subtitle,
                    (ns_style){.size = NS_SIZE_TICK, .color = NS_FAINT});
+}
+
+/* ".00" and "−.00", too. */
+bool ns_prints_value(const ns_panel *panel, double value, const char *printed)
+{
+    const int values = panel->params.values;
+    if (isnan(value) || values == NS_VALUES_OFF)
+        return false;
+    return values != NS_VALUES_NONZERO || strpbrk(printed, "123456789") != NULL;
+}
+
+int ns_check_values(const ns_panel *panel, const ns_page *page, double size, ns_error *err)
+{
+    const int values = panel->params.values;
+    if (size > 0 || (values != NS_VALUES_ON && values != NS_VALUES_NONZERO))
+        return NS_OK;
+    return ns_fail(err, NS_E_ARG,
+                   "figure: its values do not fit their cells at a width of %.1f inches: make it wider, the font smaller, or draw "
+                   "fewer (layers)",
+                   page->width * page->scale / 72);
 }
 
 void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
@@ -191,12 +238,19 @@ double ns_page_snap(const ns_page *page, double v)
     return page->raster ? round(v * page->pixels) / page->pixels : v;
 }
 
-static ns_page page_of(const ns_figure_params *p, const ns_canvas_kind *kind, const ns_type *type)
+static ns_page page_of(const ns_figure_params *p, const ns_canvas_kind *kind, const ns_type *type, const ns_theme *theme)
 {
     const double scale = p->font_size > 0 ? p->font_size / NS_SIZE_TICK : 1, inches = p->width > 0 ? p->width : COLUMN;
     const double pixels = ns_canvas_pixels(kind, p->dpi) * scale, margin = kind->raster ? round(MARGIN * pixels) / pixels : MARGIN;
-    return (ns_page){.type = type, .width = inches * 72 / scale - 2 * margin, .margin = margin, .fixed = p->width > 0, .pixels = pixels,
-                     .scale = scale, .raster = kind->raster};
+    return (ns_page){.type = type,
+                     .theme = theme,
+                     .width = inches * 72 / scale - 2 * margin,
+                     .margin = margin,
+                     .fixed = p->width > 0,
+                     .pixels = pixels,
+                     .scale = scale,
+                     .tall = 1,
+                     .raster = kind->raster};
 }
 
 double ns_page_inches(const ns_page *page, double length)
@@ -204,22 +258,55 @@ double ns_page_inches(const ns_page *page, double length)
     return ceil(length * page->scale / 7.2 + .5) / 10;
 }
 
-static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, const ns_type *type, ns_error *err)
+/* A legend above all takes room from what is under it: laid out again. */
+static int lay_out(ns_panel *panel, const ns_page *page, ns_error *err)
+{
+    panel->above = panel->legend_height = 0;
+    int code = panel->layout(panel, page, err);
+    if (code != NS_OK || panel->params.legend != NS_LEGEND_TOP || panel->legend_height == 0)
+        return code;
+    panel->above = panel->legend_height + UNDER_LEGEND;
+    return panel->layout(panel, page, err);
+}
+
+/* The tallest of what is no higher than that. */
+static int fit_height(ns_panel *panel, ns_page *page, double height, ns_error *err)
+{
+    double low = LOWEST, high = TALLEST;
+    page->tall = low;
+    int code = lay_out(panel, page, err);
+    if (code == NS_OK && panel->height > height)
+        return ns_fail(err, NS_E_ARG, "figure: a height of %.2f inches is too low; it needs %.1f at least", panel->params.height,
+                       ns_page_inches(page, panel->height + 2 * page->margin));
+    for (int i = 0; i < 30 && code == NS_OK; i++) {
+        page->tall = (low + high) / 2;
+        code = lay_out(panel, page, err);
+        *(panel->height <= height ? &low : &high) = page->tall;
+    }
+    page->tall = low;
+    code = code != NS_OK ? code : lay_out(panel, page, err);
+    panel->height = height;
+    return code;
+}
+
+static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, const ns_type *type, const ns_theme *theme, ns_error *err)
 {
     const ns_figure_params *p = &panel->params;
-    const ns_page page = page_of(p, kind, type);
+    ns_page page = page_of(p, kind, type, theme);
     int code;
     if ((code = ns_type_check(type, panel->title, "the title", err)) != NS_OK ||
         (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK)
         return code;
     ns_header_fit(panel, type, page.width, NS_TITLE_LINES);
-    if ((code = panel->layout(panel, &page, err)) != NS_OK)
+    code = p->height > 0 ? fit_height(panel, &page, p->height * 72 / page.scale - 2 * page.margin, err) : lay_out(panel, &page, err);
+    if (code != NS_OK)
         return code;
     if (page.fixed)
         panel->width = page.width;
     const ns_metadata about = {panel->title, p->comment, p->facts, p->n_facts};
-    code = ns_canvas_open(c, kind, type, panel->width + 2 * page.margin, panel->height + 2 * page.margin, page.pixels, page.scale, &about,
-                          err);
+    const ns_paper paper = {
+        panel->width + 2 * page.margin, panel->height + 2 * page.margin, page.pixels, page.scale, theme, p->transparent};
+    code = ns_canvas_open(c, kind, type, paper, &about, err);
     if (code != NS_OK)
         return code;
     c->dx = c->dy = panel->margin = page.margin;
@@ -237,18 +324,31 @@ static void give_bytes(ns_buffer *from, const ns_figure_params *p)
     *from = (ns_buffer){0};
 }
 
+/* What the caller says of type counts before the theme's word. */
+static int take_theme(ns_panel *panel, ns_theme *theme, ns_error *err)
+{
+    ns_figure_params *const p = &panel->params;
+    const int code = ns_theme_make(theme, p->dark, p->theme, err);
+    p->font = p->font ? p->font : theme->font;
+    p->font_size = p->font_size > 0 ? p->font_size : theme->font_size;
+    return code != NS_OK ? code : check_params(p, err);
+}
+
 int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
 {
     const ns_canvas_kind *kind;
     ns_type *type = NULL;
     ns_canvas c = {0};
+    ns_theme theme = {0};
     if (!path || !*path)
         return ns_fail(err, NS_E_ARG, "figure: no path to write to");
     int code = ns_canvas_kind_find(&kind, path, err);
     if (code == NS_OK)
+        code = take_theme(panel, &theme, err);
+    if (code == NS_OK)
         code = ns_type_new(&type, &(ns_wording){panel->params.font, panel->params.labels, panel->params.n_labels}, err);
     if (code == NS_OK)
-        code = draw_into(&c, panel, kind, type, err);
+        code = draw_into(&c, panel, kind, type, &theme, err);
     if (code == NS_OK && panel->params.bytes)
         give_bytes(&c.out, &panel->params);
     else if (code == NS_OK)
@@ -257,5 +357,6 @@ int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
         code = ns_file_write(path, c.out.data, (size_t)c.out.n, err);
     ns_canvas_clear(&c);
     ns_type_free(type);
+    ns_theme_clear(&theme);
     return code;
 }

@@ -53,29 +53,29 @@ static void put_texts(png_structp png, png_infop info, const ns_png_text *texts)
 
 /* Everything between setjmp and the last libpng call; no local is changed after setjmp. libpng has other words too where it finds no memory
  * ("too many text chunks"). */
-static int encode(png_structp png, png_infop info, png_out *out, const uint8_t *rgb, int64_t width, int64_t height, double dpi,
-                  const ns_png_text *texts)
+static int encode(png_structp png, png_infop info, png_out *out, const uint8_t *rgb, int channels, int64_t width, int64_t height,
+                  double dpi, const ns_png_text *texts)
 {
     if (setjmp(png_jmpbuf(png)))
         return errno == ENOMEM || strstr(out->message, "memory") ? NS_E_MEMORY : NS_E_INTERNAL;
     errno = 0;
     png_set_write_fn(png, out, on_write, on_flush);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
-    png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, channels == 4 ? PNG_COLOR_TYPE_RGBA : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_sRGB_gAMA_and_cHRM(png, info, PNG_sRGB_INTENT_PERCEPTUAL);
     const png_uint_32 per_metre = (png_uint_32)(dpi / 0.0254 + 0.5);
     png_set_pHYs(png, info, per_metre, per_metre, PNG_RESOLUTION_METER);
     put_texts(png, info, texts);
     png_write_info(png, info);
     for (int64_t y = 0; y < height; y++)
-        png_write_row(png, rgb + (size_t)y * (size_t)width * 3);
+        png_write_row(png, rgb + (size_t)y * (size_t)width * (size_t)channels);
     png_write_end(png, info);
     return NS_OK;
 }
 
-int ns_png_write(ns_buffer *buffer, const uint8_t *rgb, int64_t width, int64_t height, double dpi, const ns_png_text *texts, ns_error *err)
+int ns_png_write(ns_buffer *buffer, const uint8_t *rgb, int channels, int64_t width, int64_t height, double dpi, const ns_png_text *texts,
+                 ns_error *err)
 {
     png_out out = {.buffer = buffer};
     if (width < 1 || height < 1 || width > 1 << 20 || height > 1 << 20)
@@ -88,7 +88,7 @@ int ns_png_write(ns_buffer *buffer, const uint8_t *rgb, int64_t width, int64_t h
         png_destroy_write_struct(&png, NULL);
         return ns_oom(err, "PNG encoder");
     }
-    int code = encode(png, info, &out, rgb, width, height, dpi, texts);
+    int code = encode(png, info, &out, rgb, channels, width, height, dpi, texts);
     png_destroy_write_struct(&png, &info);
     if (buffer->failed || code == NS_E_MEMORY)
         return ns_oom(err, "PNG image");

@@ -3,13 +3,14 @@
 
 #include <math.h>
 
-enum { MOST_PANELS = 6, MOST_RANKS = 256 };
-static const ns_rgb VALUE = {0, 114, 178}, CHANCE = {213, 94, 0};
-static const double GAP = 12, RIGHT = 4, LEAST = 82, TALL = 110, POINT = 3, LABEL = 6, LABEL_ROOM = 6.6, AROUND = 5;
+enum { MOST_PANELS = NS_FIGURE_PANELS, MOST_RANKS = 256 };
+static const ns_rgb VALUE = {0, 114, 178, NS_ROLE_VALUE}, CHANCE = {213, 94, 0, NS_ROLE_CHANCE};
+static const double GAP = 12, RIGHT = 4, LEAST = 82, TALL = 110, LABEL = 6, LABEL_ROOM = 6.6, AROUND = 5;
 
 typedef struct rank_panel {
     ns_panel       base;
     ns_rank_figure figure;               /* copy; arrays are the caller's */
+    ns_ranked panels[MOST_PANELS];       /* its panels, in order */
     ns_axis        x[MOST_PANELS], y;
     ns_box         box[MOST_PANELS];
     ns_tiling      tiles;
@@ -81,23 +82,24 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     if (code != NS_OK)
         return code;
     p->y.label = f->value_name;
-    ns_ticks_make(&p->y.ticks, &p->y.scale, false, TALL, 18);
+    const double tall = page->tall * TALL;
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, tall, 18);
     const double left = ns_axis_depth(&p->y, page->type), name = NS_SIZE_LABEL * 1.4;
     p->tiles = ns_tile(f->n_panels, page->width - left - RIGHT, GAP, LEAST);
     const double w = p->tiles.width, under = ns_axis_depth(&(ns_axis){.side = NS_BOTTOM, .ticks.n = 1, .label = "rank"}, page->type);
     for (int i = 0; i < f->n_panels; i++) {
         const double x = left + i % p->tiles.columns * (w + GAP);
-        const double y = ns_header_height(base) + name + i / p->tiles.columns * (name + TALL + under + 4);
-        p->box[i] = (ns_box){ns_page_snap(page, x), ns_page_snap(page, y), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+        const double y = ns_header_height(base) + name + i / p->tiles.columns * (name + tall + under + 4);
+        p->box[i] = (ns_box){ns_page_snap(page, x), ns_page_snap(page, y), ns_page_snap(page, w), ns_page_snap(page, tall)};
         const double inset = AROUND / (w - 2 * AROUND) * (double)f->panels[i].n;
         p->x[i] = (ns_axis){.side = NS_BOTTOM, .scale = {.min = .5 - inset, .max = (double)f->panels[i].n + .5 + inset}, .label = "rank"};
         ns_ticks_fit(&p->x[i].ticks, &p->x[i].scale, true, w, page->type);
         begin_with_one(&p->x[i].ticks);
     }
     base->width = page->width;
-    const double bottom = p->box[f->n_panels - 1].y + TALL + under;
-    ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 3, base->width);
-    base->height = p->legend.n ? p->legend.y + p->legend.height : bottom;
+    const double bottom = p->box[f->n_panels - 1].y + tall + under;
+    const double end = ns_legend_place(base, &p->legend, page->type, (ns_legend_spot){p->box[0].x, bottom, 3, base->width});
+    base->height = p->legend.n ? end : bottom;
     return NS_OK;
 }
 
@@ -107,9 +109,7 @@ static void draw_one(const rank_panel *p, ns_canvas *c, int panel, int64_t k)
     const double x = at_rank(p, panel, k), y = at_value(p, panel, r->value[k]);
     const bool interval = !isnan(r->low[k]) && !isnan(r->high[k]);
     const double over = interval ? at_value(p, panel, r->high[k]) : y, under = interval ? at_value(p, panel, r->low[k]) : y;
-    if (interval)
-        ns_canvas_line(c, x, over, x, under, (ns_pen){.color = VALUE, .width = 0.8});
-    ns_canvas_fill(c, (ns_box){x - POINT / 2, y - POINT / 2, POINT, POINT}, VALUE);
+    ns_mark_interval(c, x, interval ? under : (double)NAN, y, over, VALUE);
     if (!r->labels || !has_room(p, panel))
         return;
     const double need = ns_type_width(c->type, r->labels[k], LABEL, false) + 6;
@@ -140,10 +140,27 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_legend_draw(&p->legend, c);
 }
 
+static int put_in_order(rank_panel *p, ns_error *err)
+{
+    const char *names[MOST_PANELS];
+    int index[MOST_PANELS];
+    ns_order order = ns_order_begin(&p->base.params);
+    for (int i = 0; i < p->figure.n_panels; i++)
+        names[i] = p->figure.panels[i].name;
+    ns_order_apply(&order, names, p->figure.n_panels, index);
+    for (int i = 0; i < p->figure.n_panels; i++)
+        p->panels[i] = p->figure.panels[index[i]];
+    p->figure.panels = p->panels;
+    return ns_order_check(&order, err);
+}
+
 static int begin(rank_panel *p, const ns_rank_figure *figure, const ns_figure_params *params, ns_error *err)
 {
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_rank_figure", err);
     if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+        return code;
+    if ((code = ns_panel_begin(&p->base, params, "Best heads by rank", p->figure.study_name, err)) != NS_OK ||
+        (code = put_in_order(p, err)) != NS_OK)
         return code;
     const ns_rank_figure *const f = &p->figure;
     bool intervals = false, chance = false;
@@ -152,18 +169,20 @@ static int begin(rank_panel *p, const ns_rank_figure *figure, const ns_figure_pa
         for (int64_t k = 0; k < f->panels[i].n; k++)
             intervals |= !isnan(f->panels[i].low[k]);
     }
-    ns_legend_add(&p->legend, NS_SWATCH_FILL, VALUE, "%s", intervals ? "head, with its 95 % interval over cases" : "head");
+    ns_legend_add(&p->legend, intervals ? NS_SWATCH_INTERVAL : NS_SWATCH_FILL, VALUE, "%s",
+                  intervals ? "head, with its 95 % interval over cases" : "head");
     if (chance) {
         ns_legend_add(&p->legend, NS_SWATCH_LINE, CHANCE, "%s", f->chance_name ? f->chance_name : "chance");
         p->legend.keys[p->legend.n - 1].dash = 2;
+        p->legend.keys[p->legend.n - 1].width = 0.7;
     }
     p->y = (ns_axis){.side = NS_LEFT, .scale = range_of(f)};
-    return ns_panel_begin(&p->base, params, "Best heads by rank", f->study_name, err);
+    return NS_OK;
 }
 
 int ns_draw_rank(const char *path, const ns_rank_figure *figure, const ns_figure_params *params, ns_error *err)
 {
-    rank_panel p = {.base = {.layout = layout, .draw = draw}};
+    rank_panel p = {.base = {.layout = layout, .draw = draw, .takes = NS_TAKES_ORDER}};
     int code = begin(&p, figure, params, err);
     if (code == NS_OK)
         code = ns_panel_write(&p.base, path, err);

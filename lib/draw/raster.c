@@ -110,7 +110,7 @@ static bool same_rows(const pooling *p, int64_t n, int64_t y)
     return n <= p->h && p->down == 0 && before == now;
 }
 
-static void fill(const ns_cells *cells, const pooling *p, uint8_t *rgb)
+static void fill(const ns_cells *cells, const pooling *p, ns_rgb masked, uint8_t *rgb)
 {
     for (int64_t y = 0; y < p->h; y++) {
         if (y == 0 || !same_rows(p, cells->rows, y))
@@ -121,7 +121,7 @@ static void fill(const ns_cells *cells, const pooling *p, uint8_t *rgb)
             float v = strongest(p->own, begin, end);
             touched_around(x, p->across, p->w, cells->cols, &begin, &end);
             v = v == MASKED ? v : strongest(p->wide, begin, end);
-            const ns_rgb c = v == MASKED ? NS_MASKED : ns_cell_color(cells, (double)v);
+            const ns_rgb c = v == MASKED ? masked : ns_cell_color(cells, (double)v);
             rgb[0] = c.r;
             rgb[1] = c.g;
             rgb[2] = c.b;
@@ -146,7 +146,7 @@ void ns_cells_draw(const ns_cells *cells, ns_canvas *c, ns_box b)
     p.own = ns_alloc_array((size_t)cells->cols, 2 * sizeof *p.own);
     if (rgb && p.own) {
         p.wide = p.own + cells->cols;
-        fill(cells, &p, rgb);
+        fill(cells, &p, ns_theme_color(&c->theme, NS_MASKED), rgb);
         ns_canvas_image(c, b, rgb, p.w, p.h);
     } else {
         ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory for the heat map");

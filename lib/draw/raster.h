@@ -5,7 +5,7 @@
 #include "draw/axes.h"
 #include "draw/canvas.h"
 
-#define NS_MASKED ((ns_rgb){255, 255, 255})       /* cannot be: the future, outside the window */
+#define NS_MASKED NS_PAPER       /* cannot be: the future, outside the window */
 
 typedef struct ns_cells {
     const float *value;                /* [rows, cols], NaN = missing */

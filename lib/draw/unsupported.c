@@ -63,6 +63,13 @@ int ns_draw_strips(const char *path, const ns_strips_figure *figure, const ns_fi
     return refuse(err, path);
 }
 
+int ns_draw_tokens(const char *path, const ns_tokens_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}
+
 int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle,
                       const ns_figure_params *params, ns_error *err)
 {

@@ -18,7 +18,11 @@ static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token
                                                  {"loss", "prompt loss (nats)"}};
 static const measure of_patching[MOST_PANELS] = {{"set_recovery", "recovery"}, {"set_flipped", "answers flipped"}};
 
-typedef struct column { char *name; double target[MOST_PANELS], *draws[MOST_PANELS]; int64_t n; } column;      /* draws [n] */
+typedef struct column {
+    char *name;
+    double target[MOST_PANELS], untouched[MOST_PANELS], *draws[MOST_PANELS];
+    int64_t n;
+} column; /* draws [n] */
 
 typedef struct strips {
     const measure *measures;             /* those of the first file; all files are of its kind */
@@ -26,6 +30,7 @@ typedef struct strips {
     int     n_columns;
     int64_t n_draws;                     /* the most that a column has */
     double  untouched[MOST_PANELS];
+    char *model;                         /* of all files; NULL where they are of several, or do not say */
     bool    keys, heads;                 /* some controls hide other keys; some are other heads */
     int64_t without;                     /* controls without a value in a panel that is drawn */
     bool    matched, known;              /* those heads are of like norm in all files; the files say how like they are */
@@ -85,12 +90,20 @@ static int add_column(strips *s, const conditions *c, int64_t target, const char
     return good ? NS_OK : ns_oom(err, "a figure");
 }
 
-/* The untouched value is a line where all files have the same. */
-static void take_untouched(strips *s, const conditions *c, bool first)
+/* Of the model as it is. */
+static double untouched_value(const conditions *c, int panel)
+{
+    return c->n && strcmp(c->kind[0], "none") == 0 ? (double)c->value[panel][0] : (double)NAN;
+}
+
+/* The untouched value is one line where all files have the same; else each file's columns have its own. */
+static void take_untouched(strips *s, const conditions *c, bool first, int first_column)
 {
     for (int i = 0; i < MOST_PANELS && s->measures[i].dataset; i++) {
-        const double v = c->n && strcmp(c->kind[0], "none") == 0 ? (double)c->value[i][0] : (double)NAN;
+        const double v = untouched_value(c, i);
         s->untouched[i] = first || s->untouched[i] == v ? v : (double)NAN;
+        for (int k = first_column; k < s->n_columns; k++)
+            s->columns[k].untouched[i] = v;
     }
 }
 
@@ -144,11 +157,13 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
     }
     if (rc == NS_OK)
         rc = take_match(s, f, &c, err);
-    if (rc == NS_OK)
-        take_untouched(s, &c, first);
+    rc = rc != NS_OK ? rc : ns_plot_one_model(&s->model, f, first, err);
+    const int first_column = s->n_columns;
     for (int64_t k = 0; k < c.n && rc == NS_OK; k++)
         if (strcmp(c.kind[k], "target") == 0)
             rc = add_column(s, &c, k, path, named, err);
+    if (rc == NS_OK)
+        take_untouched(s, &c, first, first_column);
     clear(&c);
     ns_file_close(f);
     return ns_fail_of(err, rc, path);
@@ -164,11 +179,12 @@ static bool is_measured(const strips *s, int panel)
 }
 
 /* One panel's numbers in the arrays of the figure; a column with fewer draws than another ends in NaN. */
-static void fill_panel(strips *all, int panel, double *target, double *draws)
+static void fill_panel(strips *all, int panel, double *target, double *draws, double *untouched)
 {
     for (int k = 0; k < all->n_columns; k++) {
         const column *const c = &all->columns[k];
         target[k] = c->target[panel];
+        untouched[k] = c->untouched[panel];
         for (int64_t i = 0; i < all->n_draws; i++)
             draws[k * all->n_draws + i] = i < c->n ? c->draws[panel][i] : (double)NAN;
         for (int64_t i = 0; i < c->n; i++)
@@ -181,7 +197,8 @@ static int draw(const char *out, strips *all, const char *const *files, int n_fi
     const char *panels[MOST_PANELS], *columns[MOST_COLUMNS];
     char title[160], controls[64];
     const int64_t W = all->n_columns;
-    double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * W), sizeof *target);
+    double untouched[MOST_PANELS], untouched_of[MOST_PANELS * MOST_COLUMNS];
+    double *const target = ns_alloc_array((size_t)(MOST_PANELS * W), sizeof *target);
     double *const draws = ns_alloc_array((size_t)(MOST_PANELS * W * all->n_draws) + 1, sizeof *draws);
     int n = 0, rc = target && draws ? NS_OK : ns_oom(err, "a figure");
     for (int i = 0; i < MOST_PANELS && all->measures[i].dataset && rc == NS_OK; i++) {
@@ -189,7 +206,7 @@ static int draw(const char *out, strips *all, const char *const *files, int n_fi
             continue;
         panels[n] = all->measures[i].name;
         untouched[n] = all->untouched[i];
-        fill_panel(all, i, target + n * W, draws + n * W * all->n_draws);
+        fill_panel(all, i, target + n * W, draws + n * W * all->n_draws, untouched_of + n * W);
         n++;
     }
     say_title(all, title, sizeof title);
@@ -197,10 +214,19 @@ static int draw(const char *out, strips *all, const char *const *files, int n_fi
              (long long)all->without);
     for (int k = 0; k < W; k++)
         columns[k] = all->columns[k].name;
-    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns,
+    const ns_strips_figure figure = {.size = sizeof figure,
+                                     .panels = panels,
+                                     .n_panels = n,
+                                     .columns = columns,
                                      .n_columns = all->n_columns,
-                                     .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
-                                     .title = title, .draws_name = controls};
+                                     .untouched = untouched,
+                                     .target = target,
+                                     .draws = draws,
+                                     .n_draws = all->n_draws,
+                                     .title = title,
+                                     .draws_name = controls,
+                                     .study_name = all->model,
+                                     .untouched_of = untouched_of};
     ns_plot_look own = {0};
     rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, out, look, n > 2 || W > 4 ? 7 : 4.5, files, n_files, err);
     rc = rc != NS_OK ? rc : ns_draw_strips(out, &figure, &own.params, err);
@@ -212,6 +238,7 @@ static int draw(const char *out, strips *all, const char *const *files, int n_fi
 
 static void clear_columns(strips *s)
 {
+    free(s->model);
     for (int k = 0; k < s->n_columns; k++) {
         free(s->columns[k].name);
         for (int i = 0; i < MOST_PANELS; i++)

@@ -162,7 +162,28 @@ static bool fill_rows(ns_arm_rows *rows, const ns_emergence *e, const ns_seed_gr
     return (rows->note = note_of(e, rows)) != NULL;
 }
 
-int ns_arms_make(ns_arms *arms, const ns_emergence *e, ns_error *err)
+static int wanted_place(const ns_figure_params *look, const char *name)
+{
+    int k = 0;
+    while (look && k < look->n_order && strcmp(look->order[k], name) != 0)
+        k++;
+    return k;
+}
+
+/* Windows and controls apart. */
+static void put_in_order(ns_arms *arms, const ns_figure_params *look)
+{
+    const int windows = arms->n - arms->n_controls;
+    for (int i = 1; i < arms->n; i++) {
+        const ns_arm_rows moved = arms->list[i];
+        int k = i;
+        for (; k > (i < windows ? 0 : windows) && wanted_place(look, arms->list[k - 1].name) > wanted_place(look, moved.name); k--)
+            arms->list[k] = arms->list[k - 1];
+        arms->list[k] = moved;
+    }
+}
+
+int ns_arms_make(ns_arms *arms, const ns_emergence *e, const ns_figure_params *look, ns_error *err)
 {
     const ns_seed_group **const order = ns_alloc_array((size_t)e->n_groups + 1, sizeof *order);
     *arms = (ns_arms){.list = ns_alloc_array((size_t)e->n_groups + 1, sizeof *arms->list), .n = (int)e->n_groups};
@@ -179,7 +200,9 @@ int ns_arms_make(ns_arms *arms, const ns_emergence *e, ns_error *err)
         good = fill_rows(&arms->list[i], e, order[i]);
     }
     free(order);
-    if (!good)
+    if (good)
+        put_in_order(arms, look);
+    else
         ns_arms_clear(arms);
     return good ? NS_OK : ns_oom(err, "a figure");
 }

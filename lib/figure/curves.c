@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PER_PANEL = 8, MOST_PANELS = 6 };
+enum { PER_PANEL = 8, MOST_PANELS = NS_FIGURE_PANELS };
 
 typedef struct plot {
     const ns_study_view *view;
@@ -64,10 +64,10 @@ static double first_checkpoint(const ns_emergence *e)
     return first;
 }
 
-static int begin(plot *p, const ns_study_view *v, ns_error *err)
+static int begin(plot *p, const ns_study_view *v, const ns_figure_params *look, ns_error *err)
 {
     *p = (plot){.view = v, .first = first_checkpoint(v->births)};
-    const int rc = ns_arms_make(&p->arms, v->births, err);
+    const int rc = ns_arms_make(&p->arms, v->births, look, err);
     if (rc != NS_OK)
         return rc;
     p->names = ns_alloc_array((size_t)p->arms.n + 1, sizeof *p->names);
@@ -159,7 +159,7 @@ static bool add_line(plot *p, int arm, int panel, int64_t run, const double *sco
 int ns_study_curves(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     plot p;
-    int rc = begin(&p, v, err);
+    int rc = begin(&p, v, params, err);
     if (rc == NS_OK)
         rc = name_panels(&p, err);
     for (int arm = 0; arm < p.arms.n && rc == NS_OK; arm++)
@@ -208,7 +208,7 @@ int ns_study_loss(const char *path, const ns_study_view *v, const ns_figure_para
         {"loss_mid", "mid recall"}, {"loss_far", "far recall"},
     };
     plot p;
-    int rc = begin(&p, v, err);
+    int rc = begin(&p, v, params, err);
     ns_note_count(p.note, sizeof p.note, p.arms.n - few_arms(&p), "groups of runs left out: a panel shows eight");
     for (size_t i = 0; i < sizeof losses / sizeof *losses && rc == NS_OK; i++)
         rc = add_loss(&p, losses[i].dataset, losses[i].title, err);
@@ -274,7 +274,7 @@ static int add_births(plot *p, int arm, ns_error *err)
 int ns_study_births(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     plot p;
-    int rc = begin(&p, v, err);
+    int rc = begin(&p, v, params, err);
     if (rc == NS_OK)
         rc = name_panels(&p, err);
     for (int arm = 0; arm < p.arms.n && rc == NS_OK; arm++)
@@ -312,7 +312,7 @@ static bool add_points(plot *p, int arm, bool censored)
 int ns_study_pairs(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     plot p;
-    int rc = begin(&p, v, err);
+    int rc = begin(&p, v, params, err);
     if (rc == NS_OK && !v->births->previous)
         rc = ns_fail(err, NS_E_ARG,
                      "%s has no score of previous-token heads: scan with --probe previous_token, or name one with --previous", v->name);

@@ -13,6 +13,18 @@ char *ns_plot_label(const char *path, const char *what)
     return label;
 }
 
+int ns_plot_one_model(char **model, const ns_file *f, bool first, ns_error *err)
+{
+    const char *const name = ns_file_fact(f, "model_name");
+    if (first && name && !(*model = ns_strdup(name)))
+        return ns_oom(err, "a figure");
+    if (*model && (!name || strcmp(name, *model) != 0)) {
+        free(*model);
+        *model = NULL;
+    }
+    return NS_OK;
+}
+
 void ns_plotted_say(ns_plotted *said, const char *shows, const char *note)
 {
     if (!said)

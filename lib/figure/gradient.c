@@ -16,6 +16,7 @@ typedef struct influence {
     double   windows[MOST_WINDOWS];
     int      n_windows;
     bool     relative, baseline;
+    char *model; /* of all files; NULL where they are of several, or do not say */
 } influence;
 
 static void mark(influence *p, int64_t window)
@@ -91,6 +92,7 @@ static int look_at(influence *p, const char *path, bool first, ns_error *err)
     if (rc == NS_OK) {
         const bool relative = ns_file_has(f, "binned_relative");
         p->relative = first ? relative : p->relative && relative;
+        rc = ns_plot_one_model(&p->model, f, first, err);
     }
     rc = rc != NS_OK ? rc : mark_windows(p, f, err);
     ns_file_close(f);
@@ -114,11 +116,21 @@ static int add_curves(influence *p, const char *path, bool alone, ns_error *err)
 
 static int draw(const char *path, influence *p, const char *const *files, int n_files, const ns_figure_params *look, ns_error *err)
 {
-    const ns_curves_figure figure = {.size = sizeof figure, .kind = NS_CURVE_LINE, .curves = p->curves, .n_curves = p->n,
-                                     .groups = (const char *const *)p->names, .n_groups = p->n, .x_name = "tokens back (1: the last)",
+    const ns_curves_figure figure = {.size = sizeof figure,
+                                     .kind = NS_CURVE_LINE,
+                                     .curves = p->curves,
+                                     .n_curves = p->n,
+                                     .groups = (const char *const *)p->names,
+                                     .n_groups = p->n,
+                                     .x_name = "tokens back (1: the last)",
                                      .y_name = p->relative ? "gradient norm / mean beyond the window" : "gradient norm",
-                                     .title = "Influence by distance", .log_x = true, .log_y = true, .guide = p->relative ? 1 : (double)NAN,
-                                     .ticks = p->n_windows ? p->windows : NULL, .n_ticks = p->n_windows,
+                                     .title = "Influence by distance",
+                                     .study_name = p->model,
+                                     .log_x = true,
+                                     .log_y = true,
+                                     .guide = p->relative ? 1 : (double)NAN,
+                                     .ticks = p->n_windows ? p->windows : NULL,
+                                     .n_ticks = p->n_windows,
                                      .ticks_name = p->n_windows ? "window" : NULL};
     ns_plot_look own = {0};
     int rc = ns_plot_look_begin(&own, path, look, 4.5, files, n_files, err);
@@ -140,6 +152,7 @@ int ns_plot_gradient(const char *path, const char *const *files, int n_files, co
     if (rc == NS_OK)
         ns_plotted_say(said, p.baseline ? "influence by distance, and that of shuffled texts" : "influence by distance",
                        p.n_windows ? "" : "no window to mark");
+    free(p.model);
     for (int i = 0; i < p.n_owned; i++)
         free(p.owned[i]);
     for (int i = 0; i < 2 * MOST_FILES; i++)

@@ -1,29 +1,25 @@
 /* heads.c - scores of every head, layer x head, of one or more files: maps side by side, the best heads outlined, each map's own chance on
  * its colour bar. */
+#include "figure/headmaps.h"
 #include "figure/scores.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct map { float *score; ns_head *marks; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
+typedef ns_head_map map;
 typedef struct maps {
     map  list[NS_FIGURE_HEADS];
     int  n;
     bool few;                            /* of the k best less than k score */
+    int64_t hidden;                      /* outlined heads in layers that are not drawn */
     char marks_name[64], note[400];
 } maps;
 
 static void clear_maps(maps *m)
 {
-    for (int i = 0; i < m->n; i++) {
-        free(m->list[i].score);
-        free(m->list[i].marks);
-        free(m->list[i].kind);
-        free(m->list[i].window);
-        free(m->list[i].name);
-        free(m->list[i].model);
-    }
+    for (int i = 0; i < m->n; i++)
+        ns_head_map_clear(&m->list[i]);
 }
 
 /* The k best behind the marks that are there; a head that scores nothing is none of them. */
@@ -67,30 +63,10 @@ static int mark_heads(const ns_heads_plot *p, const ns_study *study, const char 
     return p->top ? add_best(study, score, p->top, m, all, err) : NS_OK;
 }
 
-/* The score's numbers, outliving the study. */
 static int read_map(ns_study *study, const char *score, bool several, map *m, ns_error *err)
 {
-    const ns_study_shape n = ns_study_size(study);
-    const char *const model = ns_file_fact(ns_study_file(study), "model_name");
-    const float *values;
-    ns_score_meaning meaning;
-    int rc = ns_study_meaning(study, score, &meaning, err);
-    rc = rc != NS_OK ? rc : ns_study_score(study, score, &values, err);
-    if (rc != NS_OK)
-        return rc;
-    m->score = ns_alloc_array((size_t)(n.L * n.H), sizeof *m->score);
-    m->kind = ns_alloc_array((size_t)n.L, sizeof *m->kind);
-    m->window = ns_alloc_array((size_t)n.L, sizeof *m->window);
-    m->name = several ? ns_plot_label(ns_study_path(study), score) : ns_strdup(score);
-    m->model = ns_strdup(model ? model : "");
-    if (!m->score || !m->kind || !m->window || !m->name || !m->model)
-        return ns_oom(err, "a map of heads");
-    memcpy(m->score, values, (size_t)(n.L * n.H) * sizeof *values);
-    ns_study_layers(study, 0, m->kind, m->window);
-    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = n.L, .n_heads = n.H, .kind = m->kind,
-                                  .window = m->window,
-                                  .score_name = m->name, .model_name = model ? m->model : NULL, .chance = meaning.chance};
-    return NS_OK;
+    const int rc = ns_head_map_read(m, study, score, 0, 0, err);
+    return rc != NS_OK ? rc : ns_head_map_name(m, several ? ns_plot_label(ns_study_path(study), score) : ns_strdup(score), err);
 }
 
 /* find of retrieval_find: two of them stand side by side. */
@@ -199,14 +175,18 @@ static const char *one_model(const maps *m)
     return m->list[0].figure.model_name;
 }
 
-static int draw(const char *path, const ns_heads_plot *p, const maps *m, const ns_figure_params *look, ns_error *err)
+static int draw(const char *path, const ns_heads_plot *p, maps *m, const ns_figure_params *look, ns_error *err)
 {
     const char *const title = p->split ? "Scores by the needle's distance d (tokens)" : "Scores of every head";
     ns_heads_figure figures[NS_FIGURE_HEADS];
     ns_plot_look own = {0};
-    for (int i = 0; i < m->n; i++)
+    int rc = NS_OK;
+    for (int i = 0; i < m->n && rc == NS_OK; i++) {
+        rc = ns_head_map_keep(&m->list[i], look, &m->hidden, err);
         figures[i] = m->list[i].figure;
-    int rc = ns_plot_look_begin(&own, path, look, m->n > 1 ? 7 : 0, p->files, p->n_files, err);
+    }
+    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, look, m->n > 1 ? 7 : 0, p->files, p->n_files, err);
+    own.params.layers = NULL;
     if (m->n == 1)
         rc = rc != NS_OK ? rc : ns_draw_heads(path, &figures[0], &own.params, err);
     else
@@ -215,8 +195,9 @@ static int draw(const char *path, const ns_heads_plot *p, const maps *m, const n
     return ns_fail_of(err, rc, p->n_files == 1 ? p->files[0] : NULL);      /* maps of several are called by their files' names */
 }
 
-static void say(const maps *m, ns_plotted *said)
+static void say(maps *m, ns_plotted *said)
 {
+    ns_note_count(m->note, sizeof m->note, m->hidden, "outlined heads lie in layers that are not drawn");
     char shows[256] = "";
     for (int i = 0; i < m->n; i++) {
         const size_t used = strlen(shows);

@@ -122,10 +122,18 @@ static void take_chance(picture *p, double chance)
 
 static ns_bands_figure figure_of(const picture *p)
 {
-    return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = p->tokens, .n_points = p->N, .panels = p->panel,
-                             .n_panels = p->n_panels, .band = p->band,
-                             .n_rows = p->R, .value = p->value, .birth = (const double (*)[2])p->birth, .death = p->death,
-                             .chance = p->chance};
+    return (ns_bands_figure){.size = sizeof(ns_bands_figure),
+                             .tokens = p->tokens,
+                             .n_points = p->N,
+                             .panels = p->panel,
+                             .n_panels = p->n_panels,
+                             .band = p->band,
+                             .n_rows = p->R,
+                             .value = p->value,
+                             .birth = (const double(*)[2])p->birth,
+                             .death = p->death,
+                             .chance = p->chance,
+                             .x_name = p->view->births->in_tokens ? "tokens" : "steps"};
 }
 
 /* Panels side by side are for a page's width. */
@@ -223,7 +231,7 @@ int ns_study_laziness(const char *path, const ns_study_view *v, const ns_figure_
     ns_arms arms = {0};
     char note[160] = "";
     ns_note_runs(note, sizeof note, v);
-    int rc = ns_arms_make(&arms, v->births, err);
+    int rc = ns_arms_make(&arms, v->births, params, err);
     if (rc == NS_OK && arms.n > NS_FIGURE_BANDS)
         rc = ns_fail(err, NS_E_ARG,
                      "%s has %d groups of runs; %d bands can be drawn: give the runs that repeat one another a `seed` in their run.json",
@@ -252,12 +260,12 @@ int ns_study_laziness(const char *path, const ns_study_view *v, const ns_figure_
 /* ---- figure strip ---- */
 
 /* A row for every head that the run has, a band for every layer. */
-static int64_t add_heads(picture *p, int64_t run, int64_t *head)
+static int64_t add_heads(picture *p, int64_t run, const int64_t *layers, int64_t n_layers, int64_t *head)
 {
     const ns_emergence *const e = p->view->births;
     int bands = 0;
-    for (int64_t l = 0; l < e->shape.L; l++) {
-        const int64_t before = p->R;
+    for (int64_t i = 0; i < n_layers; i++) {
+        const int64_t before = p->R, l = layers[i];
         for (int64_t h = 0; h < e->shape.H; h++) {
             if (!ns_study_head_valid(e->study, run, l, h))
                 continue;
@@ -324,14 +332,21 @@ int ns_study_strip(const char *path, const ns_study_view *v, const ns_figure_par
     const ns_emergence *const e = v->births;
     const int64_t K = e->shape.L * e->shape.H;
     picture p = {.view = v};
-    int64_t *const head = ns_alloc_array((size_t)K + 1, sizeof *head), bands = 0;
+    int64_t *const head = ns_alloc_array((size_t)K + 1, sizeof *head), *layers = NULL, n_layers = 0, bands = 0;
+    ns_figure_params own = {.size = sizeof own};
     if (v->run < 0 || e->runs[v->run].measured == 0) {
         free(head);
         return ns_fail(err, NS_E_ARG, "%s: run '%s' has no scored checkpoint up to the horizon", v->name,
                        v->run < 0 ? "" : ns_study_run_name(v->study, v->run));
     }
     int rc = head ? allocate(&p, K, e->shape.P, err) : ns_oom(err, "a figure");
-    if (rc == NS_OK && (bands = add_heads(&p, v->run, head)) > NS_FIGURE_BANDS)
+    rc = rc == NS_OK && params ? ns_sized_copy(&own, sizeof own, params, "ns_figure_params", err) : rc;
+    own.size = sizeof own;
+    rc = rc != NS_OK ? rc : ns_plot_layers(&own, e->shape.L, &layers, &n_layers, err);
+    own.layers = NULL;
+    if (rc == NS_OK && (bands = add_heads(&p, v->run, layers, n_layers, head)) == 0)
+        rc = ns_fail(err, NS_E_ARG, "%s: no head in these layers", v->name);
+    if (rc == NS_OK && bands > NS_FIGURE_BANDS)
         rc = ns_fail(err, NS_E_ARG, "%s: a strip of %lld layers; %d can be drawn", v->name, (long long)bands, NS_FIGURE_BANDS);
     if (rc == NS_OK) {
         p.N = 0;
@@ -342,10 +357,11 @@ int ns_study_strip(const char *path, const ns_study_view *v, const ns_figure_par
     if (rc == NS_OK && e->previous)
         rc = add_score(&p, e->previous, e->previous_chance, head, err);
     if (rc == NS_OK)
-        rc = draw_layers(&p, bands, head, path, params, err);
+        rc = draw_layers(&p, bands, head, path, &own, err);
     if (rc == NS_OK)
         ns_plotted_say(said, v->births->score, "");
     free(head);
+    free(layers);
     clear(&p);
     return rc;
 }

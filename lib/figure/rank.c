@@ -3,8 +3,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { MOST = 6, USUAL_TOP = 20, MOST_RANKS = 256 };
+enum { MOST = NS_FIGURE_PANELS, USUAL_TOP = 20, MOST_RANKS = 256 };
 
 typedef struct series {
     double  *value, *low, *high;         /* [top] */
@@ -58,22 +59,41 @@ static int fill(series *s, ns_study *study, const char *name, const int64_t *bes
     return rc;
 }
 
-static int add_series(series *s, ns_study *study, const char *name, int64_t top, char *note, size_t size, ns_error *err)
+/* The scores of the layers that are asked for, NaN elsewhere; malloc'd. */
+static int take_layers(const float *score, ns_study_shape n, const ns_figure_params *look, float **out, ns_error *err)
+{
+    int64_t *layers, n_layers;
+    int rc = ns_plot_layers(look, n.L, &layers, &n_layers, err);
+    *out = rc == NS_OK ? ns_alloc_array((size_t)(n.L * n.H), sizeof **out) : NULL;
+    rc = rc == NS_OK && !*out ? ns_oom(err, "the ranks") : rc;
+    for (int64_t i = 0; i < n.L * n.H && rc == NS_OK; i++)
+        (*out)[i] = NAN;
+    for (int64_t i = 0; i < n_layers && rc == NS_OK; i++)
+        memcpy(*out + layers[i] * n.H, score + layers[i] * n.H, (size_t)n.H * sizeof **out);
+    free(layers);
+    return rc;
+}
+
+static int add_series(series *s, ns_study *study, const char *name, int64_t top, const ns_figure_params *look, char *note, size_t size,
+                      ns_error *err)
 {
     const ns_study_shape n = ns_study_size(study);
     const float *score;
+    float *chosen = NULL;
     ns_score_meaning meaning;
     int64_t *const best = ns_alloc_array((size_t)top, sizeof *best);
     int rc = best ? allocate(s, top, err) : ns_oom(err, "the ranks");
     rc = rc != NS_OK ? rc : ns_plot_ranks(study, name, &meaning, note, size, err);
     rc = rc != NS_OK ? rc : ns_study_score(study, name, &score, err);
+    rc = rc != NS_OK ? rc : take_layers(score, n, look, &chosen, err);
     if (rc == NS_OK) {
-        const ns_best_cut cut = ns_best(score, n.L * n.H, top, &meaning, best);
+        const ns_best_cut cut = ns_best(chosen, n.L * n.H, top, &meaning, best);
         rc = cut.n ? fill(s, study, name, best, cut.n, err)
                    : ns_fail(err, NS_E_ARG, "%s: no head scores anything by '%s'", ns_study_path(study), name);
         ns_plot_note_cut(note, size, name, &cut, top);
     }
     free(best);
+    free(chosen);
     return rc;
 }
 
@@ -90,6 +110,7 @@ static int draw(const char *path, const ns_study *study, const char *const *scor
                                    .chance_name = "the same heads at the placebo, mean"};
     const char *const file = ns_study_path(study);
     int rc = ns_plot_look_begin(&own, path, look, n > 1 ? 7 : 3.5, &file, 1, err);
+    own.params.layers = NULL;
     rc = rc != NS_OK ? rc : ns_draw_rank(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     return rc;
@@ -110,7 +131,7 @@ int ns_plot_rank(const char *path, const ns_rank_plot *plot, const ns_figure_par
     rc = rc != NS_OK ? rc : ns_plot_open_scores(&study, p.file, err);
     const char *const usual = rc == NS_OK ? ns_study_usual_score(study) : NULL, *const *const scores = p.n_scores ? p.scores : &usual;
     for (int i = 0; rc == NS_OK && i < n; i++)
-        rc = add_series(&all[i], study, scores[i], top, note, sizeof note, err);
+        rc = add_series(&all[i], study, scores[i], top, look, note, sizeof note, err);
     rc = rc != NS_OK ? rc : draw(path, study, scores, n, all, look, err);
     if (rc == NS_OK)
         ns_plotted_say(said, scores[0], note);

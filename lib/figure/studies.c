@@ -35,11 +35,13 @@ void ns_note_runs(char *note, size_t size, const ns_study_view *v)
 }
 
 /* What the figure does not draw must not be missing: it has no previous-token head where it shows none, and a loss is of any score. */
-static int find_births(const ns_study_plot *p, const ns_study_figure *figure, ns_study *study, ns_emergence **out, ns_error *err)
+static int find_births(const ns_study_plot *p, const ns_study_figure *figure, int x_axis, ns_study *study, ns_emergence **out,
+                       ns_error *err)
 {
     ns_emergence_params births = {.size = sizeof births};
     int rc = p->births ? ns_sized_copy(&births, sizeof births, p->births, "ns_emergence_params", err) : NS_OK;
     births.size = sizeof births;
+    births.axis = x_axis != NS_X_AUTO ? x_axis : births.axis;
     if (!figure->of_previous)
         births.previous = "";
     if (figure->draw == ns_study_loss && !births.score)
@@ -83,9 +85,13 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
         rc = no_figure(p.figure ? p.figure : "", err);
     if (rc == NS_OK && p.run && !figure->of_a_run)
         rc = ns_fail(err, NS_E_ARG, "run '%s': the figure '%s' is of all runs", p.run, p.figure);
-    rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
+    ns_figure_params own = {.size = sizeof own};
+    rc = rc == NS_OK && look ? ns_sized_copy(&own, sizeof own, look, "ns_figure_params", err) : rc;
+    own.size = sizeof own;
+    rc = rc != NS_OK ? rc : ns_plot_check(path, &own, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_study_open(&study, p.file, err);
-    rc = rc != NS_OK ? rc : find_births(&p, figure, study, &births, err);
+    rc = rc != NS_OK ? rc : find_births(&p, figure, own.x_axis, study, &births, err);
+    own.x_axis = NS_X_AUTO;
     char *const name = rc == NS_OK ? ns_clean_utf8(ns_path_base(p.file)) : NULL;
     rc = rc == NS_OK && !name ? ns_oom(err, p.file) : rc;
     ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = name,
@@ -94,7 +100,7 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
         rc = ns_study_find_run(study, p.run, &view.run, err);
     ns_error why = {""};
     rc = rc != NS_OK ? rc : check_births(figure, births, &why, err);
-    rc = rc != NS_OK ? rc : figure->draw(path, &view, look, said, err);
+    rc = rc != NS_OK ? rc : figure->draw(path, &view, &own, said, err);
     if (rc == NS_OK && said && why.message[0]) {
         const size_t used = strlen(said->note);
         snprintf(said->note + used, sizeof said->note - used, "%s%s", used ? "; " : "", why.message);

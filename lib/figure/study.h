@@ -20,7 +20,8 @@ typedef struct ns_arm_rows {
     int64_t *run, n;                     /* run owned */
 } ns_arm_rows;
 typedef struct ns_arms { ns_arm_rows *list; int n, n_controls; } ns_arms;
-int  ns_arms_make(ns_arms *, const ns_emergence *, ns_error *);
+/* Those that `look` orders stand first, windows and controls apart. */
+int  ns_arms_make(ns_arms *, const ns_emergence *, const ns_figure_params *look, ns_error *);
 void ns_arms_clear(ns_arms *);
 
 /* Where a series of a run was born and died, for bands: birth = (after, at], (limit, INFINITY) when censored, NaN when there is nothing to

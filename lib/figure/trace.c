@@ -18,6 +18,7 @@ typedef struct traced {
     char      **group;                          /* [R] */
     const char *names[MOST_GROUPS];             /* of the groups that are drawn; borrowed */
     int         n_names;
+    bool in_tokens;
     int64_t     left_out;                       /* runs of other groups */
     ns_curve   *curves;
     int         n_curves;
@@ -41,7 +42,20 @@ static int read_numbers(const ns_file *f, traced *t, const char *name, ns_range 
     return ns_file_array(f, &w, out, err);
 }
 
-static int read_file(traced *t, const ns_file *f, ns_error *err)
+/* The axis of the file, or its steps. */
+static int read_axis(traced *t, const ns_file *f, const int64_t *step, int x_axis, ns_error *err)
+{
+    const char *const axis = ns_file_fact(f, "axis");
+    t->in_tokens = axis && strcmp(axis, "tokens") == 0 && x_axis != NS_X_STEPS;
+    if (x_axis == NS_X_TOKENS && !t->in_tokens)
+        return ns_fail(err, NS_E_ARG, "the trace does not know the tokens of its steps: it has an axis of steps alone");
+    const int rc = read_numbers(f, t, "at", ns_between(0, 0x1p62), &t->at, err);
+    for (int64_t i = 0; i < t->R * t->P && rc == NS_OK && !t->in_tokens; i++)
+        t->at[i] = isnan(t->at[i]) ? t->at[i] : (double)step[i % t->P];
+    return rc;
+}
+
+static int read_file(traced *t, const ns_file *f, int x_axis, ns_error *err)
 {
     ns_expected groups = {.size = sizeof groups, .name = "group", .rank = 1, .shape = {NS_ANY}, .axes = "run"},
                 steps = {.size = sizeof steps, .name = "step", .type = NS_I64, .rank = 1, .shape = {NS_ANY},
@@ -51,8 +65,8 @@ static int read_file(traced *t, const ns_file *f, ns_error *err)
     t->R = rc == NS_OK ? groups.shape[0] : 0;
     rc = rc != NS_OK ? rc : ns_file_array(f, &steps, &step, err);
     t->P = steps.shape[0];
+    rc = rc != NS_OK ? rc : read_axis(t, f, step, x_axis, err);
     free(step);
-    rc = rc != NS_OK ? rc : read_numbers(f, t, "at", ns_between(0, 0x1p62), &t->at, err);
     for (int i = 0; i < N_PANELS && rc == NS_OK; i++)
         rc = read_numbers(f, t, datasets[i], ns_between(-1e-4, i < PER_MEASURE ? 1 + 1e-4 : INFINITY), &t->value[i], err);
     return rc;
@@ -131,14 +145,24 @@ static int draw(const traced *t, const ns_file *f, const char *path, const char 
 {
     ns_plot_look own = {0};
     char note[160] = "", title[200];
-    const char *const top = ns_file_fact(f, "top"), *const score = ns_file_fact(f, "score"), *const axis = ns_file_fact(f, "axis");
+    const char *const top = ns_file_fact(f, "top"), *const score = ns_file_fact(f, "score");
     char *const name = ns_clean_utf8(ns_path_base(file)), *const by = ns_clean_utf8(score ? score : "");
     ns_note_count(note, sizeof note, t->left_out, "runs left out: a panel shows eight groups");
     snprintf(title, sizeof title, "The %.8s best heads by %.100s over training", top ? top : "", by ? by : "");
-    const ns_curves_figure figure = {.size = sizeof figure, .kind = NS_CURVE_LINE, .curves = t->curves, .n_curves = t->n_curves,
-                                     .groups = t->names, .n_groups = t->n_names, .panels = titles, .n_panels = N_PANELS, .y_axes = axes,
-                                     .x_name = axis && strcmp(axis, "tokens") == 0 ? "tokens" : "steps", .log_x = true, .title = title,
-                                     .study_name = name, .guide = (double)NAN};
+    const ns_curves_figure figure = {.size = sizeof figure,
+                                     .kind = NS_CURVE_LINE,
+                                     .curves = t->curves,
+                                     .n_curves = t->n_curves,
+                                     .groups = t->names,
+                                     .n_groups = t->n_names,
+                                     .panels = titles,
+                                     .n_panels = N_PANELS,
+                                     .y_axes = axes,
+                                     .x_name = t->in_tokens ? "tokens" : "steps",
+                                     .log_x = true,
+                                     .title = title,
+                                     .study_name = name,
+                                     .guide = (double)NAN};
     int rc = name && by ? ns_plot_look_begin(&own, path, look, 7, &file, 1, err) : ns_oom(err, "a figure");
     rc = rc != NS_OK ? rc : ns_draw_curves(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
@@ -153,12 +177,16 @@ int ns_plot_trace(const char *path, const char *file, const ns_figure_params *lo
 {
     ns_file *f = NULL;
     traced t = {0};
-    int rc = ns_plot_check(path, look, &file, 1, err);
+    ns_figure_params own = {.size = sizeof own};
+    int rc = look ? ns_sized_copy(&own, sizeof own, look, "ns_figure_params", err) : NS_OK;
+    own.size = sizeof own;
+    rc = rc != NS_OK ? rc : ns_plot_check(path, &own, &file, 1, err);
     rc = rc != NS_OK ? rc : ns_file_open_as(&f, file, NS_KINDS(NS_KIND_TRACE), "a trace of heads (needlescope trace makes one)", err);
-    rc = rc != NS_OK ? rc : read_file(&t, f, err);
+    rc = rc != NS_OK ? rc : read_file(&t, f, own.x_axis, err);
+    own.x_axis = NS_X_AUTO;
     rc = rc != NS_OK ? rc : name_groups(&t, err);
     rc = rc != NS_OK ? rc : make_curves(&t, err);
-    rc = rc != NS_OK ? rc : draw(&t, f, path, file, look, said, err);
+    rc = rc != NS_OK ? rc : draw(&t, f, path, file, &own, said, err);
     clear(&t);
     ns_file_close(f);
     return ns_fail_of(err, rc, file);

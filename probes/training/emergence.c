@@ -21,14 +21,20 @@ static bool knows_tokens(const ns_study *s, ns_study_shape n)
 }
 
 /* Where tokens of a step that was not measured are unknown the axis is NaN: no birth is there. */
-static void fill_axis(ns_emergence *e)
+static int fill_axis(ns_emergence *e, int axis, ns_error *err)
 {
     const ns_study_shape n = e->shape;
-    e->in_tokens = knows_tokens(e->study, n);
+    const bool known = knows_tokens(e->study, n);
+    if (axis < 0 || axis >= NS_N_BIRTH_AXES)
+        return ns_fail(err, NS_E_ARG, "axis %d of births: it is 0 to %d", axis, NS_N_BIRTH_AXES - 1);
+    if (axis == NS_AXIS_TOKENS && !known)
+        return ns_fail(err, NS_E_ARG, "the study does not know the tokens of all its steps: it has an axis of steps alone");
+    e->in_tokens = known && axis != NS_AXIS_STEPS;
     for (int64_t i = 0; i < n.R * n.P; i++) {
         const int64_t tokens = ns_study_tokens(e->study)[i];
         e->axis[i] = !e->in_tokens ? (double)ns_study_steps(e->study)[i % n.P] : tokens < 0 ? (double)NAN : (double)tokens;
     }
+    return NS_OK;
 }
 
 static double reach(const ns_emergence *e, int64_t r)
@@ -313,10 +319,8 @@ static int run(ns_emergence **out, ns_study *study, const ns_emergence_params *p
     rc = rc != NS_OK ? rc : ns_emergence_chance(e, study, e->score, &e->chance, err);
     rc = rc != NS_OK ? rc : ns_emergence_chance(e, study, e->previous ? e->previous : e->score, &e->previous_chance, err);
     rc = rc != NS_OK ? rc : check_thetas(e, err);
-    if (rc == NS_OK) {
-        fill_axis(e);
-        rc = set_horizon(e, p->horizon, p->leave_short, err);
-    }
+    rc = rc != NS_OK ? rc : fill_axis(e, p->axis, err);
+    rc = rc != NS_OK ? rc : set_horizon(e, p->horizon, p->leave_short, err);
     if (rc == NS_OK)
         rc = read_runs(e, study, p, &s, err);
     if (rc == NS_OK)

@@ -37,6 +37,10 @@ END
 "$NEEDLESCOPE" score other --cases d.jsonl -o s2.h5 --resamples 0 >out 2>err
 "$NEEDLESCOPE" score m --cases d.jsonl -o t.h5 --resamples 20 >out 2>err || fail "scores: $(cat err)"
 run record m --cases c.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o r.h5
+echo '{"colors": {"ink": "#203040"}, "line_width": 1.5}' >theme.json
+run cases needle --model m --lengths 400 --depths .5 --count 1 -o l.jsonl
+grep -v -e '-97-0.6-' c.jsonl >fewer.jsonl && run score m --cases fewer.jsonl --probe retrieval_find --resamples 0 -o fewer.h5
+run record m --cases l.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o long.h5
 run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
 run patch m --cases c.jsonl --resamples 20 -o p.h5
 run gradient m --text c.jsonl --last 3 --window 8 --resamples 20 -o gradient.h5

@@ -67,11 +67,73 @@ run figure agreement scores.h5 --by spearman --colormap cividis -o a.png
 run figure agreement scores.h5 --by spearman -o b.png
 ! cmp -s a.png b.png || fail "--colormap cividis is not obeyed where values are signed"
 
+# ---- layers: their own numbers, and what is outlined elsewhere is counted
+run figure heads three.h5 --layers 1-2,4 --mark 1.0,3.1 -o layers.svg
+[ "$(grep -o 'text-anchor="end"[^>]*>[0-9]<' layers.svg | sed 's/.*>\(.\)</\1/' | tr '\n' ' ')" = '1 2 4 ' ] ||
+    fail "--layers 1-2,4: $(grep -o 'text-anchor="end"[^>]*>[0-9]<' layers.svg | tr '\n' ' ')"
+grep -q '1 outlined heads lie in layers that are not drawn' out || fail "--layers: what it hides is not counted: $(cat out)"
+run figure rank three.h5 --layers 4 --top 1 -o layers.svg
+grep -q '>4.6<' layers.svg && ! grep -q '>3.1<' layers.svg || fail "figure rank --layers 4 has heads of others"
+expect 2 'there is no layer 6; it has 6, 0 to 5' figure heads three.h5 --layers 2-6 -o no.png
+expect 2 'layer 3 is named twice' figure heads three.h5 --layers 1-3,3 -o no.png
+for layers in 3- -3 a 3,,4 3,; do expect 2 'write A-B,C' figure heads three.h5 "--layers=$layers" -o no.png; done
+expect 2 'unknown option.*layers' figure grid three.h5 --layers 1 -o no.png
+printf '{"colors": {"inc": "#000000"}}' >theme.json
+expect 65 "'inc'" figure grid three.h5 --theme theme.json -o no.png
+
+# ---- a map's rows and keys; its tokens
+run record model --cases cases.jsonl --at 'blocks.3.attn.hook_pattern' --maps dense -o maps.h5
+run figure map maps.h5 --layer 3 --head 1 --rows last:4 --keys 10:20 --tokens -o part.svg
+[ "$(grep -c 'font-size="6.5" text-anchor="end" fill' part.svg)" = 4 ] &&
+    [ "$(grep -c 'font-size="6.5" text-anchor="end" transform' part.svg)" = 10 ] ||
+    fail "figure map --rows last:4 --keys 10:20 has $(grep -c 'font-size="6.5" text-anchor="end"' part.svg) labels"
+grep -q 'keys 10:20 alone: up to .* lies on others' out && grep -q 'tokens are shown by their ids' out ||
+    fail "figure map: what is left out is not said"
+expect 2 'has the positions 0:' figure map maps.h5 --layer 3 --head 1 --keys 10:2000 -o no.png
+expect 2 "has no span 'needel'" figure map maps.h5 --layer 3 --head 1 --rows span:needel -o no.png
+expect 2 'need a width of' figure map maps.h5 --layer 3 --head 1 --tokens -o no.png
+expect 2 'a tokenizer is for the labels' figure map maps.h5 --layer 3 --head 1 --tokenizer model -o no.png
+
+# ---- a row over its text: hostile tokens are escaped
+run lab plant small --layers 4 --heads 4 --kv-heads 2 --retrieval 2.3,3.0 --vocab 66 --seed 5
+mkdir words && byte_tokenizer "$(letters 33 97), \"Ġ\": 65" >words/tokenizer.json
+printf '{"id": "hostile", "tokens": [2, 3, 4, 5, 59, 62, 63, 65, 27, 29], "answer": [33]}\n' >hostile.jsonl
+run record small --cases hostile.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o hostile.h5
+expect 2 'nothing says what its tokens are' figure tokens hostile.h5 --layer 2 --head 3 -o no.png
+run figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words -o row.svg
+grep -q '>&lt;<\|>&amp;<\|>&lt;</text>' row.svg || fail "figure tokens: no escaped token in $(grep -c '<text' row.svg) texts"
+run figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words -o row.tex
+grep -q '^% command_line' row.tex && [ "$(grep -c '^\\ns[a-z]*{[0-9]*}{' row.tex)" = 10 ] && [ "$(grep -c '^\\nsquery' row.tex)" = 1 ] ||
+    fail "figure tokens -o row.tex: $(grep -v '^%' row.tex)"
+for token in '\\#' '\\$' '\\%' '\\&' '\\textbackslash{}' '\\_'; do
+    grep -q "^.nstoken{[0-9]*}{$token}%\$" row.tex || fail "figure tokens -o row.tex: $token is not there: $(grep -v '^%' row.tex)"
+done
+expect 2 'a .tex has no width of ours' figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words --width 3 -o no.tex
+expect 2 'row 99 of case' figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words --row 99 -o no.png
+
 # ---- studies: a figure offers what it hangs on
+run cases needle --vocab 66 --lengths 64 --depths .5 --count 1 -o few.jsonl
+run score small --cases few.jsonl --probe retrieval_find --resamples 0 -o small.h5
 run lab plant -o run --series 4 --retrieval 3.1 --births 20 --every 10
 run scan run --cases cases.jsonl --probe retrieval_find,previous_token -o scan
 run merge scan -o study.h5
 for figure in laziness births curves strip; do run figure $figure study.h5 -o $figure.svg; done
+run figure curves study.h5 -o tokens.svg
+run figure curves study.h5 --x steps -o steps.svg
+grep -q '>tokens<' tokens.svg && grep -q '>steps<' steps.svg && ! grep -q '>tokens<' steps.svg || fail "figure curves --x steps"
+run figure growth study.h5 --steps 0,20,30 --top 1 -o growth.svg
+[ "$(grep -o '>step [0-9]*<' growth.svg | tr '\n' ' ')" = '>step 0< >step 20< >step 30< ' ] &&
+    grep -q '>top 1 at the last step<' growth.svg &&
+    [ "$(grep -c '>1.0</text>' growth.svg)" -ge 1 ] || fail "figure growth: $(grep -o '>[a-z0-9 ]*<' growth.svg | tr '\n' ' ')"
+expect 2 'was not scored at step 15; near it it was at 10 and 20' figure growth study.h5 --steps 15 -o no.png
+expect 2 'steps ascend' figure growth study.h5 --steps 20,10 -o no.png
+expect 2 'is the scores of one checkpoint' figure growth scores.h5 -o no.png
+run figure compare study.h5 --steps 0,30 --top 1 -o compare.svg
+grep -q '>step 30 − step 0<' compare.svg && grep -q '>the 1 that differ most<' compare.svg || fail "figure compare: $(cat out)"
+run figure compare scores.h5 three.h5 --score induction -o compare.svg
+grep -q '>three − scores<' compare.svg || fail "figure compare of two files"
+expect 2 'there is no difference between them' figure compare scores.h5 small.h5 --score retrieval_find -o no.png
+expect 2 'two steps of one study' figure compare study.h5 -o no.png
 expect 2 'unknown option.*previous' figure births study.h5 --previous previous_token -o no.png
 expect 2 'unknown option.*persist' figure curves study.h5 --persist 2 -o no.png
 expect 2 'unknown option.*theta' figure loss study.h5 --theta .3 -o no.png

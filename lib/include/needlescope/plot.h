@@ -48,6 +48,29 @@ typedef struct ns_study_plot {
 } ns_study_plot;
 NS_API NS_MUST_CHECK int ns_plot_study(const char *path, const ns_study_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
+/* Layer x head maps of one run at chosen steps, with one scale and one colour bar: heads being born. */
+typedef struct ns_growth_plot {
+    size_t         size;
+    const char    *file;                 /* a study */
+    const char    *run;                  /* by its name; NULL = the first */
+    const char    *score;                /* NULL = the usual one (ns_heads_plot) */
+    const int64_t *steps;  int n_steps;  /* ascending, scored ones, at most NS_FIGURE_HEADS; 0 = the first, the last, and four between */
+    int64_t        top;                  /* so many of the best at the last of them are outlined in all */
+} ns_growth_plot;
+NS_API NS_MUST_CHECK int ns_plot_growth(const char *path, const ns_growth_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
+/* The heads of two score files, or of one run of a study at two steps, side by side, and what the second has more, in colours of its own by
+ * their sign. NS_E_ARG: they differ in layers or heads. */
+typedef struct ns_compare_plot {
+    size_t             size;
+    const char *const *files;   int n_files;         /* two score files, or one study */
+    const char        *score;                        /* NULL = the first file's usual one */
+    const char        *run;                          /* of a study: by its name; NULL = the first */
+    const int64_t     *steps;   int n_steps;         /* of a study: two */
+    int64_t            top;                          /* so many that differ most are outlined */
+} ns_compare_plot;
+NS_API NS_MUST_CHECK int ns_plot_compare(const char *path, const ns_compare_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
 /* ---- a recording ---- */
 /* The attention of one head on one case, recorded as maps of kind dense or rows. */
 typedef struct ns_map_plot {
@@ -56,8 +79,25 @@ typedef struct ns_map_plot {
     const char *case_id;                 /* id or number of the case; NULL = the first */
     int64_t     layer, head;
     bool        log_scale, no_spans;
+    const char *rows;                    /* "answer" (those that predict it), "last:N", "span:NAME" or "A:B"; NULL = all recorded */
+    const char *keys;                    /* "A:B" or "span:NAME"; NULL = all. How much weight lies elsewhere is said */
+    bool        tokens;                  /* the texts of tokens in place of positions */
+    const char *tokenizer;               /* that says them; NULL = the recording's, where it is still there, else ids */
 } ns_map_plot;
 NS_API NS_MUST_CHECK int ns_plot_map(const char *path, const ns_map_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
+/* One row of attention of a head over the text itself, its tokens shaded by their weights. A path that ends with .tex is written as
+ * LaTeX, whose macros stand in it; of the look nothing may be asked for then. NS_E_ARG: nobody says what the tokens are. */
+typedef struct ns_tokens_plot {
+    size_t      size;
+    const char *file;
+    const char *case_id;                 /* id or number of the case; NULL = the first */
+    int64_t     layer, head;
+    int64_t     row;                     /* position of the query; -1 = the first that predicts the answer, else the last recorded */
+    const char *keys;                    /* "A:B" or "span:NAME"; NULL = all up to the query */
+    const char *tokenizer;               /* NULL = the recording's, where it is still there */
+} ns_tokens_plot;
+NS_API NS_MUST_CHECK int ns_plot_tokens(const char *path, const ns_tokens_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
 /* ---- score files: the scores of one checkpoint (score, a shard of scan, patch) ---- */
 /* Layer x head maps of scores, side by side: files x scores (x 2, split) of them, at most NS_FIGURE_HEADS. */

@@ -164,6 +164,8 @@ NS_API NS_MUST_CHECK int ns_checkpoint_flags(const ns_checkpoint_signs *, double
 /* ---- a whole study (emergence.c, emergence_seeds.c) ---- */
 
 enum { NS_SWEEP = 3 };
+/* What births are counted in: tokens where all are known, else steps; steps; tokens (NS_E_ARG where one is not known). */
+enum { NS_AXIS_AUTO, NS_AXIS_STEPS, NS_AXIS_TOKENS, NS_N_BIRTH_AXES };
 typedef struct ns_emergence_params {
     size_t      size;
     const char *score;            /* NULL = retrieval_find */
@@ -175,6 +177,7 @@ typedef struct ns_emergence_params {
     int64_t     top;              /* 0 = 4: heads in the sets that are traced */
     int64_t     resamples;        /* 0 = 1000 of seeds, 999 permutations */
     uint64_t    seed;
+    int         axis;             /* NS_AXIS_... */
 } ns_emergence_params;
 
 typedef struct ns_run_emergence {

@@ -168,8 +168,8 @@ static void test_refusals(void **state)
     f.band = beyond;
     refused(&f, "row 3 is of band 2");
     f = bands();
-    f.n_panels = 9;
-    refused(&f, "9 panels");
+    f.n_panels = NS_FIGURE_PANELS + 1;
+    refused(&f, "25 panels");
     f = bands();
     f.n_points = 1;
     refused(&f, "two at least");

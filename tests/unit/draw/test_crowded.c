@@ -13,13 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PANELS = 6, POINTS = 24, ROWS = 12, COLUMNS = 4, LAYERS = 30, HEADS = 9, SIDE = 10 };
-static const char *const short_names[PANELS] = {"find", "copy", "all", "loss", "first", "last"};
-static const char *const long_names[PANELS] = {"retrieval_continue_of_the_second_needle", "previous_token of layers beside it",
-                                               "margin of the answer (logits)", "prompt loss (nats), first 16 cases",
-                                               "answers of all tokens right", "a name without end that nobody would give to anything"};
+enum { WORDS = 60, PANELS = 9, BANDS = 6, POINTS = 24, ROWS = 12, COLUMNS = 4, LAYERS = 30, HEADS = 9, SIDE = 4 + PANELS };
+static const char *const short_names[PANELS] = {"find", "copy", "all", "loss", "first", "last", "any", "seven", "eight"};
+static const char *const long_names[PANELS] = {"retrieval_continue_of_the_second_needle",
+                                               "previous_token of layers beside it",
+                                               "margin of the answer (logits)",
+                                               "prompt loss (nats), first 16 cases",
+                                               "answers of all tokens right",
+                                               "a name without end that nobody would give to anything",
+                                               "retrieval_find_nosink",
+                                               "retrieval_mass of the last token",
+                                               "d \xe2\x89\xa5 512: retrieval_find"};
 static float score[LAYERS * HEADS], values[PANELS * ROWS * POINTS];
-static double tokens[POINTS], levels[PANELS * ROWS][2], draws[PANELS * COLUMNS * 20], at[POINTS], ranked[40], low[40], high[40];
+static double tokens[POINTS], levels[PANELS * ROWS][2], draws[PANELS * COLUMNS * 20], at[PANELS * COLUMNS], ranked[40], low[40], high[40];
 
 typedef struct drawing {
     const char *const       *names;
@@ -33,10 +39,10 @@ static void fill(void)
         score[i] = (float)(i * 37 % 101) / 101;
     for (int i = 0; i < PANELS * ROWS * POINTS; i++)
         values[i] = (float)(i % POINTS) / POINTS;
-    for (int i = 0; i < POINTS; i++) {
+    for (int i = 0; i < POINTS; i++)
         tokens[i] = 1000 * pow(1.6, i);
+    for (int i = 0; i < PANELS * COLUMNS; i++)
         at[i] = (double)i / POINTS;
-    }
     for (int i = 0; i < PANELS * ROWS; i++) {
         levels[i][0] = tokens[4 + i % 8];
         levels[i][1] = i % 5 ? tokens[5 + i % 8] : (double)INFINITY;
@@ -76,22 +82,43 @@ static int draw_heads(const drawing *d, ns_error *err)
 static int draw_map(const drawing *d, ns_error *err)
 {
     static float map[64 * 64];
-    const ns_figure_span spans[PANELS] = {{d->names[0], 2, 5},   {d->names[1], 4, 5},   {d->names[2], 20, 26},
-                                          {d->names[3], 24, 26}, {d->names[4], 57, 63}, {d->names[5], 60, 64}};
-    const ns_map_figure f = {.size = sizeof f, .map = map, .n_rows = 64, .n_keys = 64, .spans = spans, .n_spans = d->n,
-                             .model_name = d->names[0], .case_name = d->names[1], .layer = 3, .head = 1};
+    const ns_figure_span spans[BANDS] = {{d->names[0], 2, 5},   {d->names[1], 4, 5},   {d->names[2], 20, 26},
+                                         {d->names[3], 24, 26}, {d->names[4], 57, 63}, {d->names[5], 60, 64}};
+    const ns_map_figure f = {.size = sizeof f,
+                             .map = map,
+                             .n_rows = 64,
+                             .n_keys = 64,
+                             .spans = spans,
+                             .n_spans = d->n < BANDS ? d->n : BANDS,
+                             .model_name = d->names[0],
+                             .case_name = d->names[1],
+                             .layer = 3,
+                             .head = 1};
     return ns_draw_map("x.svg", &f, d->params, err);
 }
 
 static int draw_bands(const drawing *d, ns_error *err)
 {
-    static const char *const notes[PANELS] = {"140", "200 (3 of 5)", "420", "none", "20", "500 (1 of 5)"};
+    static const char *const notes[BANDS] = {"140", "200 (3 of 5)", "420", "none", "20", "500 (1 of 5)"};
     static const int band[ROWS] = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5};
-    static const double chance[PANELS][2] = {{.02, .02}, {.03, .05}, {.02, .04}, {.5, .5}, {.1, .1}, {.12, .12}};
-    const ns_bands_figure f = {.size = sizeof f, .tokens = tokens, .n_points = POINTS, .panels = d->names, .n_panels = d->n,
-                               .bands = d->names, .n_bands = PANELS, .n_controls = 1, .notes = notes, .band = band, .n_rows = ROWS,
-                               .value = values, .birth = (const double (*)[2])levels, .chance = chance,
-                               .value_name = "Scores over training", .study_name = "study.h5"};
+    static const double chance[PANELS][2] = {{.02, .02}, {.03, .05}, {.02, .04}, {.5, .5}, {.1, .1},
+                                             {.12, .12}, {.3, .3},   {.31, .33}, {.4, .4}};
+    const ns_bands_figure f = {.size = sizeof f,
+                               .tokens = tokens,
+                               .n_points = POINTS,
+                               .panels = d->names,
+                               .n_panels = d->n,
+                               .bands = d->names,
+                               .n_bands = BANDS,
+                               .n_controls = 1,
+                               .notes = notes,
+                               .band = band,
+                               .n_rows = ROWS,
+                               .value = values,
+                               .birth = (const double(*)[2])levels,
+                               .chance = chance,
+                               .value_name = "Scores over training",
+                               .study_name = "study.h5"};
     return ns_draw_bands("x.svg", &f, d->params, err);
 }
 
@@ -162,35 +189,139 @@ static int draw_rank(const drawing *d, ns_error *err)
 
 static int draw_strips(const drawing *d, ns_error *err)
 {
-    static const double untouched[PANELS] = {1, 1, 2.5, .5, 1, 1};
+    static const double untouched[PANELS] = {1, 1, 2.5, .5, 1, 1, (double)NAN, 1, 1};
     static const char *const columns[COLUMNS] = {"zero_z", "mean_z", "uniform_attn", "knockout"};
-    const ns_strips_figure f = {.size = sizeof f, .panels = d->names, .n_panels = d->n, .columns = columns, .n_columns = COLUMNS,
-                                .untouched = untouched, .target = draws, .draws = draws, .n_draws = 20,
+    const ns_strips_figure f = {.size = sizeof f,
+                                .panels = d->names,
+                                .n_panels = d->n,
+                                .columns = columns,
+                                .n_columns = COLUMNS,
+                                .untouched = untouched,
+                                .untouched_of = at,
+                                .target = draws,
+                                .draws = draws,
+                                .n_draws = 20,
                                 .title = "Heads silenced, beside other heads (norms 0 to 2 of theirs) and other keys",
                                 .study_name = "a model"};
     return ns_draw_strips("x.svg", &f, d->params, err);
 }
 
+/* As growth and compare draw it: one bar for all but the last, whose colours are of a difference. */
+static int draw_compared(const drawing *d, ns_error *err)
+{
+    ns_heads_figure maps[PANELS + 1];
+    static float difference[LAYERS * HEADS];
+    for (int i = 0; i < LAYERS * HEADS; i++)
+        difference[i] = score[i] - .5f;
+    for (int i = 0; i <= d->n; i++) {
+        maps[i] = one_map(i < d->n ? d->names[i] : "second \xe2\x88\x92 first");
+        maps[i].no_bar = i < d->n - 1;
+        maps[i].range[1] = .5;
+    }
+    maps[d->n].score = difference;
+    maps[d->n].difference = true;
+    return ns_draw_heads_row("x.svg", maps, d->n + 1, "A score of every head, compared", "one model against another", d->params, err);
+}
+
+static int draw_tokens(const drawing *d, ns_error *err)
+{
+    const char *texts[WORDS];
+    float weights[WORDS];
+    for (int i = 0; i < WORDS; i++) {
+        texts[i] = i % 4 ? d->names[i % PANELS] : i % 8 ? " and\n" : " \xe4\xb8\xad";
+        weights[i] = i < 50 ? score[i] : NAN;
+    }
+    const ns_tokens_figure f = {.size = sizeof f,
+                                .texts = texts,
+                                .weights = weights,
+                                .n = 10 * d->n < WORDS ? 10 * d->n : WORDS,
+                                .query = 5,
+                                .title = "layer 3, head 1, query at 5",
+                                .about = d->names[0]};
+    return ns_draw_tokens("x.svg", &f, d->params, err);
+}
+
+static int draw_token_map(const drawing *d, ns_error *err)
+{
+    enum { N = 12 };
+    static float map[N * N];
+    const char *texts[N];
+    for (int i = 0; i < N; i++)
+        texts[i] = i % 3 ? d->names[i % d->n] : " ";
+    const ns_figure_span spans[2] = {{"needle", 2, 5}, {"question", 8, 11}};
+    const ns_map_figure f = {.size = sizeof f,
+                             .map = map,
+                             .n_rows = N,
+                             .n_keys = N,
+                             .spans = spans,
+                             .n_spans = 2,
+                             .model_name = "a model",
+                             .case_name = "a case",
+                             .layer = 3,
+                             .head = 1,
+                             .row_texts = texts,
+                             .key_texts = texts};
+    return ns_draw_map("x.svg", &f, d->params, err);
+}
+
+static int draw_fit(const drawing *d, ns_error *err)
+{
+    ns_fit_series series[PANELS];
+    for (int i = 0; i < d->n; i++)
+        series[i] = (ns_fit_series){.x = tokens,
+                                    .y = at,
+                                    .rest = at,
+                                    .n = POINTS,
+                                    .line_x = tokens,
+                                    .line_y = at,
+                                    .n_line = POINTS,
+                                    .group = i % 4,
+                                    .panel = i,
+                                    .open = i % 3 == 0};
+    const ns_fit_figure f = {.size = sizeof f,
+                             .series = series,
+                             .n_series = d->n,
+                             .groups = d->names,
+                             .n_groups = 4,
+                             .panels = d->names,
+                             .n_panels = d->n,
+                             .x_name = "training tokens",
+                             .y_name = d->names[3],
+                             .rest_name = "fit \xe2\x88\x92 data",
+                             .title = "Scaling laws",
+                             .study_name = "a study",
+                             .open_name = "not fitted",
+                             .log_x = true};
+    return ns_draw_fit("x.svg", &f, d->params, err);
+}
+
 static const struct {
     const char *name;
     int (*draw)(const drawing *, ns_error *);
-} kinds[] = {{"heads", draw_heads},   {"map", draw_map},       {"bands", draw_bands}, {"lines", draw_lines}, {"probe", draw_probe},
-             {"points", draw_points}, {"matrix", draw_matrix}, {"rank", draw_rank},   {"strips", draw_strips}};
+} kinds[] = {{"heads", draw_heads},   {"map", draw_map},           {"bands", draw_bands},   {"lines", draw_lines},
+             {"probe", draw_probe},
+             {"points", draw_points}, {"matrix", draw_matrix},     {"rank", draw_rank},     {"strips", draw_strips},
+             {"fit", draw_fit},       {"compared", draw_compared}, {"tokens", draw_tokens}, {"map of tokens", draw_token_map}};
 
-static int try_one(int kind, const char *const *names, int n, double width)
+static int try_one(int kind, const char *const *names, int n, double width, int legend)
 {
     char crowded[256] = "not said";
     uint8_t *bytes = NULL;
     size_t n_bytes;
     ns_error err;
-    const ns_figure_params params = {.size = sizeof params, .width = width, .bytes = &bytes, .n_bytes = &n_bytes, .crowded = crowded,
-                                     .crowded_size = sizeof crowded};
+    const ns_figure_params params = {.size = sizeof params,
+                                     .width = width,
+                                     .bytes = &bytes,
+                                     .n_bytes = &n_bytes,
+                                     .crowded = crowded,
+                                     .crowded_size = sizeof crowded,
+                                     .legend = legend};
     const drawing d = {names, n, &params};
     const int code = kinds[kind].draw(&d, &err);
     const bool good = code == NS_OK && !*crowded;
     if (!good)
-        print_error("%s, %d panels, %.1f inches, %s names: %s\n", kinds[kind].name, n, width, names == long_names ? "long" : "short",
-                    code == NS_OK ? crowded : err.message);
+        print_error("%s, %d panels, %.1f inches, legend %d, %s names: %s\n", kinds[kind].name, n, width, legend,
+                    names == long_names ? "long" : "short", code == NS_OK ? crowded : err.message);
     free(bytes);
     return !good;
 }
@@ -198,14 +329,16 @@ static int try_one(int kind, const char *const *names, int n, double width)
 static void test_every_figure(void **state)
 {
     static const double widths[] = {3.3, 5, 7};
-    static const int counts[] = {1, 3, PANELS};
+    static const int counts[] = {1, 3, 6, PANELS};
     int bad = 0;
     (void)state;
     fill();
     for (int kind = 0; kind < (int)(sizeof kinds / sizeof *kinds); kind++)
         for (int w = 0; w < 3; w++)
-            for (int k = 0; k < 3; k++)
-                bad += try_one(kind, short_names, counts[k], widths[w]) + try_one(kind, long_names, counts[k], widths[w]);
+            for (int k = 0; k < 4; k++)
+                for (int legend = 0; legend < (w == 0 ? NS_LEGEND_OFF : 1); legend++)
+                    bad +=
+                        try_one(kind, short_names, counts[k], widths[w], legend) + try_one(kind, long_names, counts[k], widths[w], legend);
     assert_int_equal(bad, 0);
 }
 

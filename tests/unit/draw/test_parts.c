@@ -124,7 +124,7 @@ static void test_png_round_trip(void **state)
         rgb[i] = (uint8_t)(i * 37);
     ns_buffer png = {0};
     const ns_png_text texts[] = {{"Comment", "how \xc3\xa9"}, {"Title", ""}, {NULL, NULL}};
-    assert_int_equal(ns_png_write(&png, rgb, 5, 3, 200, texts, NULL), NS_OK);
+    assert_int_equal(ns_png_write(&png, rgb, 3, 5, 3, 200, texts, NULL), NS_OK);
     picture p = picture_decode(png.data, (size_t)png.n);
     assert_int_equal(p.w, 5);
     assert_int_equal(p.h, 3);
@@ -133,7 +133,7 @@ static void test_png_round_trip(void **state)
     assert_non_null(memmem(png.data, (size_t)png.n, "sRGB", 4));
     assert_null(memmem(png.data, (size_t)png.n, "iTXtTitle", 9));
     picture_free(&p);
-    assert_int_equal(ns_png_write(&png, rgb, 0, 3, 200, NULL, NULL), NS_E_ARG);
+    assert_int_equal(ns_png_write(&png, rgb, 3, 0, 3, 200, NULL, NULL), NS_E_ARG);
     ns_buffer_clear(&png);
 }
 
@@ -195,6 +195,9 @@ static void test_pooling_keeps_the_needle(void **state)
     free(value);
 }
 
+static const ns_theme usual = {.line_width = 1};
+static const ns_paper small = {100, 100, 1, 1, &usual, false};
+
 /* A size that is none stands for a font that cairo cannot scale: an error, not a figure without its letters. */
 static void test_fonts_that_fail(void **state)
 {
@@ -205,7 +208,7 @@ static void test_fonts_that_fail(void **state)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         for (int k = 0; k < 2; k++) {
             ns_canvas c;
-            assert_int_equal(ns_canvas_open(&c, kinds[i], type, 100, 100, 1, 1, &(ns_metadata){0}, NULL), NS_OK);
+            assert_int_equal(ns_canvas_open(&c, kinds[i], type, small, &(ns_metadata){0}, NULL), NS_OK);
             ns_canvas_text(&c, 10, 20, "hits", (ns_style){.size = k ? NAN : 8});
             ns_error err;
             assert_int_equal(ns_canvas_finish(&c, &err), k ? NS_E_INTERNAL : NS_OK);
@@ -258,7 +261,7 @@ static void test_embedded_once(void **state)
     ns_type *type;
     ns_canvas c;
     assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
-    assert_int_equal(ns_canvas_open(&c, &ns_canvas_pdf, type, 100, 100, 1, 1, &(ns_metadata){0}, NULL), NS_OK);
+    assert_int_equal(ns_canvas_open(&c, &ns_canvas_pdf, type, small, &(ns_metadata){0}, NULL), NS_OK);
     for (int i = 0; i < 6; i++)
         ns_canvas_text(&c, 10, 20 + 10 * i, i % 2 ? "needle" : "hits", (ns_style){.size = 6 + i % 3, .angle = i == 4 ? 90 : 0});
     assert_int_equal(ns_canvas_finish(&c, NULL), NS_OK);

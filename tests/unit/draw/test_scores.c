@@ -205,13 +205,13 @@ static void test_refusals(void **state)
     broken.value = no_number;
     ns_rank_figure r = rank(&broken);
     refused(ns_draw_rank(path, &r, NULL, &err), &err, "value 1 of panel 0");
-    r.n_panels = 7;
-    refused(ns_draw_rank(path, &r, NULL, &err), &err, "7 panels");
+    r.n_panels = NS_FIGURE_PANELS + 1;
+    refused(ns_draw_rank(path, &r, NULL, &err), &err, "25 panels");
     ns_strips_figure s = strips();
     s.n_columns = 17;
     refused(ns_draw_strips(path, &s, NULL, &err), &err, "17 columns");
     const ns_heads_figure one = heads("x");
-    refused(ns_draw_heads_row(path, &one, 7, NULL, NULL, NULL, &err), &err, "7 maps");
+    refused(ns_draw_heads_row(path, &one, NS_FIGURE_HEADS + 1, NULL, NULL, NULL, &err), &err, "25 maps");
     free(path);
 }
 
