@@ -36,7 +36,7 @@ static void begin(const table *t)
               t->f);
     else
         fputs("% needs \\usepackage{booktabs}\n", t->f);
-    fprintf(t->f, "\\begin{tabular}{%sll%slr%s}\n\\toprule\n%sScore & Head & %sLayer & Value%s \\\\\n", t->runs ? "l" : "",
+    fprintf(t->f, "\\begin{tabular}{%sll%slr%s}\n\\toprule\n%sScore & Head & %sLayer kind & Value%s \\\\\n", t->runs ? "l" : "",
             t->x->is_study ? "r" : "", t->intervals ? "l" : "", t->runs ? "Run & " : "", t->x->is_study ? "Step & " : "",
             t->intervals ? " & 95\\,\\% interval" : "");
 }
