@@ -37,6 +37,7 @@ void ns_linear_classes_free(ns_linear_classes *);
 int ns_linear_fit(const ns_fit *, ns_error *);
 
 /* ---- linear_result.c ---- */
+int ns_linear_at(const ns_scores *);               /* index of the probe in the run; -1: it is not among its probes */
 typedef struct ns_linear_seen {
     int64_t C, L;
     const float *class_, *bare, *prompt;       /* [C] NaN: not of this probe */

@@ -178,6 +178,10 @@ int ns_linear_classes_find(ns_linear_classes *k, const ns_case *const *cases, in
                              .distance = ns_alloc_array((size_t)n, sizeof *k->distance),
                              .prompt = ns_alloc_array((size_t)n, sizeof *k->prompt)};
     int rc = k->of && k->bare && k->distance && k->prompt ? NS_OK : ns_oom(err, "classes");
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {     /* taken before, and refused now: memory ran out one of the two times */
+        char reason[NS_REASON];
+        rc = ns_linear_rejects(p, cases[i], reason) ? ns_oom(err, "classes") : NS_OK;
+    }
     rc = rc != NS_OK ? rc : number_classes(k, cases, p, err);
     rc = rc != NS_OK ? rc : number_prompts(k, cases, err);
     if (rc == NS_OK)
