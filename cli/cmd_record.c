@@ -191,8 +191,8 @@ const cli_command cli_cmd_record = {
                    "rows (topk), maps pooled to bins (pooled), numbers about each row (stats), or stats and topk together, which is "
                    "small and the default. Everything else is stored as activations. The size is estimated first, and a recording above "
                    "--max-bytes is refused.\n\n"
-                   "--generate N lets the model go on behind each prompt, greedily, and records that in place of the answer of the case: the "
-                   "rows `answer` are then those that say the generated tokens.\n\n"
+                   "--generate N lets the model go on behind each prompt, greedily, and records that in place of the answer of the case: "
+                   "the rows `answer` are then those that say the generated tokens.\n\n"
                    "The file appears when it is complete; an interrupted run leaves nothing.",
     .examples = "needlescope record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at "
                 "hook_logits --maps dense --dtype f32 -o rec.h5",

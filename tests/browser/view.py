@@ -1,4 +1,4 @@
-"""view.py PROGRAM - pages of `needlescope view` in a real Chromium: what they show is what h5py reads, to the bit; pointer, keys and
+"""view.py PROGRAM [PART...] - pages of `needlescope view` in a real Chromium: what they show is what h5py reads, to the bit; pointer, keys and
 screen reader reach all of it; what a case says stays text; nothing is fetched; 2,048 tokens are painted and pointed at in time."""
 import json
 import os
@@ -32,7 +32,7 @@ def run(*args):
 
 
 def same_bits(got, want, what):
-    compare.same(np.asarray(got, np.float32).view(np.uint32), np.asarray(want, np.float32).ravel().view(np.uint32), what)
+    compare.same(np.asarray(got, np.float32).ravel().view(np.uint32), np.asarray(want, np.float32).ravel().view(np.uint32), what)
 
 
 def floats(b, expression):
@@ -149,6 +149,32 @@ def attention(b):
     check([float(x) for x in shown] == [round(float(x), 3) for x in answer[:, begin:end].sum(1)], f"mass on the needle: {shown}")
     b.js("change({head: 2})")
     b.until(text_of % "attention" + ".includes('was left out')")
+
+
+def generated(b):
+    """What the model says is recorded as if it had been the answer of the case, to the bit, and the page says so."""
+    run("record", "m", "--cases", "c.jsonl", "--maps", "rows", "--rows", "answer", "--generate", 6, "-o", "six.h5")
+    run("record", "m", "--cases", "c.jsonl", "--maps", "rows", "--rows", "answer", "--generate", 5, "-o", "five.h5")
+    lines = [json.loads(line) for line in pathlib.Path("c.jsonl").read_text(encoding="utf-8").splitlines()]
+    with h5py.File("six.h5") as f:
+        ids = [i.decode() if isinstance(i, bytes) else i for i in f["case_id"][()]]
+        for line in lines:
+            n = len(line["tokens"])
+            for key in set(line) - {"id", "tokens"}:             # spans and hashes are of the prompt with its own answer
+                del line[key]
+            line["answer"] = f[f"case{ids.index(line['id']):04d}/token"][n:n + 5].tolist()
+    pathlib.Path("said.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    run("record", "m", "--cases", "said.jsonl", "--maps", "rows", "--rows", "answer", "-o", "forced.h5")
+    run("record", "m", "--cases", "said.jsonl", "--at", "hook_logits", "--rows", "answer", "--dtype", "f32", "-o", "logits.h5")
+    with h5py.File("five.h5") as one, h5py.File("forced.h5") as two, h5py.File("logits.h5") as logits:
+        for case in range(len(lines)):
+            likely = logits[f"case{case:04d}/hook_logits"][()].argmax(-1)
+            compare.same(likely[:-1], logits[f"case{case:04d}/token"][-4:], "what is said is the most likely")
+            same_bits(one[f"case{case:04d}/rows_attn"][()], two[f"case{case:04d}/rows_attn"][()], f"generated rows of case {case}")
+    run("view", "five.h5", "-o", "five.html")
+    b.open("five.html", "layer=2&head=3&view=rows")
+    b.until(text_of % "attention" + ".includes('the model itself said')")
+    check(b.js("document.querySelectorAll('#attention table tr').length") == 6, "a row for each generated token")
 
 
 # ---- the hand ----
@@ -326,7 +352,8 @@ def main():
         os.chdir(folder)
         make()
         with chromium.Browser() as b:
-            for part in (scores, attention, hands, study, hostile, reached, in_time):
+            parts = (scores, attention, generated, hands, study, hostile, reached, in_time)
+            for part in (p for p in parts if p.__name__ in (sys.argv[2:] or [p.__name__])):
                 part(b)
                 outside = [u for u in b.requested if not u.startswith(("file://", "data:", "blob:", "about:"))]
                 check(not outside, f"{part.__name__}: the page asks for {outside}")
