@@ -132,7 +132,7 @@ class Browser:
             raise Failed(f"{expression}: {details.get('exception', {}).get('description', details['text'])}")
         return answer["result"].get("value")
 
-    def until(self, expression, seconds=20):
+    def until(self, expression, seconds=60):
         end = time.time() + seconds
         while time.time() < end:
             value = self.js(expression)

@@ -70,6 +70,7 @@ def make():
     for maps in ("dense", "rows", "topk", "pooled"):
         rows = ["--rows", "answer"] if maps in ("rows", "topk") else []
         run("record", "m", "--cases", "c.jsonl", "--maps", maps, "-o", maps + ".h5", *rows)
+    run("view", "s.h5", "narrow.h5", "dense.h5", "-o", "p.html")
     run("ablate", "m", "--cases", "c.jsonl", "--heads", "2.3", "--draws", 3, "-o", "a.h5")
     os.makedirs("runs")
     for name, births in (("four", "10,30"), ("sixteen", "20,30")):
@@ -105,7 +106,6 @@ def nasty():
 # ---- numbers ----
 
 def scores(b):
-    run("view", "s.h5", "narrow.h5", "dense.h5", "-o", "p.html")
     b.open("p.html")
     ready(b)
     with h5py.File("s.h5") as f:
