@@ -29,6 +29,37 @@ static const cli_option options[] = {
 #undef FIELD
 static const sbatch_settings defaults = {.tasks = 16, .cpus = 4};
 
+static void tell_missing(const cli *app, char *const *runs, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!ns_path_is_dir(runs[i]))
+            cli_note(app, "%s: no such folder here: where the nodes have none either, every task will fail", runs[i]);
+}
+
+/* The words as scan itself will read them: what it would refuse is refused now, and not by each task. */
+static int check_words(cli *app, char **words, int n)
+{
+    const cli_command *const scan = cli_command_find("scan");
+    cli_globals globals = {0};
+    cli_resources resources = {0};
+    cli_target targets[CLI_MAX_TABLES] = {{cli_global_options, &globals}, {cli_resource_options, &resources}};
+    char **const argv = ns_alloc_array((size_t)n + 2, sizeof *argv), **runs = NULL;
+    void *const own = ns_alloc_array(1, scan->settings_size);
+    int n_targets = 2, n_runs = 0, rc = argv && own ? NS_OK : ns_oom(&app->err, "the words of the scan");
+    for (int g = 0; rc == NS_OK && g < CLI_MAX_GROUPS && scan->groups[g].options; g++)
+        targets[n_targets++] = (cli_target){scan->groups[g].options, (char *)own + scan->groups[g].base};
+    for (int i = 0; rc == NS_OK && i <= n; i++)
+        argv[i] = i ? words[i - 1] : (char *)(uintptr_t)scan->name;
+    rc = rc != NS_OK ? rc : cli_parse(targets, n_targets, n + 1, argv, false, NULL, &runs, &n_runs, &app->err);
+    if (rc == NS_OK)
+        tell_missing(app, runs, n_runs);
+    for (int t = 2; t < n_targets; t++)
+        cli_settings_clear(targets[t].options, targets[t].settings);
+    free(own);
+    free(argv);
+    return rc;
+}
+
 static int sbatch(cli *app, const void *settings, char **args, int n_args)
 {
     const sbatch_settings *const s = settings;
@@ -40,7 +71,8 @@ static int sbatch(cli *app, const void *settings, char **args, int n_args)
                                 .cpus = s->cpus, .memory = s->memory, .time = s->time, .partition = s->partition, .account = s->account};
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
-    const int rc = ns_sbatch_script(&script, &p, &app->err);
+    int rc = check_words(app, args, n_args);
+    rc = rc != NS_OK ? rc : ns_sbatch_script(&script, &p, &app->err);
     if (rc != NS_OK)
         return rc;
     cli_out o;

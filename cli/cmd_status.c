@@ -19,6 +19,7 @@ static const struct { const char *key, *label, *word; } states[NS_SCAN_N_STATES]
     [NS_SCAN_NOT_TAKEN] = {"not_taken", "not taken", "not taken (--steps)"},
     [NS_SCAN_GONE] = {"gone", "gone", "gone"},
     [NS_SCAN_LEFT_OUT] = {"left_out", "left out", "left out"},
+    [NS_SCAN_NO_CHECKPOINT] = {"no_checkpoint", "no checkpoints", "no checkpoint"},
 };
 
 static void list_all(cli_out *o, const ns_scan_status *s, bool done_too)
@@ -64,8 +65,8 @@ const cli_command cli_cmd_status = {
     .arguments = "FOLDER", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(status_settings),
     .description = "Counts the checkpoints that scans into the folder found, by what became of them, and lists those that are not done: "
                    "failed, with the reason; in hand, with the process and its node; waiting for a scan; not taken (scan --steps); gone "
-                   "since (merge leaves their shards out); and the names that were left out, with the reason. It reads the index and the "
-                   "names of files alone, so it may be asked at any time, from any machine that sees the folder. The exit code is 1 as "
+                   "since (merge leaves their shards out); and the names that were left out, with the reason, or are no "
+                   "checkpoints, as a folder of logs. It reads the index and the first bytes of shards alone, so it may be asked at any time, from any machine that sees the folder. The exit code is 1 as "
                    "long as checkpoints wait, are in hand or failed.",
     .examples = "needlescope status scan\n"
                 "needlescope status scan --json",

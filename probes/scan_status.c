@@ -1,7 +1,8 @@
-/* scan_status.c - how far a scan's folder is, from its index and the names of the files in it: no shard is opened, nothing is written. */
+/* scan_status.c - how far a scan's folder is, from its index and the files in it: of a shard the first bytes are read, nothing is written. */
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/record.h>
 #include <needlescope/scan.h>
 
 #include "scan_index.h"
@@ -25,6 +26,12 @@ static int read_reason(const char *note, char **why, ns_error *err)
     return *why && rc != NS_E_MEMORY ? NS_OK : ns_oom(err, note);
 }
 
+static int say_cut(ns_scan_one *one, ns_error *err)
+{
+    one->why = ns_strdup("its file of scores was cut, and is none: the next scan makes it again");
+    return one->why ? NS_OK : ns_oom(err, one->label);
+}
+
 /* A failure counts also where older scores lie beside it. */
 static int find_state(const char *const paths[3], ns_scan_one *one, ns_error *err)
 {
@@ -34,8 +41,9 @@ static int find_state(const char *const paths[3], ns_scan_one *one, ns_error *er
         one->why = ns_strdup(holder);
         return one->why ? NS_OK : ns_oom(err, paths[0]);
     }
-    one->state = ns_path_exists(paths[1]) ? NS_SCAN_FAILED : ns_path_exists(paths[2]) ? NS_SCAN_DONE : NS_SCAN_WAITS;
-    return one->state == NS_SCAN_FAILED ? read_reason(paths[1], &one->why, err) : NS_OK;
+    const bool there = ns_path_exists(paths[2]), cut = there && !ns_file_is_uncut(paths[2]);
+    one->state = ns_path_exists(paths[1]) ? NS_SCAN_FAILED : there && !cut ? NS_SCAN_DONE : NS_SCAN_WAITS;
+    return one->state == NS_SCAN_FAILED ? read_reason(paths[1], &one->why, err) : cut ? say_cut(one, err) : NS_OK;
 }
 
 static int look_at(ns_scan_one *one, const char *out, ns_scan_key key, ns_error *err)
@@ -70,8 +78,8 @@ static int add_left(ns_scan_status *s, const char *run, const ns_scan_left_out *
     if (!ns_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list))
         return ns_oom(err, run);
     ns_scan_one *const one = &s->list[s->n++];
-    *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(left->name), .step = -1, .state = NS_SCAN_LEFT_OUT,
-                         .why = ns_strdup(left->why)};
+    *one = (ns_scan_one){.run = ns_strdup(run), .label = ns_strdup(left->name), .step = -1,
+                         .state = left->no_checkpoint ? NS_SCAN_NO_CHECKPOINT : NS_SCAN_LEFT_OUT, .why = ns_strdup(left->why)};
     s->count[one->state]++;
     return one->run && one->label && one->why ? NS_OK : ns_oom(err, run);
 }

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE = 32, NEAREST = 8 };
+enum { SAMPLE = 32, NEAREST = 8, CHUNK = 1 << 12 };
+static const int64_t WHOLE = 1 << 30;          /* bytes of a checkpoint that is compared number by number; of a larger one, samples */
+typedef enum likeness { OTHER, SAMPLES, ALL } likeness;
 
 /* ---- by their files ---- */
 
@@ -56,31 +58,51 @@ static bool same_shape(const ns_view *a, const ns_view *b)
 
 static bool same_numbers(const ns_tensor *a, const ns_tensor *b, int64_t first, int64_t n)
 {
-    float x[SAMPLE], y[SAMPLE];
-    return ns_tensor_read_f32(a, first, n, x, NULL) == NS_OK && ns_tensor_read_f32(b, first, n, y, NULL) == NS_OK &&
-           memcmp(x, y, (size_t)n * sizeof *x) == 0;
+    float x[CHUNK], y[CHUNK];
+    bool same = true;
+    for (int64_t at = first, end = first + n, count; at < end && same; at += count) {
+        count = end - at < CHUNK ? end - at : CHUNK;
+        same = ns_tensor_read_f32(a, at, count, x, NULL) == NS_OK && ns_tensor_read_f32(b, at, count, y, NULL) == NS_OK &&
+               memcmp(x, y, (size_t)count * sizeof *x) == 0;
+    }
+    return same;
 }
 
-/* The numbers at its begin, middle and end. */
-static bool same_tensor(const ns_tensor *a, const ns_tensor *b)
+/* SAMPLES: the numbers at its begin, middle and end. */
+static bool same_tensor(const ns_tensor *a, const ns_tensor *b, likeness how)
 {
-    int64_t all = 1;
-    for (int i = 0; i < a->view.rank; i++)
-        all *= a->view.shape[i];
-    const int64_t n = all < SAMPLE ? all : SAMPLE;
-    return same_shape(&a->view, &b->view) &&
-           (n == 0 || (same_numbers(a, b, 0, n) && same_numbers(a, b, (all - n) / 2, n) && same_numbers(a, b, all - n, n)));
+    const int64_t all = ns_view_count(&a->view), n = all < SAMPLE ? all : SAMPLE;
+    if (!same_shape(&a->view, &b->view))
+        return false;
+    return how == ALL ? same_numbers(a, b, 0, all)
+                      : same_numbers(a, b, 0, n) && same_numbers(a, b, (all - n) / 2, n) && same_numbers(a, b, all - n, n);
 }
 
 /* Every tensor of the one is in the other, and the same there. */
-static bool within(const ns_checkpoint *a, const ns_checkpoint *b)
+static bool within(const ns_checkpoint *a, const ns_checkpoint *b, likeness how)
 {
     bool same = true;
     for (int64_t i = 0; i < ns_checkpoint_count(a) && same; i++) {
         const ns_tensor *const t = ns_checkpoint_tensor(a, i), *const other = ns_checkpoint_find(b, t->name);
-        same = other ? same_tensor(t, other) : is_optional(t->name);
+        same = other ? same_tensor(t, other, how) : is_optional(t->name);
     }
     return same;
+}
+
+static bool is_small(const ns_checkpoint *c)
+{
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < ns_checkpoint_count(c) && bytes <= WHOLE; i++)
+        bytes += ns_checkpoint_tensor(c, i)->n_bytes;
+    return bytes <= WHOLE;
+}
+
+/* Samples tell most others apart without reading them. */
+static likeness compare(const ns_checkpoint *a, const ns_checkpoint *b)
+{
+    if (!within(a, b, SAMPLES) || !within(b, a, SAMPLES))
+        return OTHER;
+    return !is_small(a) || !is_small(b) ? SAMPLES : within(a, b, ALL) ? ALL : OTHER;
 }
 
 static int open_item(ns_checkpoint **out, const ns_series_item *item)
@@ -90,12 +112,12 @@ static int open_item(ns_checkpoint **out, const ns_series_item *item)
 }
 
 /* What cannot be opened is the same as nothing: its scan says why. NS_E_MEMORY alone is an error. */
-static int same_tensors(const ns_series_item *x, const ns_series_item *y, bool *same, ns_error *err)
+static int same_tensors(const ns_series_item *x, const ns_series_item *y, likeness *out, ns_error *err)
 {
     ns_checkpoint *a = NULL, *b = NULL;
     int rc = open_item(&a, x);
     rc = rc != NS_OK ? rc : open_item(&b, y);
-    *same = rc == NS_OK && within(a, b) && within(b, a);
+    *out = rc == NS_OK ? compare(a, b) : OTHER;
     ns_checkpoint_free(a);
     ns_checkpoint_free(b);
     return rc == NS_E_MEMORY ? ns_oom(err, x->path) : NS_OK;
@@ -127,14 +149,13 @@ static const ns_series_item *branch_before(const ns_series *s, int64_t i)
 }
 
 /* main and the like are, as a rule, the last of the numbered ones once more. */
-static int final_twin(const ns_series *s, int64_t i, const ns_series_item **twin, ns_error *err)
+static int final_twin(const ns_series *s, int64_t i, const ns_series_item **twin, likeness *how, ns_error *err)
 {
     int rc = NS_OK;
     *twin = NULL;
     for (int64_t k = i - 1; s->list[i].final && k >= 0 && k >= i - NEAREST && rc == NS_OK && !*twin; k--) {
-        bool same;
-        rc = same_tensors(&s->list[i], &s->list[k], &same, err);
-        *twin = rc == NS_OK && same ? &s->list[k] : NULL;
+        rc = same_tensors(&s->list[i], &s->list[k], how, err);
+        *twin = rc == NS_OK && *how ? &s->list[k] : NULL;
     }
     return rc;
 }
@@ -145,18 +166,19 @@ static int leave_as(ns_series *s, int64_t i, bool *gone, ns_error *err, const ch
     return ns_series_leave(s, s->list[i].label, false, err, why, of);
 }
 
-static const char same_weights[] = "the same weights as %s";
+static const char same_weights[] = "the same weights as %s", by_samples[] = "the same weights as %s, by samples of each tensor (more than "
+                                                                            "a GiB: not compared whole)";
 
 /* Two of one step. */
 static int judge_step(ns_series *s, int64_t i, bool *gone, ns_error *err)
 {
     const ns_series_item *const item = &s->list[i], *const before = item - 1;
-    bool same;
+    likeness how;
     if (same_stem(item, before))
         return leave_as(s, i, gone, err, "the same name in another format than %s", before->label);
-    const int rc = same_tensors(item, before, &same, err);
-    if (rc == NS_OK && same)
-        return leave_as(s, i, gone, err, same_weights, before->label);
+    const int rc = same_tensors(item, before, &how, err);
+    if (rc == NS_OK && how)
+        return leave_as(s, i, gone, err, how == ALL ? same_weights : by_samples, before->label);
     return rc == NS_OK && item->inside ? leave_as(s, i, gone, err, "by its own account it is of the step of %s", before->label) : rc;
 }
 
@@ -164,14 +186,15 @@ static int judge(ns_series *s, char *const *files, int64_t i, bool *gone, ns_err
 {
     const int64_t twin = twin_of(files, i);
     const ns_series_item *const item = &s->list[i], *const first = branch_before(s, i), *last;
+    likeness how = OTHER;
     if (twin >= 0)
         return leave_as(s, i, gone, err, same_weights, s->list[twin].label);
     if (first)
         return leave_as(s, i, gone, err, "trained beside %s, not after it: a run of its own, to be named with --manifest", first->label);
     if (i && same_step(item, item - 1))
         return judge_step(s, i, gone, err);
-    const int rc = final_twin(s, i, &last, err);
-    return rc == NS_OK && last ? leave_as(s, i, gone, err, same_weights, last->label) : rc;
+    const int rc = final_twin(s, i, &last, &how, err);
+    return rc == NS_OK && last ? leave_as(s, i, gone, err, how == ALL ? same_weights : by_samples, last->label) : rc;
 }
 
 int ns_series_drop_same(ns_series *s, ns_error *err)

@@ -53,9 +53,10 @@ static bool read_seal(int fd, int64_t size, char seal[SEAL_BYTES])
     return size > SEAL_BYTES && pread(fd, seal, SEAL_BYTES, size - SEAL_BYTES) == SEAL_BYTES && memcmp(seal, SEAL_HEAD, HEAD_BYTES) == 0;
 }
 
+static const char magic[] = "\211HDF\r\n\032\n";
+
 bool ns_file_is_unsealed(const char *path)
 {
-    static const char magic[] = "\211HDF\r\n\032\n";
     ns_input in;
     char seal[SEAL_BYTES], head[sizeof magic - 1];
     if (ns_input_open(&in, path, NULL) != NS_OK)
@@ -64,6 +65,24 @@ bool ns_file_is_unsealed(const char *path)
     const bool unsealed = hdf5 && !read_seal(in.fd, in.size, seal);
     ns_input_close(&in);
     return unsealed;
+}
+
+/* Where the superblock of each version has the address of the file's end (HDF5 File Format Specification, II.A); ours have 2 or 3. */
+bool ns_file_is_uncut(const char *path)
+{
+    enum { HEAD = 64, VERSION = 8, N_VERSIONS = 4 };
+    static const int end_at[N_VERSIONS] = {40, 44, 28, 28};
+    uint8_t head[HEAD] = {0};
+    uint64_t end;
+    ns_input in;
+    if (ns_input_open(&in, path, NULL) != NS_OK)
+        return false;
+    const bool hdf5 = in.size >= HEAD && ns_input_read(&in, 0, head, HEAD, path, NULL) == NS_OK &&
+                      memcmp(head, magic, sizeof magic - 1) == 0 && head[VERSION] < N_VERSIONS;
+    memcpy(&end, head + (hdf5 ? end_at[head[VERSION]] : 0), sizeof end);
+    const bool uncut = hdf5 && end <= (uint64_t)in.size;
+    ns_input_close(&in);
+    return uncut;
 }
 
 static int check_seal(int fd, int64_t size, bool *sealed, const char *path, ns_error *err)

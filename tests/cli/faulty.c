@@ -1,6 +1,6 @@
 /* faulty.c - an LD_PRELOAD shim: what the machine refuses. NS_FAULT=quota: beyond the first 8 KiB that a file takes, EDQUOT.
  * NS_FAULT=nolock, NS_FAULT=locked: locks say ENOLCK, or EACCES. NS_FAULT=clock: the clock of the day goes back by an hour every time
- * it is asked. */
+ * it is asked. NS_FAULT=ahead, NS_FAULT=behind: it is a day ahead, or behind. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUOTA = 8192, HOUR = 3600 };
+enum { QUOTA = 8192, HOUR = 3600, DAY = 86400 };
 
 static bool is(const char *fault)
 {
@@ -105,6 +105,10 @@ int clock_gettime(clockid_t which, struct timespec *out)
     const int rc = real(which, out);
     if (rc == 0 && which == CLOCK_REALTIME && is("clock")) {
         out->tv_sec -= HOUR * ++hours;
+        tell();
+    }
+    if (rc == 0 && which == CLOCK_REALTIME && (is("ahead") || is("behind"))) {
+        out->tv_sec += is("ahead") ? DAY : -DAY;
         tell();
     }
     return rc;

@@ -56,8 +56,23 @@ how='--cases cases.jsonl --probe retrieval_find'
             NS_FAULT=$fault LD_PRELOAD=$faulty "$NEEDLESCOPE" merge $fault -o $fault.h5 >out 2>err && run verify $fault.h5 ||
                 fail "$fault: merge: exit $?: $(cat err)"
         done
+        # a node whose clock is a day wrong: a claim that was renewed just now is live, and one that was not for six minutes is stale, by
+        # the times of the file system
+        other='host elsewhere boot 11111111-2222-3333-4444-555555555555 pid 17 token 0123456789abcdef'
+        for fault in ahead behind; do
+            faults $fault && [ -e told ] || fail "a clock that is $fault: exit $?: $(cat err)"
+            rm $fault/shards/run/step000010.*
+            echo "$other" >$fault/shards/run/step000010.claim
+            NS_FAULT=$fault LD_PRELOAD=$faulty "$NEEDLESCOPE" status $fault --json >out 2>err
+            grep -q '"in_hand":[[:space:]]*1' out || fail "a clock that is $fault makes a live claim stale: $(cat out err)"
+            touch -d '6 minutes ago' $fault/shards/run/step000010.claim
+            NS_FAULT=$fault LD_PRELOAD=$faulty timeout 60 "$NEEDLESCOPE" scan run $how -o $fault >out 2>err ||
+                fail "a clock that is $fault makes a stale claim live: exit $?: $(cat err)"
+            nothing_left $fault "a clock that is $fault"
+            [ "$(study $fault)" = "$want" ] || fail "a clock that is $fault: another study: $(cat merge_err)"
+        done
     else
-        echo 'nothing can be preloaded here: a quota, locks and a clock that goes back are not tried'
+        echo 'nothing can be preloaded here: a quota, locks and wrong clocks are not tried'
     fi
     # a full disk and a disk that cannot be written, where one may be mounted
     if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then

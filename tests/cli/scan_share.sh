@@ -248,5 +248,10 @@ how='--cases cases.jsonl --probe retrieval_find'
     expect 65 'broken.jsonl' scan run --cases broken.jsonl --probe retrieval_find -o none
     [ ! -e none ] || fail 'a broken case file leaves a folder'
     expect 66 'nothere: there is no such folder' status nothere
+
+    # ---- a script for Slurm: what its tasks would refuse is said now ----
+    run sbatch -o array -n 2 -- run 'nothere/*' --cases cases.jsonl
+    grep -q 'nothere/\*: no such folder here' err && ! grep -q '^run: ' err || fail "runs that are not there: $(cat err)"
+    expect 2 'unknown option --casse' sbatch -o array -n 2 -- run --casse cases.jsonl
 }
 finish

@@ -83,15 +83,16 @@ typedef struct ns_scan_prediction {
 NS_API NS_MUST_CHECK int ns_scan_predict(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, const ns_opened *first,
                                          ns_scan_prediction *, ns_error *);
 
-/* Every checkpoint that scans into OUT have found, and every name that they left out: by OUT/index and the names of the files beside it, so
- * also while scans run, on any machine. */
+/* Every checkpoint that scans into OUT have found, and every name that they left out: by OUT/index and the names, sizes and first bytes of
+ * the files beside it, so also while scans run, on any machine. A shard that was cut waits: the next scan makes it again. */
 typedef enum ns_scan_state { NS_SCAN_DONE, NS_SCAN_FAILED, NS_SCAN_IN_HAND, NS_SCAN_WAITS, NS_SCAN_NOT_TAKEN, NS_SCAN_GONE,
-                             NS_SCAN_LEFT_OUT, NS_SCAN_N_STATES } ns_scan_state;
+                             NS_SCAN_LEFT_OUT, NS_SCAN_NO_CHECKPOINT, NS_SCAN_N_STATES } ns_scan_state;
+                             /* the last: a name without weights, as of a folder of logs; no study counts it */
 typedef struct ns_scan_one {
     char   *run, *label;
     int64_t step;                                 /* -1: of a name that was left out */
     ns_scan_state state;
-    char   *why;                                  /* failed, left out: why; in hand: of which process; else NULL */
+    char   *why;                                  /* failed, left out, cut: why; in hand: of which process; else NULL */
 } ns_scan_one;
 typedef struct ns_scan_status {
     ns_scan_one *list;

@@ -2,6 +2,7 @@
  * why. */
 #include "scratch.h"
 
+#include <needlescope/checkpoint.h>
 #include <needlescope/series.h>
 
 static const char *corpus;     /* of what torch.save wrote */
@@ -174,6 +175,34 @@ static void folders_left_out(void **state)
     put_checkpoint("twice/step5", "a");
     put_checkpoint("twice/checkpoint-5", "b");
     expect_failure("twice", NS_E_FORMAT, "are both step 5");
+}
+
+static void put_numbers(const char *name, float w[1000])
+{
+    char path[300];
+    const int64_t n = 1000;
+    ns_error err = {""};
+    snprintf(path, sizeof path, "%s/model.safetensors", name);
+    if (ns_safetensors_write(in_scratch(path), &(ns_tensor_out){"w", ns_view_of(w, NS_F32, 1, &n), NS_F32}, 1, &err))
+        fail_msg("%s", err.message);
+}
+
+/* One number of a thousand is enough to be another checkpoint, wherever it stands. */
+static void compared_whole(void **state)
+{
+    (void)state;
+    float w[1000] = {1};
+    const char *const folders[] = {"whole", "whole/step1", "whole/step2", "whole/main"};
+    for (int i = 0; i < 4; i++)
+        put_folder(folders[i]);
+    put_numbers("whole/step1", w);
+    w[7] = 2;
+    put_numbers("whole/step2", w);
+    put_numbers("whole/main", w);
+    expect_left("whole", (const left[]){{"main", "the same weights as step2"}, {NULL, NULL}});
+    w[300] = 3;
+    put_numbers("whole/main", w);
+    expect_left("whole", (const left[]){{"main", "nothing says its step"}, {NULL, NULL}});
 }
 
 /* Ingredients are trained beside each other: the first is the run, the others and their soup are runs of their own. */
@@ -551,7 +580,8 @@ int main(int argc, char **argv)
 {
     corpus = argc > 1 ? argv[1] : ".";
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(branches),
+        cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(compared_whole),
+        cmocka_unit_test(branches),
         cmocka_unit_test(stages), cmocka_unit_test(stamps), cmocka_unit_test(manifest_stages),
         cmocka_unit_test(files), cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(gaps),
         cmocka_unit_test(manifest), cmocka_unit_test(revisions),
