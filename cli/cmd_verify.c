@@ -150,8 +150,8 @@ const cli_command cli_cmd_verify = {
     .description =
         "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the "
         "date.\n\n"
-        "--inputs hashes again what the file was made from: it ends with 65 where an input is another than it was, with 66 where one is "
-        "gone.",
+        "--inputs hashes again what the file was made from, and names each shard that is another, gone or new: it ends with 65 where an "
+        "input is another than it was, with 66 where one is gone.",
     .examples = "needlescope verify scores.h5 study.h5\n"
                 "needlescope verify --content scores.h5\n"
                 "needlescope verify --facts scores.h5\n"

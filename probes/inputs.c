@@ -125,29 +125,108 @@ static int tell(const input *in, const ns_answer *a, ns_inputs_count *count, ns_
     return NS_OK;
 }
 
+/* ---- a folder of shards that is another: which of them ---- */
+
+static int tell_shard(const char *state, const char *path, const ns_answer *a)
+{
+    tell_text(a, "shard");
+    tell_text(a, state);
+    tell_text(a, path);
+    tell_text(a, "");
+    return NS_OK;
+}
+
+/* was: the first digits of its content's hash. */
+static const char *shard_state(const char *path, const char *was, ns_error *why)
+{
+    ns_file *f;
+    if (!ns_path_exists(path))
+        return "gone";
+    const int rc = ns_file_open_own(&f, path, why);
+    const char *const is = rc == NS_OK ? ns_file_fact(f, "content_sha256") : NULL;
+    const bool same = is && was && ns_starts(is, was);
+    ns_file_close(f);
+    return rc != NS_OK ? "unread" : same ? "same" : "changed";
+}
+
+static int tell_changed(const char *shards, const cJSON *was, const ns_answer *a, ns_error *err)
+{
+    int rc = NS_OK;
+    for (const cJSON *item = was->child; item && rc == NS_OK; item = item->next) {
+        char *const path = ns_path_join(shards, item->string);
+        ns_error why = {""};
+        const char *const state = path ? shard_state(path, cJSON_GetStringValue(item), &why) : "";
+        if (!path || strstr(why.message, "out of memory"))
+            rc = ns_oom(err, shards);
+        else if (strcmp(state, "same") != 0)
+            rc = tell_shard(state, path, a);
+        free(path);
+    }
+    return rc;
+}
+
+static int tell_new_of(const char *shards, const char *run, const cJSON *was, const ns_answer *a, ns_error *err)
+{
+    char *const folder = ns_path_join(shards, run), **names = NULL;
+    int64_t n = 0;
+    int rc = folder ? NS_OK : ns_oom(err, shards);
+    rc = rc == NS_OK && ns_path_is_dir(folder) ? ns_folder_list(&names, &n, folder, err) : rc;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        ns_scan_key key;
+        char *const name = ns_path_join(run, names[i]), *const path = ns_path_join(folder, names[i]);
+        const bool shard = strcmp(ns_scan_key_read(names[i], &key), ".h5") == 0;
+        rc = !name || !path ? ns_oom(err, folder)
+             : shard && !cJSON_GetObjectItemCaseSensitive(was, name) ? tell_shard("new", path, a) : NS_OK;
+        free(name);
+        free(path);
+    }
+    ns_free_strings(names, n);
+    free(folder);
+    return rc;
+}
+
+static int tell_shards(const char *out, const cJSON *was, const ns_answer *a, ns_error *err)
+{
+    char *const shards = ns_path_join(out, "shards"), **runs = NULL;
+    int64_t n = 0;
+    int rc = shards ? tell_changed(shards, was, a, err) : ns_oom(err, out);
+    rc = rc == NS_OK && ns_path_is_dir(shards) ? ns_folder_list(&runs, &n, shards, err) : rc;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        rc = tell_new_of(shards, runs[i], was, a, err);
+    ns_free_strings(runs, n);
+    free(shards);
+    return rc;
+}
+
 /* ---- all of a file ---- */
 
-static int tell_item(const cJSON *item, const char *path, ns_engine *engine, const ns_answer *a, ns_inputs_count *count,
-                     ns_error *err)
+static int tell_item(const cJSON *item, const cJSON *shards, const char *path, ns_engine *engine, const ns_answer *a,
+                     ns_inputs_count *count, ns_error *err)
 {
+    const int64_t changed = count->changed;
     input in = {.engine = engine};
     int rc = ns_json_str(item, "what", &in.what, path, err);
     rc = rc != NS_OK ? rc : ns_json_str(item, "sha256", &in.sha256, path, err);
     rc = rc != NS_OK ? rc : ns_json_str(item, "path", &in.path, path, err);
     if (rc == NS_OK && (!in.what || !in.sha256 || !in.path))
         rc = ns_fail(err, NS_E_FORMAT, "%s: inputs_json: an input lacks \"what\", \"sha256\" or \"path\"", path);
-    return rc != NS_OK ? rc : tell(&in, a, count, err);
+    rc = rc != NS_OK ? rc : tell(&in, a, count, err);
+    const bool others = rc == NS_OK && count->changed > changed && strcmp(in.what, "shards") == 0;
+    return others && shards ? tell_shards(in.path, shards, a, err) : rc;
 }
 
-static int read_list(cJSON **out, const char *path, ns_error *err)
+/* shards: what each of them was, NULL where the file says none. */
+static int read_list(cJSON **out, cJSON **shards, const char *path, ns_error *err)
 {
     ns_fact_list facts = {0};
-    *out = NULL;
+    *out = *shards = NULL;
     int rc = ns_provenance_read(&facts, path, err);
     const char *const text = rc == NS_OK ? ns_fact_list_find(&facts, "inputs_json") : NULL;
     if (rc == NS_OK && !text)
         rc = ns_fail(err, NS_E_ARG, "%s: names no inputs (score, record, scan, merge, ablate, patch and trace write files that do)", path);
     rc = rc != NS_OK ? rc : ns_json_parse(out, text, strlen(text), DEPTH, path, err);
+    const char *const each = rc == NS_OK ? ns_fact_list_find(&facts, "shards_json") : NULL;
+    rc = rc == NS_OK && each ? ns_json_parse(shards, each, strlen(each), DEPTH, path, err) : rc;
     ns_fact_list_clear(&facts);
     return rc;
 }
@@ -156,15 +235,18 @@ int ns_inputs_verify(const char *path, ns_engine *engine, const ns_answer *a, ns
 {
     static const ns_column columns[] = {{"what", "input", NS_CELL_TEXT}, {"state", "state", NS_CELL_TEXT}, {"path", "path", NS_CELL_TEXT},
                                         {"why", "", NS_CELL_TEXT}};
-    cJSON *list;
+    cJSON *list, *shards;
     *count = (ns_inputs_count){0};
-    int rc = read_list(&list, path, err);
-    if (rc != NS_OK)
+    int rc = read_list(&list, &shards, path, err);
+    if (rc != NS_OK) {
+        cJSON_Delete(list);
         return rc;
+    }
     TELL_TABLE(a, "inputs", NULL, columns);
     for (const cJSON *item = list->child; item && rc == NS_OK; item = item->next)
-        rc = tell_item(item, path, engine, a, count, err);
+        rc = tell_item(item, shards, path, engine, a, count, err);
     a->end(a->user);
     cJSON_Delete(list);
+    cJSON_Delete(shards);
     return rc;
 }

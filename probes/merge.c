@@ -57,6 +57,23 @@ static void hash_shards(const ns_merge_job *job, char hex[65])
     ns_sha256_end(&sha, hex);
 }
 
+/* {"RUN/stepNNNNNN.h5": the first 16 digits of its content_sha256, ...}: which shard is another one is told by this. NULL: no memory. */
+static char *list_shards(const ns_merge_job *job)
+{
+    cJSON *const list = cJSON_CreateObject();
+    bool room = list;
+    for (int64_t i = 0; i < job->n_shards && room; i++) {
+        const ns_shard *const s = &job->shards[i];
+        char hex[17], *const name = ns_shard_is_done(s) ? ns_path_join(s->run_name, ns_path_base(s->path)) : NULL;
+        snprintf(hex, sizeof hex, "%.16s", name ? s->content : "");
+        room = !ns_shard_is_done(s) || (name && cJSON_AddStringToObject(list, name, hex));
+        free(name);
+    }
+    char *const text = room ? ns_json_print(list, false) : NULL;
+    cJSON_Delete(list);
+    return text;
+}
+
 static int begin(ns_merging *m, const char *scanned, const char *study, const ns_merge_params *p)
 {
     char hex[65];
@@ -80,6 +97,10 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);
     rc = rc != NS_OK ? rc : ns_merge_say(m, &facts);
     rc = rc != NS_OK ? rc : ns_fact_list_name_input(&facts, "shards", hex, scanned, m->err);
+    char *const each = list_shards(&m->job);
+    rc = rc == NS_OK && !each ? ns_oom(m->err, study) : rc;
+    rc = rc != NS_OK ? rc : ns_fact_list_add(&facts, "shards_json", each, true, m->err);
+    free(each);
     rc = rc != NS_OK ? rc : ns_table_create_by(&m->w, study, &facts, p->by, m->err);
     ns_fact_list_clear(&facts);
     return rc;

@@ -72,7 +72,16 @@ is recording.h5 tokenizer same 0
 shard=$(find scan/shards -name '*20.h5')
 mv "$shard" away
 is study.h5 shards changed 65
+grep -q "shard *gone .*20.h5" out && [ "$(grep -c '^shard ' out)" = 1 ] || fail "which shard is gone is not said: $(cat out)"
+cp scan/shards/*/*10.h5 "$shard"
+"$NEEDLESCOPE" verify --inputs study.h5 >out 2>err
+grep -Eq 'shard +(changed|unread) .*20.h5' out || fail "which shard is another is not said: $(cat out err)"
 mv away "$shard"
+cp -r scan before && cp -r model run/step30
+run scan run --cases cases.jsonl --probe retrieval_find,entropy_norm,distance -o scan
+"$NEEDLESCOPE" verify --inputs study.h5 >out 2>err
+grep -q 'shard *new .*step000030.h5' out || fail "a shard that came is not said: $(cat out err)"
+rm -r scan run/step30 && mv before scan
 is study.h5 shards same 0
 mv scan away
 is study.h5 shards gone 66
