@@ -1,6 +1,7 @@
 #!/bin/sh
-# heads_tl.sh NEEDLESCOPE ROOT - heads_tl.py, and python_tl.py where Python can load the library, under a second Python environment: TransformerLens 4.3 wants transformers 5, the referees have 4.57.
-# It is made once, beside the referees' and on top of it (about 500 MB), since PyTorch, NumPy and h5py are there.
+# heads_tl.sh NEEDLESCOPE ROOT - heads_tl.py, and python_tl.py where Python can load the library, under a second Python environment:
+# TransformerLens 4.3 wants transformers 5, the referees have 4.57. It is made once, beside the referees' and on top of it (about 500 MB),
+# since PyTorch, NumPy and h5py are there.
 [ -n "$NS_PYTHON" ] || { echo "SKIP: NS_PYTHON is not set; run ./start test --referees"; exit 77; }
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/needlescope/lens
 wanted="transformer-lens==4.3.0 transformers==5.24.0"
