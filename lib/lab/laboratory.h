@@ -68,6 +68,7 @@ typedef struct laboratory {
     const char *score;                   /* whose births are meant; borrowed from the protocol */
     ns_birth_params birth;
     double      sweep[NS_SWEEP];
+    int64_t     resamples;               /* of seeds behind the births' intervals; 0 = as many as `emergence` takes */
     lab_thresholds claims;
     lab_run    *runs;
     int64_t     n_runs, capacity;

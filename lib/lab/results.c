@@ -328,7 +328,8 @@ static int measure_runs(laboratory *lab, ns_study *study, const ns_emergence *e,
 static int find_births(const laboratory *lab, ns_study *study, ns_emergence **out, ns_error *err)
 {
     ns_emergence_params params = {.size = sizeof params, .score = lab->score, .birth = lab->birth,
-                                  .horizon = (double)(lab->steps * lab->batch * lab->length), .leave_short = true};
+                                  .horizon = (double)(lab->steps * lab->batch * lab->length), .leave_short = true,
+                                  .resamples = lab->resamples};
     memcpy(params.sweep, lab->sweep, sizeof params.sweep);
     const int rc = ns_emergence_run(out, study, &params, err);
     return rc == NS_OK && !(*out)->in_tokens ? ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir)

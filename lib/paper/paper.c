@@ -16,6 +16,7 @@ static int plan_laboratory(paper *p, ns_error *err)
         .cores = a->cores, .by = a->by, .say = a->say, .progress = a->progress, .cancelled = a->cancelled, .user = a->user,
         .study = "paper",
     };
+    p->lab.resamples = 1;                        /* births have an interval of their own here */
     p->lab.lock = -1;
     p->lab.cores = a->cores > 0 ? a->cores : ns_machine_cpus();
     return ns_laboratory_plan(&p->lab, &p->lab_params, err);
