@@ -280,7 +280,7 @@ static int read_bytes(ns_fact_list *out, const char *path, ns_kind kind, ns_erro
 int ns_provenance_read(ns_fact_list *out, const char *path, ns_error *err)
 {
     static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) | NS_KINDS(NS_KIND_PAGE) |
-                                  NS_KINDS_JSON | NS_KINDS(NS_KIND_TEXT);
+                                  NS_KINDS_JSON | NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_NPZ);
     const ns_kind kind = ns_kind_of(path);
     char *const beside = ns_provenance_path_beside(path);
     int rc = beside ? NS_OK : ns_oom(err, path);
