@@ -11,22 +11,26 @@
 
 #include "cli/open.h"
 #include "cli/selftest.h"
+#include "math/math.h"
 
 /* What is scored on what; the key in planted.json under which a head has its ranges. */
 typedef enum set { NEEDLES, WITH_NULL, REPEATS, SETS } set;
 static const struct { const char *key, *probes[12]; int n_probes; } sets[SETS] = {
     [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu",
-                              "ov_copying",
-                             "sink_mass", "local_mass", "entropy", "entropy_norm", "writes"}, 12},
+                              "sink_mass", "local_mass", "entropy", "entropy_norm", "writes", "ov_copying"}, 12},
     [WITH_NULL] = {"expected_with_null", {"qr"}, 1},
     [REPEATS] = {"expected_on_repeats", {"induction", "duplicate_token", "echo"}, 3},
 };
+
+/* The last of the needles' probes, and the only one that needs OpenBLAS. */
+static const char NEEDS_BLAS[] = "ov_copying";
 
 typedef struct zoo {
     ns_opened     *m;
     cJSON         *truth;
     ns_cases       cases[SETS];
     ns_scores     *scores[SETS];
+    bool           blas;
 } zoo;
 
 static int load_zoo(cli *app, zoo *z, const char *folder, ns_error *err)
@@ -59,7 +63,7 @@ static int score_zoo(zoo *z, ns_error *err)
 {
     int rc = NS_OK;
     for (int s = 0; s < SETS && rc == NS_OK; s++) {
-        const ns_score_params how = {.size = sizeof how, .probes = sets[s].probes, .n_probes = sets[s].n_probes};
+        const ns_score_params how = {.size = sizeof how, .probes = sets[s].probes, .n_probes = sets[s].n_probes - (s == NEEDLES && !z->blas)};
         rc = ns_score_run(&z->scores[s], z->m->model, &z->cases[s], &how, err);
     }
     return rc;
@@ -79,6 +83,14 @@ static double number(const cJSON *object, const char *key)
     return item ? item->valuedouble : NAN;
 }
 
+/* Of one score of a head: whether it lies where it should, or why it is not there. */
+static const char *verdict(const zoo *z, const char *score, double least, double most, double seen)
+{
+    if (!z->blas && strcmp(score, NEEDS_BLAS) == 0)
+        return "left out";
+    return seen >= least - 1e-6 && seen <= most + 1e-6 ? "ok" : "FAILED";
+}
+
 /* One row a score of a head; returns how many lie outside. A score that no probe gave is NaN, which lies outside. */
 static int compare_head(cli_out *o, const zoo *z, const cJSON *head)
 {
@@ -89,7 +101,7 @@ static int compare_head(cli_out *o, const zoo *z, const cJSON *head)
         cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(head, sets[s].key)) {
             const double least = cJSON_GetArrayItem(item, 0)->valuedouble, most = cJSON_GetArrayItem(item, 1)->valuedouble;
             const double seen = value_of(z->scores[s], item->string, layer, h);
-            const bool good = seen >= least - 1e-6 && seen <= most + 1e-6;
+            const char *const result = verdict(z, item->string, least, most, seen);
             cli_cell_int(o, layer);
             cli_cell_int(o, h);
             cli_cell_text(o, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(head, "kind")));
@@ -97,8 +109,8 @@ static int compare_head(cli_out *o, const zoo *z, const cJSON *head)
             cli_cell_number(o, least);
             cli_cell_number(o, most);
             cli_cell_number(o, seen);
-            cli_cell_text(o, good ? "ok" : "FAILED");
-            failed += !good;
+            cli_cell_text(o, result);
+            failed += strcmp(result, "FAILED") == 0;
         }
     }
     return failed;
@@ -172,7 +184,7 @@ static int compare_silenced(cli_out *o, const zoo *z, int *failed, ns_error *err
 
 int cli_self_test(cli *app, cli_out *o, const char *folder, int *failed)
 {
-    zoo z = {0};
+    zoo z = {.blas = ns_blas_can_start()};
     int rc = ns_plant_zoo(folder, 0, &app->err);
     if (rc == NS_OK)
         rc = load_zoo(app, &z, folder, &app->err);
@@ -182,6 +194,8 @@ int cli_self_test(cli *app, cli_out *o, const char *folder, int *failed)
         rc = score_zoo(&z, &app->err);
     if (rc == NS_OK) {
         *failed += compare_scores(o, &z);
+        if (!z.blas)
+            cli_note(app, "left out: %s, which needs OpenBLAS (not installed, or too little address space)", NEEDS_BLAS);
         rc = compare_silenced(o, &z, failed, &app->err);
     }
     for (int s = 0; s < SETS; s++) {

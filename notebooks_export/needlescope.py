@@ -25,6 +25,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import warnings
@@ -57,7 +58,7 @@ def _library_path():
     name = "libneedlescope.so.0"
     folder = os.path.dirname(os.path.realpath(__file__))
     for _ in range(5):                          # PREFIX/lib/python3/dist-packages, or notebooks_export of a source tree
-        for inside in ("", "lib*", os.path.join("lib", "*"), "build"):
+        for inside in ("", "needlescope.libs", "lib*", os.path.join("lib", "*"), "build"):       # needlescope.libs: of a wheel
             found = sorted(_glob.glob(os.path.join(_glob.escape(folder), inside, name)))
             if found:
                 return found[0]
@@ -67,6 +68,13 @@ def _library_path():
         raise ImportError(f"{name} is not beside {__file__}, not in its prefix and not known to the system: "
                           "set NEEDLESCOPE_LIB to its path")
     return found
+
+
+def _program():
+    """The program of the wheel that this file came with; None: the library takes the one of the PATH."""
+    beside = os.path.join(os.path.dirname(os.path.realpath(__file__)), "needlescope.libs")
+    program = os.path.join(sysconfig.get_path("scripts"), "needlescope")
+    return program if os.path.isdir(beside) and os.access(program, os.X_OK) else None
 
 
 class _Error(c.Structure):
@@ -3220,13 +3228,14 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
     dict. A call that was stopped goes on when it is made again.
 
     study    "laziness" or "mixers"
-    scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the one of the PATH)
+    scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the wheel's, or the
+                                                             one of the PATH)
     say(line) is told what is noted; progress(stage, fraction) how far it is"""
     chosen, report = _whole("windows", windows, 1).reshape(-1), _params(_LaboratoryReport)
     with _Stoppable() as p:
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
         how = _params(_LaboratoryParams, folder=os.fspath(folder), protocol=protocol, scale=scale, seeds=seeds,
-                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=program,
+                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=program or _program(),
                       cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
                       by=c.pointer(_caller()), study=study,
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,

@@ -169,8 +169,11 @@ static int head_eigenvalues(circuit *c, const ns_attn *a, int64_t layer, int64_t
     multiply(c->m->engine, (product) { .M = d, .N = d, .K = c->D, .A = c->x + kv * d * c->D, .B = c->b, .C = c->y });
     for (int64_t i = 0; i < d * d; i++)
         c->matrix[i] = (double)c->y[i];
+    if (!ns_blas_can_start())
+        return ns_fail(err, NS_E_UNSUPPORTED, "eigenvalues of heads need OpenBLAS, which cannot be loaded: not installed (on Debian and Ubuntu: "
+                       "apt-get install libopenblas0), or too little address space (raise ulimit -v)");
     if (!ns_blas_eigenvalues(d, c->matrix, re, im, im + d))
-        return ns_fail(err, NS_E_MEMORY, "head %lld.%lld: no eigenvalues: LAPACK (OpenBLAS) could not start or did not converge",
+        return ns_fail(err, NS_E_MEMORY, "head %lld.%lld: no eigenvalues: LAPACK (OpenBLAS) did not converge, or is not in it",
                        (long long)layer, (long long)head);
     return see(user, layer, head, d, re, im);
 }

@@ -167,7 +167,8 @@ NS_API NS_MUST_CHECK int ns_model_weight(const ns_model *, int64_t layer, ns_wei
 
 /* The d eigenvalues that are not 0 of every head's token-to-token circuit W_U N_f W_O W_V N_l W_E^T [V, V] (Elhage et al. 2021), N: the
  * gains of the final and of the layer's input norm, and for LayerNorm the subtraction of the mean. Biases, MLPs and the norms' division are
- * left out. Heads in (layer, head) order; LAPACK finds them, so the last bits depend on it. Layers without attention are passed over. */
+ * left out. Heads in (layer, head) order; LAPACK finds them, so the last bits depend on it: NS_E_UNSUPPORTED where OpenBLAS cannot be
+ * loaded. Layers without attention are passed over. */
 typedef int (*ns_eigenvalues_fn)(void *user, int64_t layer, int64_t head, int64_t d, const double *re, const double *im);
 NS_API NS_MUST_CHECK int ns_model_ov_eigenvalues(const ns_model *, ns_eigenvalues_fn, void *user, ns_error *);
 
