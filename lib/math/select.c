@@ -11,22 +11,34 @@ static bool always(void)
 #if NS_HAVE_X86
 #include <cpuid.h>
 
-/* clang before 15 does not know "f16c" as a name. */
-static bool has_f16c(void)
+/* By the instruction itself: what compilers offer for it differs in names (f16c), and does nothing where their runtime is not gcc's. */
+static uint32_t saved_by_system(void)
 {
-    unsigned a, b, c = 0, d;
-    return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
 }
+
+/* Whether the CPU has these of leaf 1 (ecx) and of leaf 7 (ebx), and the system keeps the registers that they use. */
+static bool runs(uint32_t basic, uint32_t extended, uint32_t registers)
+{
+    uint32_t a, b, c, d;
+    basic |= bit_OSXSAVE | bit_AVX;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & basic) != basic || (saved_by_system() & registers) != registers)
+        return false;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & extended) == extended;
+}
+
+enum { YMM = 0x6, ZMM = 0xe6 };             /* of XCR0: with SSE's, and with the masks' and both halves */
 
 static bool runs_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    return runs(bit_FMA | bit_F16C, bit_AVX2, YMM);
 }
 
 static bool runs_avx512(void)
 {
-    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
-           && __builtin_cpu_supports("avx512vl");
+    return runs(bit_FMA | bit_F16C, bit_AVX2 | bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL, ZMM);
 }
 #endif
 

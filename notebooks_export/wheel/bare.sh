@@ -15,7 +15,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' | sed -n
 goods() {
     local to=$1
     rm -rf "$to" && mkdir -p "$to/tests" "$to/docs"
-    cp "$here"/bare_run.sh "$here"/bare_blocks.py "$root/start" "$to"
+    cp "$here"/bare_run.sh "$here"/bare_blocks.py "$here"/bare_hash.py "$root/start" "$to"
     cp "$root/docs/python.md" "$to/docs"
 }
 # bare_root RELEASE: made once; python3 and venv are all that is added.
@@ -38,8 +38,9 @@ inside() {
 fetch_wheels() {
     local python
     python=$(inside "$1" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    "$cache/tools/bin/python" -m pip download -q --only-binary :all: --python-version "$python" --platform manylinux_2_28_x86_64 \
+    [ -e "$cache/wheels/$python/made" ] || "$cache/tools/bin/python" -m pip download -q --only-binary :all: --python-version "$python" --platform manylinux_2_28_x86_64 \
         --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 -d "$cache/wheels/$python" numpy xarray h5netcdf >&2 || return
+    touch "$cache/wheels/$python/made"
     rm -rf "$1/wheels" && cp -r "$cache/wheels/$python" "$1/wheels" && cp "$wheel" "$1/wheels"
 }
 try() {

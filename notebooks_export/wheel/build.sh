@@ -29,13 +29,15 @@ cp "$cache/linked/versions" "$cache/linked/licences/versions.txt"
 cp "$root/lib/draw/fonts/LICENSE" "$cache/linked/licences/dejavu.txt"
 
 rm -rf "$cache/made" && mkdir "$cache/made"
-PATH=$cache/tools/bin:$PATH PKG_CONFIG_LIBDIR=$cache/linked/lib/pkgconfig PKG_CONFIG_PATH='' CFLAGS='-fno-sanitize=undefined' \
-    LDFLAGS="-L$cache/linked/lib" "$python" -m pip wheel -q --no-deps --no-build-isolation --no-index -w "$cache/made" "$root" \
-    -Csetup-args=-Dprefer_static=true -Csetup-args=-Dfontconfig=disabled -Csetup-args="-Dlicences=$cache/linked/licences" \
+PATH=$cache/tools/bin:$PATH PKG_CONFIG_LIBDIR=$cache/linked/lib/pkgconfig PKG_CONFIG_PATH='' CFLAGS="-fno-sanitize=undefined -I$cache/linked/include" \
+    "$python" -m pip wheel -q --no-deps --no-build-isolation --no-index -w "$cache/made" "$root" \
+    -Csetup-args="-Dc_link_args=-L$cache/linked/lib -s" -Csetup-args=-Dprefer_static=true -Csetup-args=-Dcairo=enabled -Csetup-args=-Dfontconfig=disabled -Csetup-args="-Dlicences=$cache/linked/licences" \
     -Cbuild-dir="$cache/build" >&2
 
-# Named for what it needs of its system; auditwheel refuses one that needs more.
+# For any Python, which meson-python cannot know of a library beside a module; named for what it needs of its system: auditwheel refuses
+# one that needs more.
+"$python" -m wheel tags --python-tag py3 --abi-tag none --remove "$cache"/made/*.whl >&2
 rm -f "$dist"/needlescope-*.whl
-PATH=$cache/tools/bin:$PATH "$cache/tools/bin/auditwheel" -q repair --plat "manylinux_${glibc/./_}_$machine" -w "$dist" "$cache"/made/*.whl >&2
+PATH=$cache/tools/bin:$PATH "$cache/tools/bin/auditwheel" repair --plat "manylinux_${glibc/./_}_$machine" -w "$dist" "$cache"/made/*.whl >&2
 PATH=$cache/tools/bin:$PATH "$cache/tools/bin/auditwheel" show "$dist"/needlescope-*.whl >&2
 ls -l "$dist"/needlescope-*.whl

@@ -99,10 +99,11 @@ make_hdf5() {
 }
 make_freetype() {
     local base=(src/base/ft{base,bbox,bitmap,debug,fstype,gasp,glyph,init,mm,patent,stroke,synth,system,type1}.c)
-    objects libfreetype.a -DFT2_BUILD_LIBRARY -Iinclude -I. '-DFT_CONFIG_MODULES_H=<ftmodule_wheel.h>' -- "${base[@]}" src/sfnt/sfnt.c \
-        src/truetype/truetype.c src/cff/cff.c src/psaux/psaux.c src/psnames/psnames.c src/pshinter/pshinter.c src/smooth/smooth.c src/raster/raster.c &&
+    objects libfreetype.a -DFT2_BUILD_LIBRARY -DFT_CONFIG_OPTION_SYSTEM_ZLIB -Iinclude -I. -I"$prefix/include" '-DFT_CONFIG_MODULES_H=<ftmodule_wheel.h>' -- "${base[@]}" src/sfnt/sfnt.c \
+        src/truetype/truetype.c src/cff/cff.c src/psaux/psaux.c src/psnames/psnames.c src/pshinter/pshinter.c src/smooth/smooth.c \
+        src/raster/raster.c src/gzip/ftgzip.c &&
         mkdir -p "$prefix/include/freetype2" && cp -r include/* "$prefix/include/freetype2" &&
-        pc freetype2 24.1.18 -lfreetype "" /freetype2
+        pc freetype2 24.1.18 "-lfreetype -lz" "" /freetype2
 }
 only_modules() {
     cat >ftmodule_wheel.h <<'END'
@@ -130,7 +131,7 @@ make_cairo() {
     ax_cv_c_float_words_bigendian=no configure --disable-xlib --disable-xcb --disable-win32 --disable-quartz --disable-gobject --disable-svg --disable-script --disable-tee \
         --disable-fc --enable-ft --enable-pdf --enable-ps --disable-png --disable-trace --disable-interpreter --disable-symbol-lookup \
         --disable-gtk-doc --disable-egl --disable-gl --disable-glx --disable-valgrind &&
-        make -j"$jobs" -C src install && make install-pkgconfigDATA
+        make -j"$jobs" -C src install && cp src/cairo{,-ft,-pdf,-ps}.pc "$prefix/lib/pkgconfig"
 }
 # Its headers alone: OpenBLAS is loaded where it is installed.
 make_blas_headers() {

@@ -30,7 +30,7 @@ static void test_no_font(void **state)
     assert_int_equal(draw("needle \u2581 \u00d7 \u0627", NULL, &err), NS_OK);
     assert_int_equal(draw("\u4e16", NULL, &err), NS_E_UNSUPPORTED);
     assert_non_null(strstr(err.message, "U+4E16"));
-    assert_non_null(strstr(err.message, "fonts-noto-cjk"));
+    assert_true(strstr(err.message, "fonts-noto-cjk") || strstr(err.message, "a font's file"));
     assert_int_equal(draw("needle", "Arial", &err), NS_E_UNSUPPORTED);
     assert_non_null(strstr(err.message, "Arial"));
     assert_int_equal(draw("needle", FONTS "/DejaVuSans-Bold.ttf", &err), NS_OK);
