@@ -91,8 +91,8 @@ static void check_product(report *r, const sample *s)
     if (ns_blas_can_start())
         snprintf(text, sizeof text, "core %s; ours differs from its product by %.1e at most", ns_blas_core(), worst);
     else
-        snprintf(text, sizeof text, "not loaded (not installed, or ulimit -v): ov_copying alone needs it; ours differs from a plain sum by %.1e "
-                 "at most", worst);
+        snprintf(text, sizeof text, "not loaded (not installed, or ulimit -v): ov_copying alone needs it; ours differs from a plain "
+                 "sum by %.1e at most", worst);
     check(r, "OpenBLAS", worst < 1e-3, text);
 }
 

@@ -63,7 +63,8 @@ static int score_zoo(zoo *z, ns_error *err)
 {
     int rc = NS_OK;
     for (int s = 0; s < SETS && rc == NS_OK; s++) {
-        const ns_score_params how = {.size = sizeof how, .probes = sets[s].probes, .n_probes = sets[s].n_probes - (s == NEEDLES && !z->blas)};
+        const int n = sets[s].n_probes - (s == NEEDLES && !z->blas);
+        const ns_score_params how = {.size = sizeof how, .probes = sets[s].probes, .n_probes = n};
         rc = ns_score_run(&z->scores[s], z->m->model, &z->cases[s], &how, err);
     }
     return rc;

@@ -170,8 +170,8 @@ static int head_eigenvalues(circuit *c, const ns_attn *a, int64_t layer, int64_t
     for (int64_t i = 0; i < d * d; i++)
         c->matrix[i] = (double)c->y[i];
     if (!ns_blas_can_start())
-        return ns_fail(err, NS_E_UNSUPPORTED, "eigenvalues of heads need OpenBLAS, which cannot be loaded: not installed (on Debian and Ubuntu: "
-                       "apt-get install libopenblas0), or too little address space (raise ulimit -v)");
+        return ns_fail(err, NS_E_UNSUPPORTED, "eigenvalues of heads need OpenBLAS, which cannot be loaded: not installed (on Debian and "
+                       "Ubuntu: apt-get install libopenblas0), or too little address space (raise ulimit -v)");
     if (!ns_blas_eigenvalues(d, c->matrix, re, im, im + d))
         return ns_fail(err, NS_E_MEMORY, "head %lld.%lld: no eigenvalues: LAPACK (OpenBLAS) did not converge, or is not in it",
                        (long long)layer, (long long)head);
