@@ -3188,7 +3188,7 @@ class Trained(NamedTuple):
     tokens: int
     loss: float
     layout: str
-    own_layout_because: str | None
+    own_layout_because: Optional[str]
 
 
 def _at_home(config):
