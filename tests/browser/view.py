@@ -1,5 +1,6 @@
-"""view.py PROGRAM [PART...] - pages of `needlescope view` in a real Chromium: what they show is what h5py reads, to the bit; pointer, keys and
-screen reader reach all of it; what a case says stays text; nothing is fetched; 2,048 tokens are painted and pointed at in time."""
+"""view.py PROGRAM [PART...] - pages of `needlescope view` in a real Chromium: what they show is what h5py reads, to the bit; pointer,
+keys and screen reader reach all of it; what a case says stays text; nothing is fetched; 2,048 tokens are painted and pointed at in
+time."""
 import json
 import os
 import pathlib
@@ -192,7 +193,7 @@ def hands(b):
     check("full" in said and "sliding" in b.js(text_of % "tip"), "the kind of a layer")
     b.click(*head_place(b, 2, 3))
     b.until(text_of % "head-title" + " === 'Layer 2, head 3'")
-    b.until("document.querySelectorAll('.tokens .t').length === tokenView.attention.n")
+    b.until("!!tokenView.attention && document.querySelectorAll('.tokens .t').length === tokenView.attention.n")
     with h5py.File("dense.h5") as f:
         attn, says = f["case0000/attn"][2, 3].astype(np.float64), int(f["case_tokens"][0])      # its neighbours look elsewhere
     b.move(*b.place(f".tokens .t[data-i='{says}']"))
