@@ -29,9 +29,12 @@ cp "$cache/linked/versions" "$cache/linked/licences/versions.txt"
 cp "$root/lib/draw/fonts/LICENSE" "$cache/linked/licences/dejavu.txt"
 
 rm -rf "$cache/made" && mkdir "$cache/made"
-PATH=$cache/tools/bin:$PATH PKG_CONFIG_LIBDIR=$cache/linked/lib/pkgconfig PKG_CONFIG_PATH='' CFLAGS="-fno-sanitize=undefined -I$cache/linked/include" \
+PATH=$cache/tools/bin:$PATH PKG_CONFIG_LIBDIR=$cache/linked/lib/pkgconfig PKG_CONFIG_PATH='' \
+    CFLAGS="-fno-sanitize=undefined -I$cache/linked/include" \
     "$python" -m pip wheel -q --no-deps --no-build-isolation --no-index -w "$cache/made" "$root" \
-    -Csetup-args="-Dc_link_args=-L$cache/linked/lib -s" -Csetup-args=-Dprefer_static=true -Csetup-args=-Dcairo=enabled -Csetup-args=-Dfontconfig=disabled -Csetup-args="-Dlicences=$cache/linked/licences" \
+    -Csetup-args="-Dc_link_args=-L$cache/linked/lib -s" \
+    -Csetup-args=-Dprefer_static=true -Csetup-args=-Dcairo=enabled -Csetup-args=-Dfontconfig=disabled \
+    -Csetup-args="-Dlicences=$cache/linked/licences" \
     -Cbuild-dir="$cache/build" >&2
 
 # For any Python, which meson-python cannot know of a library beside a module; named for what it needs of its system: auditwheel refuses

@@ -6,7 +6,8 @@ prefix=$(mkdir -p "$1" && realpath "$1")
 sources=$prefix/sources
 jobs=$(nproc)
 flags="-O2 -fPIC -ffunction-sections -fdata-sections -fno-sanitize=undefined"
-export CFLAGS=$flags CXXFLAGS=$flags CPPFLAGS="-I$prefix/include" LDFLAGS="-L$prefix/lib" PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig PKG_CONFIG_PATH=
+export CFLAGS=$flags CXXFLAGS=$flags CPPFLAGS="-I$prefix/include" LDFLAGS="-L$prefix/lib"
+export PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig PKG_CONFIG_PATH=
 mkdir -p "$sources" "$prefix"/{lib/pkgconfig,include,licences,apt/lists/partial}
 
 say() { printf '%s\n' "$*" >&2; }
@@ -59,7 +60,8 @@ configure() {
 }
 # pc NAME VERSION LIBS REQUIRES: for what comes without one.
 pc() {
-    printf 'prefix=%s\nlibdir=${prefix}/lib\nName: %s\nDescription: %s\nVersion: %s\nCflags: -I%s\nLibs: -L%s %s\nRequires: %s\n' "$prefix" "$1" "$1" "$2" \
+    printf 'prefix=%s\nlibdir=${prefix}/lib\nName: %s\nDescription: %s\nVersion: %s\nCflags: -I%s\nLibs: -L%s %s\nRequires: %s\n' \
+        "$prefix" "$1" "$1" "$2" \
         "$prefix/include${5:-}" "$prefix/lib" "$3" "${4:-}" >"$prefix/lib/pkgconfig/$1.pc"
 }
 # objects LIBRARY FLAG... -- FILE...: compiled as they are.
@@ -77,29 +79,40 @@ objects() {
 }
 
 make_zlib() { ./configure --prefix="$prefix" --static && make -j"$jobs" libz.a && make install; }
-make_png() { configure && make -j"$jobs" libpng16.la && make install-libLTLIBRARIES install-pkgincludeHEADERS install-nodist_pkgincludeHEADERS \
-    install-pkgconfigDATA install-header-links install-library-links install-libpng-pc; }
-make_deflate() { objects libdeflate.a -I. -- lib/*.c lib/x86/cpu_features.c && cp libdeflate.h "$prefix/include" && pc libdeflate 1.14 -ldeflate; }
+make_png() {
+    configure && make -j"$jobs" libpng16.la &&
+        make install-libLTLIBRARIES install-pkgincludeHEADERS install-nodist_pkgincludeHEADERS \
+    install-pkgconfigDATA install-header-links install-library-links install-libpng-pc
+}
+make_deflate() {
+    objects libdeflate.a -I. -- lib/*.c lib/x86/cpu_features.c && cp libdeflate.h "$prefix/include" && pc libdeflate 1.14 -ldeflate
+}
 make_cjson() {
-    objects libcjson.a -- cJSON.c && mkdir -p "$prefix/include/cjson" && cp cJSON.h "$prefix/include/cjson" && pc libcjson 1.7.15 "-lcjson -lm"
+    objects libcjson.a -- cJSON.c && mkdir -p "$prefix/include/cjson" && cp cJSON.h "$prefix/include/cjson" &&
+        pc libcjson 1.7.15 "-lcjson -lm"
 }
 make_pcre2() { configure --enable-jit --disable-pcre2grep-libz --disable-pcre2grep-libbz2 && make -j"$jobs" libpcre2-8.la &&
     make install-libLTLIBRARIES install-includeHEADERS install-nodist_includeHEADERS install-pkgconfigDATA; }
-make_utf8proc() { objects libutf8proc.a -DUTF8PROC_STATIC -- utf8proc.c && cp utf8proc.h "$prefix/include" && pc libutf8proc 2.8.0 -lutf8proc; }
+make_utf8proc() {
+    objects libutf8proc.a -DUTF8PROC_STATIC -- utf8proc.c && cp utf8proc.h "$prefix/include" && pc libutf8proc 2.8.0 -lutf8proc
+}
 # Hashes alone: no public keys, so no GMP. Fat: SHA instructions where the CPU has them.
 make_nettle() {
-    configure --disable-public-key --disable-documentation --disable-openssl --enable-fat --libdir="$prefix/lib" && make -j"$jobs" libnettle.a &&
+    configure --disable-public-key --disable-documentation --disable-openssl --enable-fat --libdir="$prefix/lib" &&
+        make -j"$jobs" libnettle.a &&
     make install-static install-headers install-pkgconfig
 }
 # As Debian's: for threads, with the high-level library. One of its functions has lost its type to a patch.
 make_hdf5() {
-    CFLAGS="$flags -Wno-implicit-int -w" configure --enable-threadsafe --enable-unsupported --enable-build-mode=production --disable-fortran --disable-cxx --disable-java \
+    CFLAGS="$flags -Wno-implicit-int -w" configure \
+        --enable-threadsafe --enable-unsupported --enable-build-mode=production --disable-fortran --disable-cxx --disable-java \
         --with-zlib="$prefix" --without-szlib --with-default-api-version=v110 --disable-tests --disable-tools &&
         make -j"$jobs" -C src install && make -j"$jobs" -C hl/src install && pc hdf5 1.10.8 "-lhdf5 -lz -ldl -lm -lpthread"
 }
 make_freetype() {
     local base=(src/base/ft{base,bbox,bitmap,debug,fstype,gasp,glyph,init,mm,patent,stroke,synth,system,type1}.c)
-    objects libfreetype.a -DFT2_BUILD_LIBRARY -DFT_CONFIG_OPTION_SYSTEM_ZLIB -Iinclude -I. -I"$prefix/include" '-DFT_CONFIG_MODULES_H=<ftmodule_wheel.h>' -- "${base[@]}" src/sfnt/sfnt.c \
+    objects libfreetype.a -DFT2_BUILD_LIBRARY -DFT_CONFIG_OPTION_SYSTEM_ZLIB \
+        -Iinclude -I. -I"$prefix/include" '-DFT_CONFIG_MODULES_H=<ftmodule_wheel.h>' -- "${base[@]}" src/sfnt/sfnt.c \
         src/truetype/truetype.c src/cff/cff.c src/psaux/psaux.c src/psnames/psnames.c src/pshinter/pshinter.c src/smooth/smooth.c \
         src/raster/raster.c src/gzip/ftgzip.c &&
         mkdir -p "$prefix/include/freetype2" && cp -r include/* "$prefix/include/freetype2" &&
@@ -124,11 +137,16 @@ make_harfbuzz() {
         -fno-threadsafe-statics -Wno-everything -- src/harfbuzz.cc && mkdir -p "$prefix/include/harfbuzz" &&
         cp src/hb*.h "$prefix/include/harfbuzz" && pc harfbuzz 6.0.0 "-lharfbuzz -lm -lpthread" "" /harfbuzz
 }
-make_fribidi() { configure --disable-deprecated && make -j"$jobs" -C gen.tab && make -j"$jobs" -C lib install && make install-pkgconfigDATA; }
-make_pixman() { configure --disable-gtk --disable-libpng --disable-openmp && make -j"$jobs" -C pixman install && make install-pkgconfigDATA; }
+make_fribidi() {
+    configure --disable-deprecated && make -j"$jobs" -C gen.tab && make -j"$jobs" -C lib install && make install-pkgconfigDATA
+}
+make_pixman() {
+    configure --disable-gtk --disable-libpng --disable-openmp && make -j"$jobs" -C pixman install && make install-pkgconfigDATA
+}
 # The order of bytes is given, since its check looks for words in an object that clang does not leave there.
 make_cairo() {
-    ax_cv_c_float_words_bigendian=no configure --disable-xlib --disable-xcb --disable-win32 --disable-quartz --disable-gobject --disable-svg --disable-script --disable-tee \
+    ax_cv_c_float_words_bigendian=no configure \
+        --disable-xlib --disable-xcb --disable-win32 --disable-quartz --disable-gobject --disable-svg --disable-script --disable-tee \
         --disable-fc --enable-ft --enable-pdf --enable-ps --disable-png --disable-trace --disable-interpreter --disable-symbol-lookup \
         --disable-gtk-doc --disable-egl --disable-gl --disable-glx --disable-valgrind &&
         make -j"$jobs" -C src install && cp src/cairo{,-ft,-pdf,-ps}.pc "$prefix/lib/pkgconfig"
@@ -137,7 +155,9 @@ make_cairo() {
 make_blas_headers() {
     local header
     for header in cblas.h openblas_config.h; do
-        cp "$(printf '#include <%s>\n' $header | cc -E $(env -u PKG_CONFIG_LIBDIR pkg-config --cflags openblas) - | sed -n 's/^# 1 "\(.*'$header'\)".*/\1/p' | head -n 1)" "$prefix/include"
+        # shellcheck disable=SC2046  # several flags
+        cp "$(printf '#include <%s>\n' $header | cc -E $(env -u PKG_CONFIG_LIBDIR pkg-config --cflags openblas) - |
+            sed -n 's/^# 1 "\(.*'$header'\)".*/\1/p' | head -n 1)" "$prefix/include"
     done
     pc openblas 0.3 ""
     sed -i 's,^libdir=.*,libdir=/usr/lib,' "$prefix/lib/pkgconfig/openblas.pc"
