@@ -42,9 +42,11 @@ static int draw_births(drawing *d, ns_error *err)
     s.view.births = births;
     for (size_t i = 0; i < sizeof names / sizeof *names && rc == NS_OK && births && births->n_groups > 0; i++) {
         s.figure = ns_study_figure_find(names[i]);
+        d->look.title = i == 0 ? "Births of retrieval heads by architecture" : NULL;
         if (s.figure && (strcmp(names[i], "loss") != 0 || ns_study_has(s.view.study, "loss")))
             rc = in_all_forms(d, names[i], draw_study, &s, err);
     }
+    d->look.title = NULL;
     ns_emergence_free(births);
     ns_study_close(s.view.study);
     return rc;
