@@ -66,8 +66,9 @@ const cli_command cli_cmd_status = {
     .description = "Counts the checkpoints that scans into the folder found, by what became of them, and lists those that are not done: "
                    "failed, with the reason; in hand, with the process and its node; waiting for a scan; not taken (scan --steps); gone "
                    "since (merge leaves their shards out); and the names that were left out, with the reason, or are no "
-                   "checkpoints, as a folder of logs. It reads the index and the first bytes of shards alone, so it may be asked at any time, from any machine that sees the folder. The exit code is 1 as "
-                   "long as checkpoints wait, are in hand or failed.",
+                   "checkpoints, as a folder of logs. It reads the index and the first bytes of shards alone, so it may be asked "
+                   "at any time, from any machine that sees the folder. The exit code is 1 as long as "
+                   "checkpoints wait, are in hand or failed.",
     .examples = "needlescope status scan\n"
                 "needlescope status scan --json",
     .run = status,

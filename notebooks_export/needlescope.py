@@ -2887,7 +2887,8 @@ def scaling(*tables, longppl=False, validate=False, resamples=1000, seed=0):
 
 def program(*arguments, program=None, **options):
     """A command of the program, for what has no function here: program("cases", "needle", model="demo/model", lengths=[64],
-    output="c.jsonl") -> the object that --json prints, a dict. Options are those of the command line, _ for -; True: a flag; lists are joined with commas.
+    output="c.jsonl") -> the object that --json prints, a dict. Options are those of the command line, _ for -; True: a
+    flag; lists are joined with commas.
 
     program   its path; None: beside the library, else the one of the PATH. What it refuses is an Error with its line."""
     words = [_program_path() if program is None else os.fspath(program), *map(os.fspath, arguments), "--json"]

@@ -1,4 +1,5 @@
-/* scan_status.c - how far a scan's folder is, from its index and the files in it: of a shard the first bytes are read, nothing is written. */
+/* scan_status.c - how far a scan's folder is, from its index and the files in it: of a shard the first bytes are read, and nothing is
+ * written. */
 #include <stdlib.h>
 #include <string.h>
 

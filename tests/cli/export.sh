@@ -21,7 +21,8 @@ run export csv scores.h5 -o s.csv
 [ "$(awk -F, '$4 == 3 && $5 == 1 && $7 == "retrieval_find" {print $8}' s.csv)" = 1 ] || fail "csv of scores: $(head -n 3 s.csv)"
 
 run export latex study.h5 --top 2 -o a.tex
-grep -q '^runs & retrieval\\_find & 3.1 & 30 & full & 1.000' a.tex && grep -q 'Step & Layer kind & Value' a.tex || fail "latex: $(cat a.tex)"
+grep -q '^runs & retrieval\\_find & 3.1 & 30 & full & 1.000' a.tex && grep -q 'Step & Layer kind & Value' a.tex ||
+    fail "latex: $(cat a.tex)"
 run export latex scores.h5 --top 2 --standalone -o s.tex
 grep -q '^retrieval\\_find & 3.1 & full & 1.000 & \[0.839, 1.000\]' s.tex && grep -q 'end{document}' s.tex ||
     fail "latex of scores: $(cat s.tex)"

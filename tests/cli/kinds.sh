@@ -213,8 +213,8 @@ takes cases score model --cases
 makes() {
     own=$1
     shift
-    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 attribution.h5 gradient.h5 influence.npz study.h5 metrics.h5 picture.png \
-        weights.safetensors story.txt noise.bin json/arch json/notebook; do
+    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 attribution.h5 gradient.h5 influence.npz study.h5 metrics.h5 \
+        picture.png weights.safetensors story.txt noise.bin json/arch json/notebook; do
         cp "$one" there
         "$NEEDLESCOPE" "$@" there >out 2>err </dev/null
         got=$?

@@ -277,7 +277,8 @@ grep -q '"left_out":[[:space:]]*2' out && grep -q '"no_checkpoint":[[:space:]]*1
     fail "status counts other names than the scan and merge: $(cat out)"
 cp oddly/shards/odd/step000005.h5 whole.h5 && truncate -s 20000 oddly/shards/odd/step000005.h5
 "$NEEDLESCOPE" status oddly >out 2>err
-[ $? -eq 1 ] && grep -q '^waiting *1$' out && grep -q 'checkpoint-5.*its file of scores was cut' out || fail "a shard that was cut is done: $(cat out)"
+[ $? -eq 1 ] && grep -q '^waiting *1$' out && grep -q 'checkpoint-5.*its file of scores was cut' out ||
+    fail "a shard that was cut is done: $(cat out)"
 mv whole.h5 oddly/shards/odd/step000005.h5 && run status oddly
 run merge oddly -o odd.h5
 grep -q '^left out (status names them) *2$' out || fail "merge does not count what the scan left out: $(cat out)"

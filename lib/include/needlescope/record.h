@@ -65,8 +65,8 @@ NS_API NS_MUST_CHECK int ns_file_open_inside(ns_file **out, const char *path, ns
 /* Is it HDF5 without a seal at its end, as h5repack and other programs leave it? Whether its bytes are those that were written is then not
  * known: whoever shows what is in it says so. It is vetted like any other. */
 NS_API bool ns_file_is_unsealed(const char *path);
-/* By its first bytes and its size alone: is it an HDF5 file that goes on to where it says that it ends? One that was cut is not; whether the
- * bytes between are those that were written its seal says. */
+/* By its first bytes and its size alone: is it an HDF5 file that goes on to where it says that it ends? One that was cut is not; whether
+ * the bytes between are those that were written its seal says. */
 NS_API bool ns_file_is_uncut(const char *path);
 /* What they say of it: "PATH has no seal: " this. */
 #define NS_UNSEALED "made or changed by another program (h5repack, h5py): whether the values are those that were written is not known"

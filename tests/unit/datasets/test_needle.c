@@ -719,8 +719,9 @@ static void test_kind_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_room),
+        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words),
+        cmocka_unit_test(test_dropped), cmocka_unit_test(test_room),
         cmocka_unit_test(test_essay_room), cmocka_unit_test(test_one_bos), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_repeat), cmocka_unit_test(test_shuffled), cmocka_unit_test(test_previous_and_duplicate),
         cmocka_unit_test(test_kind_errors),

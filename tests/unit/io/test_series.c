@@ -166,8 +166,8 @@ static void folders_left_out(void **state)
     put_folder("zero");
     put_folder("zero/global_step5");
     put_text("zero/zero_to_fp32.py", "");
-    expect_failure("zero", NS_E_UNSUPPORTED, "zero: a DeepSpeed ZeRO checkpoint ('zero_to_fp32.py'), which needlescope does not read (convert "
-                   "it: python zero_to_fp32.py . OUT");
+    expect_failure("zero", NS_E_UNSUPPORTED, "zero: a DeepSpeed ZeRO checkpoint ('zero_to_fp32.py'), which needlescope does not read "
+                   "(convert it: python zero_to_fp32.py . OUT");
     put_folder("bare");                                 /* folders around checkpoints are no form */
     put_folder("bare/step10");
     expect_failure("bare", NS_E_MISSING, "no checkpoint could be put in order: 'step10': no model.safetensors");
