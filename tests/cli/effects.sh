@@ -117,7 +117,8 @@ sed 's/"first_seed": 5/"first_seed": 6/' lab.json >other_lab.json
 echo '{"name": "tiny", "checkpoint_every": 1, "train": {"d_model": 8, "heads": 1, "d_ff": 8, "batch": 1, "length": 64, "warmup": 1,
  "max_positions": 256, "steps": 2, "pattern": "F"}}' >tiny.json
 mkdir tiny
-"$NEEDLESCOPE" train tiny.json -o tiny/one -q >out 2>err && "$NEEDLESCOPE" train tiny.json -o tiny/two --seed 1 -q >out 2>err ||
+sed 's/"tiny"/"other"/' tiny.json >other.json
+"$NEEDLESCOPE" train tiny.json -o tiny/one -q >out 2>err && "$NEEDLESCOPE" train other.json -o tiny/two --seed 1 -q >out 2>err ||
     fail "tiny runs: $(cat err)"
 printf '{"path": "step%06d", "step": 77}\n' 0 >runs/one/order.jsonl
 head -n 2 c.jsonl | sed 's/"seed"/"sead"/; s/needle-s0/needle-s9/g' >e.jsonl
