@@ -494,7 +494,8 @@ int ns_paper_compute(paper *p, ns_error *err)
     const bool dry = p->params->dry_run;
     if (dry)
         fprintf(ns_stream_file(p->plan), "%s: %lld run%s of %lld architecture%s, %lld seed%s, read at step %lld\n", p->lab.dir,
-                (long long)p->n_runs, ns_plural(p->n_runs), (long long)p->n_arms, ns_plural(p->n_arms), (long long)p->n_seeds, ns_plural(p->n_seeds),
+                (long long)p->n_runs, ns_plural(p->n_runs), (long long)p->n_arms, ns_plural(p->n_arms), (long long)p->n_seeds,
+                ns_plural(p->n_seeds),
                 (long long)p->step);
     int rc = ns_engine_new(&s.engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, err);
     rc = rc != NS_OK || dry ? rc : begin(p, err);
