@@ -89,7 +89,7 @@ make_deflate() {
 }
 make_cjson() {
     objects libcjson.a -- cJSON.c && mkdir -p "$prefix/include/cjson" && cp cJSON.h "$prefix/include/cjson" &&
-        pc libcjson 1.7.15 "-lcjson -lm"
+        pc libcjson 1.7.15 "-lcjson -lm" "" /cjson
 }
 make_pcre2() { configure --enable-jit --disable-pcre2grep-libz --disable-pcre2grep-libbz2 && make -j"$jobs" libpcre2-8.la &&
     make install-libLTLIBRARIES install-includeHEADERS install-nodist_includeHEADERS install-pkgconfigDATA; }
