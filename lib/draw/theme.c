@@ -3,7 +3,7 @@
 #include "draw/theme.h"
 #include "core/core.h"
 
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
