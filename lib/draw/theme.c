@@ -3,7 +3,6 @@
 #include "draw/theme.h"
 #include "core/core.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
