@@ -224,6 +224,13 @@ static bool stage(block *b, const ns_attn *a, float *buffer, int64_t *used, int6
     return true;
 }
 
+/* Rows before somebody looks at them: who looks at scores too sees those of many blocks before the first pattern (hooks.h: order). */
+static int64_t staged_floats(const ns_pass *p, const attn_job *j)
+{
+    enum { WITH_SCORES = (64 << 20) / 4 };
+    return ns_hooks_any(p->hooks, NS_POINT_SCORES, j->band->layer) ? WITH_SCORES : ns_pass_shown_floats(p);
+}
+
 static int attend_staged(ns_pass *p, attn_job *j, block *blocks, int64_t n)
 {
     int64_t room = 0;
@@ -231,7 +238,7 @@ static int attend_staged(ns_pass *p, attn_job *j, block *blocks, int64_t n)
         int64_t most = j->a->n_heads * (blocks[i].row1 - blocks[i].row0) * blocks[i].key1;
         room = most > room ? most : room;
     }
-    const int64_t some = ns_pass_shown_floats(p);
+    const int64_t some = staged_floats(p, j);
     room = room > some ? room : some < room * n ? some : room * n;
     float *buffer = ns_buffer_need(&p->scratch->staged, room, p->err);
     int rc = buffer ? NS_OK : NS_E_MEMORY;
