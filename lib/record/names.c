@@ -13,6 +13,8 @@ static const char *const names[] = {
     "constrain", "model_family", "model_name", "not_taken", "gone", "superseded",
     "passed_over", "unsealed", "arch_changes", "ranking_resamples", "ranking_seed",
     "ranking_strata", "hash_tile", "long_name", "best", "range", "chance",
+    "probe_at", "probe_rows", "probe_classes", "probe_c", "probe_folds", "probe_shuffles", "probe_seed",
+    "probe_weights", "probe_intercepts", "probe_mean", "probe_size",
     /* axes */
     "case", "layer", "head", "answer", "score", "score_other", "group", "run", "step", "condition", "control", "target", "row", "key",
     "kv_head", "position", "class",
