@@ -93,7 +93,11 @@ run patch MODEL --cases twins.jsonl --site q -o q.h5
 run figure heads patching.h5 q.h5 --score recovery --vmin -1 --vmax 1 -o row.svg
 grep -q '>patching: recovery<' row.svg && grep -q '>q: recovery<' row.svg || fail "maps of two files lack the files' names"
 cp scores.h5 again.h5
-expect 2 '8 maps' figure heads scores.h5 again.h5 --score retrieval_find,retrieval_copy,induction,copy_any -o no.png
+run figure heads scores.h5 again.h5 --score retrieval_find,retrieval_copy,induction,copy_any -o eight.svg
+[ "$(grep -c '>again: induction<' eight.svg)" -eq 1 ] && [ "$(grep -cE '>(scores|again): ' eight.svg)" -eq 8 ] || fail "eight maps are not eight"
+files=$(for i in 1 2 3 4 5 6 7; do cp scores.h5 "file$i.h5" && echo "file$i.h5"; done)
+# shellcheck disable=SC2086  # a list
+expect 2 '28 maps .files x scores.; 1 to 24' figure heads $files --score retrieval_find,retrieval_copy,induction,copy_any -o no.png
 expect 66 'no.h5' figure heads scores.h5 no.h5 --score retrieval_find -o no.png
 run figure rank scores.h5 --score retrieval_find,induction --top 5 -o rank.svg
 grep -q '>3.1<' rank.svg && grep -q '95 %' rank.svg || fail "figure rank does not name the planted head with its interval"

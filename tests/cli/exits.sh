@@ -11,7 +11,9 @@ expect 2 "unknown command 'scoer' \(did you mean 'score'" scoer
 expect 2 "unknown command 'exprot' \(did you mean 'export'" exprot csv
 expect 2 'unknown option --lenghts \(did you mean --lengths' cases needle --model model --lenghts 5 -o x
 expect 2 "cases: there is no 'noodle'" cases noodle
-expect 2 "unknown command 'figure' \(needlescope --help" help-man figure
+expect 2 "unknown command 'figures' \(did you mean 'figure'" help-man figures
+run help-man figure
+grep -q '^.TH NEEDLESCOPE-FIGURE ' out && grep -qF 'figure\-heads' out || fail 'help-man figure: no page of the group'
 run help-man figure heads
 cp out page
 run help-man 'figure heads'
