@@ -94,7 +94,8 @@ run figure heads patching.h5 q.h5 --score recovery --vmin -1 --vmax 1 -o row.svg
 grep -q '>patching: recovery<' row.svg && grep -q '>q: recovery<' row.svg || fail "maps of two files lack the files' names"
 cp scores.h5 again.h5
 run figure heads scores.h5 again.h5 --score retrieval_find,retrieval_copy,induction,copy_any -o eight.svg
-[ "$(grep -c '>again: induction<' eight.svg)" -eq 1 ] && [ "$(grep -cE '>(scores|again): ' eight.svg)" -eq 8 ] || fail "eight maps are not eight"
+[ "$(grep -c '>again: induction<' eight.svg)" -eq 1 ] && [ "$(grep -cE '>(scores|again): ' eight.svg)" -eq 8 ] ||
+    fail "eight maps are not eight"
 files=$(for i in 1 2 3 4 5 6 7; do cp scores.h5 "file$i.h5" && echo "file$i.h5"; done)
 # shellcheck disable=SC2086  # a list
 expect 2 '28 maps .files x scores.; 1 to 24' figure heads $files --score retrieval_find,retrieval_copy,induction,copy_any -o no.png
