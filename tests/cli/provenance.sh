@@ -70,7 +70,8 @@ done
 run export csv scores.h5 -o scores.csv
 sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' scores.csv-metadata.json >facts
 whoever scores.csv 'export csv' && model scores.csv
-run gradient m --text cases.jsonl --last 3 --no-baseline -o gradient.h5 --resamples 20
+# shellcheck disable=SC2086  # a list of options
+run gradient m --text cases.jsonl --last 3 --no-baseline --resamples 20 $how -o gradient.h5
 run export npz gradient.h5 -o influence.npz
 told influence.npz
 whoever influence.npz 'export npz' && model influence.npz
