@@ -88,8 +88,8 @@ static int subtract(pair *two, ns_error *err)
     ns_head_map *const d = &two->maps[DIFFERENCE];
     const int64_t L = a->figure.n_layers, H = a->figure.n_heads;
     if (L != b->figure.n_layers || H != b->figure.n_heads)
-        return ns_fail(err, NS_E_ARG, "%lld x %lld heads and %lld x %lld: head by head there is no difference between them", (long long)L,
-                       (long long)H, (long long)b->figure.n_layers, (long long)b->figure.n_heads);
+        return ns_fail(err, NS_E_ARG, "%s has %lld x %lld heads, %s has %lld x %lld: head by head there is no difference between them",
+                       a->name, (long long)L, (long long)H, b->name, (long long)b->figure.n_layers, (long long)b->figure.n_heads);
     *d = (ns_head_map){.score = ns_alloc_array((size_t)(L * H), sizeof *d->score),
                        .name = ns_printf_alloc("%s \xe2\x88\x92 %s", b->name, a->name)};
     if (!d->score || !d->name)

@@ -40,6 +40,7 @@ static int grid(ns_web *p, cJSON *file, const ns_study *s, ns_error *err)
 {
     const ns_study_shape n = ns_study_size(s);
     cJSON *const runs = ns_web_list(p, file, "runs"), *const status = ns_web_list(p, file, "status");
+    cJSON *const weights = ns_study_is_one(s) ? NULL : ns_web_list(p, file, "weights");     /* SHA-256; null: not known */
     int rc = NS_OK;
     for (int64_t r = 0; r < n.R && rc == NS_OK; r++)
         rc = run(p, runs, s, r, err);
@@ -49,6 +50,8 @@ static int grid(ns_web *p, cJSON *file, const ns_study *s, ns_error *err)
     ns_web_numbers(p, file, "tokens", ns_study_tokens(s), n.R * n.P);
     for (int64_t i = 0; i < n.R * n.P && !p->failed; i++)
         ns_web_number(p, status, NULL, ns_study_status(s)[i]);
+    for (int64_t i = 0; weights && i < n.R * n.P && !p->failed; i++)
+        ns_web_text(p, weights, NULL, ns_study_weights(s, i / n.P, i % n.P));
     return rc;
 }
 

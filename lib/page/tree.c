@@ -84,5 +84,7 @@ void ns_web_remark(ns_web *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    if (strstr(p->note, line))                   /* of another file, too */
+        return;
     snprintf(p->note + used, sizeof p->note - used, "%s%s", used ? "; " : "", line);
 }

@@ -120,6 +120,8 @@ def scores(b):
 
 def attention(b):
     run("view", "dense.h5", "rows.h5", "topk.h5", "pooled.h5", "-o", "maps.html", "--limit", "64M")
+    said = pathlib.Path("maps.html").read_text(encoding="utf-8")
+    check(said.count("tokens are shown by their ids") == 1, "what is so of four files is said once")
     b.open("maps.html")
     ready(b)
     with h5py.File("dense.h5") as dense, h5py.File("rows.h5") as rows, h5py.File("topk.h5") as topk, h5py.File("pooled.h5") as pooled:
@@ -232,6 +234,12 @@ def difference(b):
     with h5py.File("s.h5") as one, h5py.File("narrow.h5") as two:
         same_bits(floats(b, "headsView.maps[2].values"), one["retrieval_find"][()] - two["retrieval_find"][()], "the difference")
     check(b.js("headsView.maps[2].range.ramp") == "diverging", "a difference has the diverging map")
+    colours = b.js("(() => { const c = document.createElement('canvas').getContext('2d', {willReadFrequently: true}), map = {"
+                   " ...headsView.maps[0], values: new Float32Array(16), marks: [] }; drawPanel(new CanvasPen(c), {map, x: 40.3, y: 30.3,"
+                   " w: 7.3, h: 9.7}); const d = c.getImageData(42, 32, 18, 34).data;"
+                   " return Array.from({length: d.length / 4}, (_, i) => Array.from(d.slice(4 * i, 4 * i + 4))); })()")
+    spread = np.ptp(np.array(colours), axis=0).max()
+    check(spread <= 4, f"cells whose edges lie between two dots have seams: dots of one value differ by {spread} of 255")
 
 
 def study(b):
@@ -257,6 +265,17 @@ def study(b):
     b.click(*at)
     b.until("state.step === 4 && state.layer >= 0")
     check((b.js("state.layer"), b.js("state.head")) in ((2, 3), (3, 0)), "a click on the laziness figure opens the best head at that step")
+    weights(b)
+
+
+def weights(b):
+    """A recording of one checkpoint of a study is of those weights at that step, and at no other."""
+    run("record", "runs/sixteen/step000020", "--cases", "c.jsonl", "--maps", "rows", "--rows", "answer", "-o", "twenty.h5")
+    run("view", "study.h5", "twenty.h5", "-o", "weights.html")
+    b.open("weights.html", "run=1&step=2&layer=2&head=3")
+    b.until("!!document.getElementById('other-weights') && document.getElementById('other-weights').hidden")
+    b.js("change({step: 1})")
+    b.until("document.getElementById('other-weights').textContent.includes('other weights')")
 
 
 # ---- what a case says stays text ----
@@ -283,6 +302,12 @@ def hostile(b):
     b.js("new Promise(done => setTimeout(done, 200))")
     check(b.js("typeof window.hacked") == "undefined", "a script has run")
     check(any("Content Security Policy" in s for s in b.said), "the policy has said nothing")
+    check(b.js("new Set(SPANS).size === SPANS.length && SPANS.length > 6 && SPANS.every((c, i) => {"
+               " const e = document.createElement('span');"
+               " e.className = 's' + i; document.querySelector('.tokens').append(e);"
+               " const probe = document.createElement('i'); probe.style.color = c;"
+               " document.body.append(probe); const same = getComputedStyle(e).borderBottomColor"
+               " === getComputedStyle(probe).color; e.remove(); probe.remove(); return same; })"), "a kind of span has a colour of its own")
     svg = b.js("(() => { const pen = new SvgPen(); pen.text('</text><script>x</script>', 0, 0, {colour: 'red'});"
                " return new DOMParser().parseFromString(pen.whole(9, 9, '#fff', '<b>\\u0001'), 'image/svg+xml')"
                ".querySelectorAll('parsererror, script, b').length; })()")

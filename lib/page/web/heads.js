@@ -82,7 +82,9 @@ function drawPanel(pen, p) {
     if (l % stepL === 0) pen.text(String(l), x - 10, y + (l + .5) * h, { align: "right", size: 10, colour: soft });
     for (let k = 0; k < map.heads; k++) {
       const c = isHead(map, l, k) ? colourIn(map.range, map.values[l * map.heads + k]) : -1;
-      pen.rect(x + k * w, y + l * h, w, h, c < 0 ? style("missing") : ramps[map.range.ramp].css[c]);
+      // a cell reaches below the next one: edges between two dots would let the paper through
+      pen.rect(x + k * w, y + l * h, w + (k + 1 < map.heads), h + (l + 1 < map.layers),
+        c < 0 ? style("missing") : ramps[map.range.ramp].css[c]);
       if (c >= 0 && w >= 26 && h >= 13)
         pen.text(number(map.values[l * map.heads + k], 2).replace(/^(-?)0\./, "$1."), x + (k + .5) * w, y + (l + .5) * h,
           { align: "center", size: 10, colour: inkOn(map.range.ramp, c) });

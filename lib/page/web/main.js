@@ -24,6 +24,16 @@ function attentionControls() {
 const WHY = { none: "This recording holds no maps: record with --maps dense, rows, topk or pooled.",
   left: "The attention of this head on this case was left out: view it with --heads or --case, or with a larger --limit." };
 
+// Is the recording of the very weights whose heads are shown? Of a study: of the checkpoint at the slider.
+function tellWeights() {
+  const line = document.getElementById("other-weights");
+  if (!line) return;
+  const file = fileOf(state.file), rest = fileOf(state.rec).facts;
+  const own = file.weights ? file.weights[state.run * file.steps.length + state.step] : file.facts.weights_sha256;
+  line.hidden = state.rec === state.file || !rest.weights_sha256 || !own || rest.weights_sha256 === own;
+  line.textContent = line.hidden ? "" : `The recording is of other weights (${rest.model_name || "unnamed"}).`;
+}
+
 async function updateAttention() {
   const box = document.getElementById("attention"), turn = updateAttention.turn = (updateAttention.turn || 0) + 1;
   attentionControls();
@@ -37,9 +47,9 @@ async function updateAttention() {
   const [a, list] = await Promise.all([attention(state.rec, state.kase, state.layer, state.head), tokens(state.rec, state.kase)]);
   if (turn !== updateAttention.turn) return;
   box.replaceChildren();
-  const rest = fileOf(state.rec).facts, own = fileOf(state.file).facts;
-  if (state.rec !== state.file && rest.weights_sha256 && own.weights_sha256 && rest.weights_sha256 !== own.weights_sha256)
-    box.append(element("p", { class: "quiet", text: `The recording is of other weights (${rest.model_name || "unnamed"}).` }));
+  const rest = fileOf(state.rec).facts;
+  box.append(element("p", { class: "quiet", id: "other-weights" }));
+  tellWeights();
   if (!a || !a.rows.length) {
     box.append(element("p", { class: "quiet", text: kase.maps === "none" ? WHY.none : WHY.left }));
     return;
@@ -91,6 +101,7 @@ async function start() {
       headFacts();
     }
     if (any(changed, "file", "rec", "kase", "layer", "head", "view", "by", "shade")) updateAttention();
+    if (any(changed, "run", "step")) tellWeights();
     if (any(changed, "file", "run", "step", "score", "layer", "head")) updateStudy(changed);
     if (changed.has("file")) updateConditions();
   });

@@ -181,7 +181,7 @@ function cellLines(row, column) {
       `largest cell: ${number(value, 4)}`];
   const q = rowPosition(row), k = column * mapView.fold, of = spanAt(mapView.kase, k);
   return [`query ${q} ${quoted(texts, q)}`,
-      `key ${k}${mapView.fold > 1 ? " to " + Math.min(a.n, k + mapView.fold) : ""} ${quoted(texts, k)}` +
+      `key ${k}${mapView.fold > 1 ? " to " + (Math.min(a.n, k + mapView.fold) - 1) : ""} ${quoted(texts, k)}` +
     (of ? ` · ${of.name}` : ""), k > q ? "a key behind the query" : `weight ${number(value, 4)}` + (a.kind === "topk" && !(value !== 0)
     ? " (or not among the largest)" : "")];
 }

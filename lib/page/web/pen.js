@@ -209,7 +209,7 @@ function inkOn(name, i) {
   return light > .18 ? "#000" : "#fff";
 }
 const KINDS = { full: "#404040", recurrent: "#d97706", mlp: "#c8c8c8" }, WINDOWS = ["#56b4e9", "#0072b2", "#9ed6f0"];
-const SPANS = ["#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8a6d3b", "#7570b3"];
+const SPANS = ["#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8a6d3b", "#7570b3", "#d55e00", "#0072b2"];
 const LINES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7570b3", "#8a6d3b"];
 
 function number(v, digits = 3) {

@@ -44,7 +44,8 @@ const lastStep = (file, run) => {
 function recordingsFor(i) {
   const of = fileOf(i), list = tree.files.map((f, k) => k).filter(k => fileOf(k).recorded && fileOf(k).layers === of.layers
     && fileOf(k).heads === of.heads);
-  const same = k => k === i ? 2 : fileOf(k).facts.weights_sha256 && fileOf(k).facts.weights_sha256 === of.facts.weights_sha256 ? 1 : 0;
+  const known = (of.weights || [of.facts.weights_sha256]).filter(Boolean);
+  const same = k => k === i ? 2 : known.includes(fileOf(k).facts.weights_sha256) ? 1 : 0;
   return list.sort((a, b) => same(b) - same(a));
 }
 

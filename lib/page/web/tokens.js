@@ -5,7 +5,7 @@ const tokenView = { spans: [], shade: null, seen: new Set(), what: "text" };
 const visibleText = text => text.replace(/\n/g, "⏎\n").replace(/\r/g, "␍").replace(/\t/g,
     "→\t").replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
   c => String.fromCharCode(0x2400 + c.charCodeAt(0)));
-const spanKind = names => name => names.indexOf(name.replace(/\..*/, "")) % 6;
+const spanKind = names => name => names.indexOf(name.replace(/\..*/, "")) % SPANS.length;
 
 function spanNames(kase) {
   return [...new Set(kase.spans.map(s => s.name.replace(/\..*/, "")))];
