@@ -203,6 +203,16 @@ static double place_legends(ns_curves_panel *p, const ns_type *type, int first, 
     return height;
 }
 
+/* Layers and steps: there is none between two of them. */
+static bool is_whole(const ns_curves_figure *f)
+{
+    bool whole = !f->log_x;
+    for (int i = 0; i < f->n_curves && whole; i++)
+        for (int64_t k = 0; k < f->curves[i].n && whole; k++)
+            whole = isnan(f->curves[i].x[k]) || f->curves[i].x[k] == round(f->curves[i].x[k]);
+    return whole;
+}
+
 /* Rows of panels from y downwards; returns where the last of them ends, with what is under it. */
 static double place_panels(ns_curves_panel *p, const ns_page *page, double left, double y)
 {
@@ -212,7 +222,7 @@ static double place_panels(ns_curves_panel *p, const ns_page *page, double left,
                  name = p->figure.n_panels ? NS_SIZE_LABEL * 1.4 : 3;
     for (int i = 0; i < p->n_panels; i++)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, h, 18);
-    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, w, page->type);
+    ns_ticks_fit(&p->x.ticks, &p->x.scale, is_whole(&p->figure), w, page->type);
     for (int i = 0; i < p->n_panels; i++) {
         const int column = i % p->tiles.columns;
         y += column == 0 ? name : 0;
@@ -419,10 +429,10 @@ static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
         if (f->curves[i].panel == panel && f->kind == NS_CURVE_LINE && f->curves[i].low && f->curves[i].high)
             draw_band(p, c, &f->curves[i]);
     draw_guides(p, c, panel);
+    ns_canvas_frame(c, p->box[panel], (ns_pen){.color = NS_INK, .width = NS_THIN});     /* a curve along it is seen */
     for (int i = 0; i < f->n_curves; i++)
         if (f->curves[i].panel == panel)
             draw_curve(p, c, &f->curves[i]);
-    ns_canvas_frame(c, p->box[panel], (ns_pen){.color = NS_INK, .width = NS_THIN});
     draw_ticks(p, c, panel);
     ns_axis x = p->x;
     x.label = has_room(p, c->type) ? x.label : NULL;

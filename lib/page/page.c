@@ -119,6 +119,16 @@ static int kind_of(const char *path, ns_kind *out, ns_error *err)
     return rc;
 }
 
+/* By its own name, or where another file has the same by the path that was given. */
+static const char *called(const ns_page_params *params, int file)
+{
+    const char *const path = params->files[file], *const name = ns_path_base(path);
+    for (int i = 0; i < params->n_files; i++)
+        if (i != file && strcmp(ns_path_base(params->files[i]), name) == 0)
+            return path;
+    return name;
+}
+
 /* Twice over the files: first what the page cannot do without, then what the limit has room for. */
 static int every_file(ns_web *p, cJSON *files, ns_error *err)
 {
@@ -133,7 +143,7 @@ static int every_file(ns_web *p, cJSON *files, ns_error *err)
         const char *const path = p->params.files[i];
         rc = kind_of(path, &kinds[i], err);
         tree[i] = rc == NS_OK ? ns_web_object(p, files, NULL) : NULL;
-        ns_web_text(p, tree[i], "name", rc == NS_OK ? ns_path_base(path) : NULL);
+        ns_web_text(p, tree[i], "name", rc == NS_OK ? called(&p->params, i) : NULL);
         ns_web_text(p, tree[i], "kind", kind_word(kinds[i]));
         rc = rc != NS_OK ? rc : one_file(p, tree[i], path, kinds[i], true, err);
     }

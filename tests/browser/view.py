@@ -4,6 +4,7 @@ time."""
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -231,6 +232,7 @@ def hands(b):
 def difference(b):
     b.js("change({other: 1, score: 'retrieval_find'})")
     b.until("headsView.maps.length === 3")
+    check("first − second" in b.js("headsView.maps[2].title"), "a difference says of what")
     with h5py.File("s.h5") as one, h5py.File("narrow.h5") as two:
         same_bits(floats(b, "headsView.maps[2].values"), one["retrieval_find"][()] - two["retrieval_find"][()], "the difference")
     check(b.js("headsView.maps[2].range.ramp") == "diverging", "a difference has the diverging map")
@@ -269,11 +271,13 @@ def study(b):
 
 
 def weights(b):
-    """A recording of one checkpoint of a study is of those weights at that step, and at no other."""
+    """A recording of one checkpoint of a study is of those weights at that step, and at no other; two files of one name are told apart."""
     run("record", "runs/sixteen/step000020", "--cases", "c.jsonl", "--maps", "rows", "--rows", "answer", "-o", "twenty.h5")
-    run("view", "study.h5", "twenty.h5", "-o", "weights.html")
+    shutil.copy("s.h5", "runs/s.h5")
+    run("view", "study.h5", "twenty.h5", "s.h5", "runs/s.h5", "-o", "weights.html")
     b.open("weights.html", "run=1&step=2&layer=2&head=3")
     b.until("!!document.getElementById('other-weights') && document.getElementById('other-weights').hidden")
+    compare.same(b.js("tree.files.map(f => f.name)"), ["study.h5", "twenty.h5", "s.h5", "runs/s.h5"], "names of files")
     b.js("change({step: 1})")
     b.until("document.getElementById('other-weights').textContent.includes('other weights')")
 

@@ -255,8 +255,8 @@ async function updateHeads() {
   if (one && two) {
     const range = rangeOf([one.values, two.values]), values = one.values.map((v, i) => v - two.values[i]);
     headsView.maps = [prepare(one, one.label, range), prepare(two, two.label, range),
-      { ...prepare({ ...one, values, low: null, high: null, chances: null }, "difference", signedRange(values)), said: "difference",
-        chance: null }];
+      { ...prepare({ ...one, values, low: null, high: null, chances: null }, "difference: first − second", signedRange(values)),
+        said: "difference", chance: null }];
   } else if (one) headsView.maps = [{ ...prepare(one, one.label, rangeOf([one.values])), marks: targets(one.file) }];
   headsView.figure.redraw();
   bestTable();

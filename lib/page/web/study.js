@@ -55,7 +55,8 @@ function drawBand(pen, file, width, top, rows, range, h, title) {
     }
     for (let p = 0; p < file.steps.length; p++) {
       const c = colourIn(range, row.values(p));
-      pen.rect(S_LEFT + p * cell, y, cell + .4, h - (h > 4 ? 1 : 0), c < 0 ? style("missing") : ramps[range.ramp].css[c]);
+      pen.rect(S_LEFT + p * cell, y, cell + (p + 1 < file.steps.length), h - (h > 4 ? 1 : 0),
+        c < 0 ? style("missing") : ramps[range.ramp].css[c]);
     }
     const b = row.event;
     if (b && b.never) pen.text("▷", S_LEFT + file.steps.length * cell + 3, y + h / 2, { size: 9, colour: ink });

@@ -71,6 +71,21 @@ static void test_lines(void **state)
     done(&d);
 }
 
+/* A curve of ones lies on the edge, and is seen there; between two layers there is none. */
+static void test_edge(void **state)
+{
+    (void)state;
+    static const double layer[N] = {0, 1, 2, 3, 4}, ones[N] = {1, 1, 1, 1, 1};
+    ns_curves_figure f = figure(NS_CURVE_LINE);
+    curves[0] = curves[1] = (ns_curve){.x = layer, .y = ones, .n = N};
+    f.log_x = false;
+    drawn d;
+    draw(&d, &f);
+    assert_true(seen(&d, .5, 1, 0) && seen(&d, 3.5, 1, 0));
+    assert_int_equal(d.panel.x.ticks.n, N);
+    done(&d);
+}
+
 /* How much of a level line of group 1 is ink: it is dashed, so that a line under it is seen. */
 static double share_seen(const drawn *d, double from, double to, double level)
 {
@@ -239,7 +254,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_edge), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
         cmocka_unit_test(test_band), cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
         cmocka_unit_test(test_refusals),
     };
