@@ -1397,14 +1397,14 @@ def _c_rows(rows):
 
 def _meant(word, known):
     """" (did you mean ...?)", or "" where none of known is near."""
-    words = [x.encode() for x in known]
+    words = [x.encode() for x in known if x is not None]
     near = _lib.ns_nearest_word(str(word).encode(), (c.c_char_p * len(words))(*words), len(words))
     return f" (did you mean {near.decode()}?)" if near else ""
 
 
 def _check_word(name, value, known):
     if value not in known:
-        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}{_meant(value, known)}")
+        raise ValueError(f"{name} {value!r} is none of {', '.join(map(str, known))}{_meant(value, known)}")
 
 
 def _check_names(what, unknown, function):
@@ -1871,7 +1871,10 @@ class Model(_Owner):
             return False
         if isinstance(prompt, Cases):
             return True
-        return bool(len(prompt)) and (isinstance(prompt[0], (str, Case)) or np.ndim(prompt[0]) > 0)
+        try:
+            return bool(len(prompt)) and (isinstance(prompt[0], (str, Case)) or np.ndim(prompt[0]) > 0)
+        except (TypeError, KeyError):
+            raise TypeError(f"{prompt!r} is no prompt: text, token ids, a Case, or a list of such") from None
 
     def _ids(self, prompt, prepend_bos=None):
         """Token ids of each prompt."""

@@ -209,7 +209,7 @@ static int add_job(shift *s, const stage_row *row, const paper_run *run, ns_jobs
     free(logs);
     if (!ok)
         return ns_oom(err, "the list of jobs");
-    job->lenient = true;                         /* a model that answers nothing is a result here */
+    job->lenient = row != &scan_row;             /* a model that answers nothing is a result, a checkpoint that is missing is not */
     if (row != &scan_row && is_there(job, s->engine)) {
         ns_jobs_drop_last(jobs);
         (*took)++;
@@ -278,6 +278,9 @@ static int run_stage(shift *s, const stage_row *row, ns_jobs *jobs, int64_t took
     if (rc == NS_OK)
         ns_laboratory_say(&p->lab, NS_LABORATORY_NOTE, "%s: %lld taken, %lld made, %lld failed, %.1f s", row->stage, (long long)took,
                           (long long)(n - failed), (long long)failed, seconds);
+    if (rc == NS_OK && failed && row == &scan_row)
+        ns_laboratory_say(&p->lab, NS_LABORATORY_WARNING, "what was not scanned is missing from the study: needlescope status %s/scan",
+                          p->lab.dir);
     if (rc == NS_OK && n > failed)
         rc = note_seconds(p, row, seconds / (double)n, err);
     return rc;

@@ -312,6 +312,23 @@ static int check_pairs(const paper *p, ns_error *err)
     return NS_OK;
 }
 
+/* What paper writes has the names of its stages, and what lies in a run or beside it would be taken for a part of the runs. */
+static int check_folder(const paper *p, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < p->n_runs && rc == NS_OK; i++) {
+        const char *const run = p->runs[i].folder;
+        char *const beside = ns_path_join(run, "..");
+        if (!beside)
+            rc = ns_oom(err, run);
+        else if (ns_path_inside(p->lab.dir, run) || ns_path_is_same(p->lab.dir, beside))
+            rc = ns_fail(err, NS_E_ARG, "%s: paper writes to a folder of its own, and the run %s %s (-o DIR)", p->lab.dir, run,
+                         ns_path_inside(p->lab.dir, run) ? "is read there" : "lies in it");
+        free(beside);
+    }
+    return rc;
+}
+
 /* Final is the last step that every run has; in the laboratory's terms, its horizon. */
 static int find_step(paper *p, ns_error *err)
 {
@@ -345,6 +362,7 @@ int ns_paper_find_runs(paper *p, ns_error *err)
         keep_seeds(p);
     rc = rc != NS_OK ? rc : list_arms(p, err);
     rc = rc != NS_OK ? rc : check_pairs(p, err);
+    rc = rc != NS_OK ? rc : check_folder(p, err);
     return rc != NS_OK ? rc : find_step(p, err);
 }
 

@@ -71,6 +71,14 @@ mv runs/full kept && mv others/full runs/full
 grep -q '^losses: 4 taken, 1 made' err || fail "other weights are taken for these: $(cat err)"
 rm -r runs/full && mv kept runs/full
 
+# a checkpoint that cannot be read: the page is made, and says that something is missing
+rm -r others && mkdir others && cp -r runs/w4 others/w4
+head -c 2000 runs/w4/step000020/model.safetensors >others/w4/step000020/model.safetensors
+"$NEEDLESCOPE" paper others/w4 -o lacks >out 2>err
+[ $? -eq 1 ] && grep -q 'what was not scanned is missing from the study: needlescope status lacks/scan' err ||
+    fail "a damaged checkpoint is not told of: $(cat err)"
+grep -q '^1 job failed' lacks/paper.md || fail "a damaged checkpoint: $(head -9 lacks/paper.md)"
+
 # killed at work, and called again
 "$NEEDLESCOPE" paper runs/* -o killed >out 2>err &
 pid=$!
@@ -96,6 +104,11 @@ cp -r runs/w4 twin && expect 2 'are both SFS W=4 with seed 5' paper runs/w4 twin
 tiny wide FFFF 64 7 && expect 2 'runs/wide: 4 layers .* one shape at a time' paper runs/full runs/wide -o no
 mkdir bare && sed 's/"pattern":/"patern":/' runs/w4/run.json >bare/run.json && expect 2 'names no pattern' paper bare -o no
 mkdir young && cp runs/w4/run.json young/ && expect 2 'without a checkpoint' paper young -o no
+for place in runs runs/w4 runs/w4/page; do
+    ls -R runs >before
+    expect 2 'paper writes to a folder of its own, and the run runs/' paper runs/full runs/w4 -o $place
+    ls -R runs | cmp -s - before || fail "refused, and $place is written to"
+done
 expect 2 '--quick and --full are of runs that are trained' paper runs/w4 --quick -o no
 expect 2 '--quick or --full' paper --quick --full -o no
 [ ! -e no ] || fail 'a refused call wrote'
