@@ -519,7 +519,7 @@ def check_model(tool, folder, path, work, reference=None):
     other = AutoModelForCausalLM.from_pretrained(reference, dtype=torch.float32) if reference else None
     out = os.path.join(work, os.path.basename(folder) + ".h5")
     listing = json.loads(call(tool, "score", "--list", "--json"))["scores"]
-    by_default = {row["probe"] for row in listing} - {"distance", "ov_copying", "wu", "wu2024", "qr"}
+    by_default = {row["probe"] for row in listing} - {"distance", "ov_copying", "linear_probe", "wu", "wu2024", "qr"}
     call(tool, "score", folder, "--cases", path, "--probe", ",".join(sorted(by_default | {"ov_copying"})), "--threads", 2, "--quiet", "-o",
          out,
          *(["--reference", reference] if reference else []))
