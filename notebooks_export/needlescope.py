@@ -2861,7 +2861,7 @@ def compare(*files, scores=None, k=10, persistence=.9, permutations=1000, seed=0
     """Do score files, studies and lists of heads rank the heads alike? Every pair, beside chance: what `needlescope compare --json`
     prints, a dict."""
     (paths, n), (names, m) = _words(files), _words(scores)
-    how = _params(_CompareParams, scores=names, n_scores=m, k=_number("k", k, 1), persistence=persistence,
+    how = _params(_CompareParams, scores=names, n_scores=m, k=_number("k", k, 1, _INT_MAX), persistence=persistence,
                   permutations=_number("permutations", permutations, 1), seed=seed, all_steps=all_steps)
     with _Stoppable() as p:
         found = p.new("ns_compare_run", "ns_comparison_free", paths, n, c.byref(how))
@@ -2872,7 +2872,7 @@ def compare(*files, scores=None, k=10, persistence=.9, permutations=1000, seed=0
 
 def profile(file, run=None, k=10):
     """What a score file says of its heads as a whole: classes, sparsity, dynamics. What `needlescope profile --json` prints, a dict."""
-    how = _params(_ProfileParams, run=run, k=_number("k", k, 1))
+    how = _params(_ProfileParams, run=run, k=_number("k", k, 1, _INT_MAX))
     with _Scratch() as s:
         study = s.new("ns_study_open", "ns_study_close", _bytes(file))
         return _told(lambda answer: _call("ns_profile_tell", study, c.byref(how), answer), "needlescope.profile/1")
