@@ -29,6 +29,9 @@ def prepare():
         line = next(x for x in lines if x.startswith(command)).split("|")[0]
         os.makedirs("demo", exist_ok=True)
         subprocess.run([tool, *line.split()[1:]], check=True, stdout=subprocess.DEVNULL)
+    assert "grep -m 1 '\"depth\": 0.5,' demo/cases.jsonl >demo/one.jsonl" in demo
+    with open("demo/cases.jsonl") as cases, open("demo/one.jsonl", "w") as one:
+        one.write(next(line for line in cases if '"depth": 0.5,' in line))
     subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True,
                    stdout=subprocess.DEVNULL)
     os.symlink(SMOLLM2, "SmolLM2-135M-Instruct")
