@@ -8,7 +8,8 @@
 static bool counts(const ns_arch *arch, const ns_tensor *t)
 {
     const ns_dtype d = t->view.dtype;
-    return (d == NS_F32 || d == NS_F16 || d == NS_BF16) && ns_view_count(&t->view) >= NS_SAMPLE_RUN && !ns_arch_ignores(arch, t->name);
+    const bool weights = d == NS_F32 || d == NS_F16 || d == NS_BF16 || d == NS_F64;
+    return weights && ns_view_count(&t->view) >= NS_SAMPLE_RUN && !ns_arch_ignores(arch, t->name);
 }
 
 /* How many there are in all; which tensors of which shapes. */

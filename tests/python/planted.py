@@ -6,6 +6,7 @@ import ctypes
 import gc
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -100,6 +101,35 @@ def score_file(*options):
         said = {name: d[()] for name, d in f.items() if isinstance(d, h5py.Dataset)}
     assert said.pop("sample").size == said.pop("weights_sample").size == 1024   # of the checkpoint: what tells it from another one
     return said
+
+
+def as_doubles(data):
+    """A safetensors file of F32 and BF16, with all numbers as F64."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    head, numbers = json.loads(data[8:end]), b""
+    head.pop("__metadata__", None)
+    for t in head.values():
+        begin, stop = (end + at for at in t["data_offsets"])
+        bits = np.frombuffer(data[begin:stop], {"F32": "<u4", "BF16": "<u2"}[t["dtype"]])
+        wide = (bits.astype("<u4") << (16 if t["dtype"] == "BF16" else 0)).view("<f4").astype("<f8").tobytes()
+        t.update(dtype="F64", data_offsets=[len(numbers), len(numbers) + len(wide)])
+        numbers += wide
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(8, "little") + text + numbers
+
+
+def test_doubles_have_the_sample_of_their_numbers(m):
+    wide, samples = os.path.join(work.name, "wide"), []
+    shutil.copytree(MODEL, wide)
+    with open(os.path.join(wide, "model.safetensors"), "r+b") as f:
+        data = as_doubles(f.read())
+        f.seek(0)
+        f.write(data)
+    for model in (MODEL, wide):
+        call("score", model, "--cases", CASES, "--probe", "previous_token", "-o", os.path.join(work.name, "sampled.h5"))
+        with h5py.File(os.path.join(work.name, "sampled.h5")) as f:
+            samples.append(f["weights_sample"][()])
+    assert np.count_nonzero(samples[0]) and equal(*samples), samples
 
 
 def test_score_is_what_score_writes(m):
