@@ -55,7 +55,7 @@ const char *ns_linear_rejects(const ns_linear_params *p, const ns_case *c, char 
                                                                : NULL;
     char *const name = name_of(p, c);
     if (!name)
-        snprintf(reason, NS_REASON, "no %.40s in meta", p->classes);
+        snprintf(reason, NS_REASON, "no text or number %.40s in meta", p->classes);
     free(name);
     return name ? NULL : reason;
 }

@@ -82,7 +82,9 @@ run cases needle --model model --lengths 60 --count 9 -o random.jsonl
 refused 2 'a class that has too few cases: that of .* has 1 prompt, fewer than the 5 folds' probe model --cases random.jsonl
 refused 2 'has 1[0-9] prompts.*, fewer than the 20 folds' probe model --cases cases.jsonl --folds 20
 refused 2 'are of 1 class' probe model --cases cases.jsonl --classes keys
-refused 2 'no nothing in meta' probe model --cases cases.jsonl --classes nothing
+refused 2 'no text or number nothing in meta' probe model --cases cases.jsonl --classes nothing
+sed 's/"meta": {/&"told": true, /' cases.jsonl >told.jsonl
+refused 2 'no text or number told in meta' probe model --cases told.jsonl --classes told
 refused 2 'matches two points of layer 0' probe model --cases cases.jsonl --at 'blocks.*.hook_*'
 refused 2 'matches no point of a layer' probe model --cases cases.jsonl --at 'hook_embed'
 refused 2 'has the axes head row key' probe model --cases cases.jsonl --at 'blocks.*.attn.hook_pattern'

@@ -254,8 +254,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_edge), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_band), cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
+        cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_edge), cmocka_unit_test(test_points),
+        cmocka_unit_test(test_words), cmocka_unit_test(test_band), cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
