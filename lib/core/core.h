@@ -215,6 +215,9 @@ void ns_latex_text(FILE *, const char *text);
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset);
 int  ns_utf8_put(char *out, uint32_t code);                           /* at most 4 bytes: how many */
 int  ns_utf8_next(const char *text, size_t n, uint32_t *code);         /* bytes used, 0 at the end, -1 invalid */
+/* A format character without ink that makes a text read another way, or not at all: soft hyphen, zero-width space, direction, tags. Not the
+ * joiners, which many scripts are written with. */
+bool ns_is_unseen(uint32_t code);
 
 /* ---- SHA-256 (nettle behind it) ---- */
 typedef struct ns_sha256 { _Alignas(16) uint8_t state[256]; } ns_sha256;

@@ -1,6 +1,16 @@
 /* utf8.c - strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 #include "core/core.h"
 
+bool ns_is_unseen(uint32_t code)
+{
+    static const uint32_t ranges[][2] = {{0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e}, {0x200b, 0x200b},   {0x200e, 0x200f},
+                                         {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+    bool unseen = false;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        unseen |= code >= ranges[i][0] && code <= ranges[i][1];
+    return unseen;
+}
+
 int ns_utf8_next(const char *text, size_t n, uint32_t *code)
 {
     if (n == 0)

@@ -8,7 +8,7 @@
 
 enum { LONGEST = 200 };
 
-/* One character as it is written: line ends and tabs by their signs, what is a control character or what no font has by its code. */
+/* One character as it is written: line ends and tabs by their signs, what controls, has no ink or is in no font by its code. */
 static int write_char(const ns_type *type, const char *one, uint32_t code, char out[16], bool *coded, ns_error *err)
 {
     if (code == '\n' || code == '\t' || code == '\r') {
@@ -16,7 +16,8 @@ static int write_char(const ns_type *type, const char *one, uint32_t code, char 
         return NS_OK;
     }
     ns_error why;
-    const int rc = code < ' ' || (code >= 0x7f && code < 0xa0) ? NS_E_UNSUPPORTED : ns_type_check(type, one, "a token", &why);
+    const bool unseen = code < ' ' || (code >= 0x7f && code < 0xa0) || ns_is_unseen(code);
+    const int rc = unseen ? NS_E_UNSUPPORTED : ns_type_check(type, one, "a token", &why);
     if (rc == NS_OK)
         strcpy(out, one);
     else if (rc == NS_E_UNSUPPORTED)

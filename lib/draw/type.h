@@ -27,8 +27,8 @@ void   ns_type_fit(const ns_type *, const char *text, double size, bool bold, do
 /* What a text covers, from a place on its baseline (the `part`th of its width, 0 ... 1); y downwards. False: no memory for its fonts. */
 typedef struct ns_ink { double x, y, w, h; } ns_ink;
 bool   ns_type_ink(const ns_type *, const char *text, double size, bool bold, double part, ns_ink *);
-/* The text of a token as a figure can show it: line ends and tabs by their signs, control characters and what no font has by their codes
- * (then *coded); of very long ones the beginning. malloc'd, the caller's after an error, too. */
+/* The text of a token as a figure can show it: line ends and tabs by their signs, what controls, has no ink or is in no
+ * font by its code (then *coded); of very long ones the beginning. malloc'd, the caller's after an error, too. */
 int    ns_shown_text(char **shown, const ns_type *, const char *text, bool *coded, ns_error *);
 /* Bytes of the text, at most so many, that end with a character. */
 size_t ns_type_prefix(const char *text, size_t most);

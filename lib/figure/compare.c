@@ -27,8 +27,9 @@ static int read_files(const ns_compare_plot *p, pair *two, const char **score, c
             *score = found;
         }
         rc = rc != NS_OK ? rc : ns_head_map_read(&two->maps[i], study, *score, 0, 0, err);
-        char *const base = rc == NS_OK ? ns_plot_label(p->files[i], "") : NULL;
-        if (base)
+        const bool alike = strcmp(ns_path_base(p->files[0]), ns_path_base(p->files[1])) == 0;
+        char *const base = rc != NS_OK ? NULL : alike ? ns_clean_utf8(p->files[i]) : ns_plot_label(p->files[i], "");
+        if (base && !alike)
             base[strlen(base) - 2] = '\0'; /* ": " */
         rc = rc != NS_OK ? rc : ns_head_map_name(&two->maps[i], base, err);
         ns_study_close(study);

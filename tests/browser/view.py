@@ -292,6 +292,8 @@ def hostile(b):
     seen = b.js("Array.from(document.querySelectorAll('.tokens .t'), t => t.textContent)")
     got = [seen[i].strip() for i in (0, 1, 7, 11, 15)]
     check(got == [NASTY[i] for i in (0, 1, 7, 11, 15)], f"texts are not shown as they are: {got}")
+    got = [seen[i].strip() for i in (2, 10)]
+    check(got == ["‹2028›‹2029›", "‹202E›gnp.exe"], f"what has no ink, or turns a text round, is not shown by its code: {got}")
     for view in ("map", "rows", "tokens"):
         b.js(f"change({{view: '{view}'}})")
         b.frames(4)

@@ -132,6 +132,9 @@ run figure compare study.h5 --steps 0,30 --top 1 -o compare.svg
 grep -q '>step 30 − step 0<' compare.svg && grep -q '>the 1 that differ most<' compare.svg || fail "figure compare: $(cat out)"
 run figure compare scores.h5 three.h5 --score induction -o compare.svg
 grep -q '>three − scores<' compare.svg || fail "figure compare of two files"
+mkdir other && cp three.h5 other/scores.h5
+run figure compare scores.h5 other/scores.h5 --score induction -o compare.svg
+grep -q '>other/scores.h5 − scores.h5<' compare.svg || fail "figure compare of two files of one name"
 expect 2 'scores has 6 x 8 heads, small has .*there is no difference' figure compare scores.h5 small.h5 --score retrieval_find -o no.png
 expect 2 'two steps of one study' figure compare study.h5 -o no.png
 expect 2 'unknown option.*previous' figure births study.h5 --previous previous_token -o no.png

@@ -2,9 +2,12 @@
 const BLOCK = 128, SHADES = 64;
 const tokenView = { spans: [], shade: null, seen: new Set(), what: "text" };
 
+// Without ink, or making what follows read another way: shown by their codes, as in figures.
+const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
 const visibleText = text => text.replace(/\n/g, "⏎\n").replace(/\r/g, "␍").replace(/\t/g,
     "→\t").replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g,
-  c => String.fromCharCode(0x2400 + c.charCodeAt(0)));
+  c => String.fromCharCode(0x2400 + c.charCodeAt(0))).replace(UNSEEN, c => `‹${c.codePointAt(0).toString(16).toUpperCase().padStart(4,
+    "0")}›`);
 const spanKind = names => name => names.indexOf(name.replace(/\..*/, "")) % SPANS.length;
 
 function spanNames(kase) {

@@ -361,7 +361,7 @@ static char *tokens_svg(const char *const *texts, const float *weights, int n, i
 static void test_tokens(void **state)
 {
     (void)state;
-    static const char *const texts[7] = {"The", " needle", " <b>&", "\n", " has", " \x1b\xf3\xb0\x80\x80", " later"};
+    static const char *const texts[7] = {"The", " needle", " <b>&", "\n", " has", " \x1b\xf3\xb0\x80\x80\xe2\x80\xae", " later"};
     static const float weights[7] = {0, .4f, .2f, .1f, .3f, 0, NAN};
     char *const text = tokens_svg(texts, weights, 7, 4);
     assert_int_equal(count(text, "fill=\"#0072b2\""), 1); /* the largest weight has the full colour */
@@ -373,10 +373,13 @@ static void test_tokens(void **state)
                                  "\xe2\x80\xba"
                                  "\xe2\x80\xb9"
                                  "F0000"
+                                 "\xe2\x80\xba"
+                                 "\xe2\x80\xb9"
+                                 "202E"
                                  "\xe2\x80\xba"),
                      1);
     assert_int_equal(count(text, "1 token written by codes"), 1);
-    assert_int_equal(count(text, "fill=\"#6e6e6e\"> later</text>"), 1); /* what it cannot see is faint */
+    assert_int_equal(count(text, "fill=\"#6e6e6e\">later</text>"), 1); /* what it cannot see is faint */
     assert_int_equal(count(text, "stroke=\"#e41a1c\""), 2);             /* the query, and its key */
     free(text);
     static const float half[7] = {0, .4f, .2f, 0, 0, 0, 0};
