@@ -5,7 +5,8 @@
 
 #define FIELD(name) offsetof(cli_look, name)
 const cli_option cli_look_options[] = {
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the figure to write: .png, .pdf, .eps or .svg", .makes = NS_KINDS_PICTURE},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the figure to write: .png, .pdf, .eps or .svg",
+     .makes = NS_KINDS_PICTURE | NS_KINDS(NS_KIND_TEXT)},        /* the library says which: .tex of tokens is a text */
     {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)"},
     {"width", 0, CLI_LENGTH, FIELD(width), "LENGTH",
      "width: 3.3, 85mm, 8.5cm, 240pt (default a paper's column, 3.3 inches, or a page's, 7)"},

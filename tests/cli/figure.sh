@@ -108,6 +108,9 @@ grep -q '^% command_line' row.tex && [ "$(grep -c '^\\ns[a-z]*{[0-9]*}{' row.tex
 for token in '\\#' '\\$' '\\%' '\\&' '\\textbackslash{}' '\\_'; do
     grep -q "^.nstoken{[0-9]*}{$token}%\$" row.tex || fail "figure tokens -o row.tex: $token is not there: $(grep -v '^%' row.tex)"
 done
+run figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words -o row.tex        # replaces its own, and no other
+cp row.tex notes.svg
+expect 73 'another kind of file would replace it' figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words -o notes.svg
 expect 2 'a .tex has no width of ours' figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words --width 3 -o no.tex
 expect 2 'row 99 of case' figure tokens hostile.h5 --layer 2 --head 3 --tokenizer words --row 99 -o no.png
 
