@@ -15,7 +15,7 @@ typedef struct two_texts {
 /* Twelve characters each, two a token. */
 static void set_up(two_texts *t)
 {
-    static const char *const texts[TEXTS] = {"abcdefghijkl", "\xc3\xa4" "bcdef\xe2\x82\xac" "hijkl"};
+    static char texts[TEXTS][20] = {"abcdefghijkl", "\xc3\xa4" "bcdef\xe2\x82\xac" "hijkl"};
     for (int i = 0; i < TOKENS; i++) {
         t->begin[i] = 2 * i;
         t->end[i] = 2 * i + 2;
