@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS = 60, PANELS = 9, BANDS = 6, POINTS = 24, ROWS = 12, COLUMNS = 4, LAYERS = 30, HEADS = 9, SIDE = 4 + PANELS };
+enum { WORDS = 60, PANELS = 9, BANDS = 6, POINTS = 24, ROWS = 12, COLUMNS = 4, LAYERS = 30, HEADS = 9, SIDE = 4 + PANELS,
+       RANKS = 10 + 6 * (PANELS - 1) };
 static const char *const short_names[PANELS] = {"find", "copy", "all", "loss", "first", "last", "any", "seven", "eight"};
 static const char *const long_names[PANELS] = {"retrieval_continue_of_the_second_needle",
                                                "previous_token of layers beside it",
@@ -25,7 +26,8 @@ static const char *const long_names[PANELS] = {"retrieval_continue_of_the_second
                                                "retrieval_mass of the last token",
                                                "d \xe2\x89\xa5 512: retrieval_find"};
 static float score[LAYERS * HEADS], values[PANELS * ROWS * POINTS];
-static double tokens[POINTS], levels[PANELS * ROWS][2], draws[PANELS * COLUMNS * 20], at[PANELS * COLUMNS], ranked[40], low[40], high[40];
+static double tokens[POINTS], levels[PANELS * ROWS][2], draws[PANELS * COLUMNS * 20], at[PANELS * COLUMNS];
+static double ranked[RANKS], low[RANKS], high[RANKS];
 
 typedef struct drawing {
     const char *const       *names;
@@ -49,7 +51,7 @@ static void fill(void)
     }
     for (int i = 0; i < PANELS * COLUMNS * 20; i++)
         draws[i] = (double)(i * 29 % 31) / 10;
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < RANKS; i++) {
         ranked[i] = exp(-i / 6.0);
         low[i] = .8 * ranked[i];
         high[i] = fmin(1.1 * ranked[i], 1);
@@ -175,9 +177,9 @@ static int draw_matrix(const drawing *d, ns_error *err)
 
 static int draw_rank(const drawing *d, ns_error *err)
 {
-    static const char *labels[40];
+    static const char *labels[RANKS];
     ns_ranked panels[PANELS];
-    for (int i = 0; i < 40; i++)
+    for (int i = 0; i < RANKS; i++)
         labels[i] = i % 2 ? "23.12" : "3.1";
     for (int i = 0; i < d->n; i++)
         panels[i] = (ns_ranked){.name = d->names[i], .n = 10 + 6 * i, .value = ranked, .low = low, .high = high, .labels = labels,
