@@ -6,22 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int texts(ns_web *p, cJSON *out, const ns_file *f, const char *name, const char *key, int64_t n, ns_error *err)
-{
-    ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {n}};
-    char **list;
-    if (!ns_file_has(f, name))
-        return NS_OK;
-    const int rc = ns_file_texts(f, &w, &list, err);
-    if (rc != NS_OK)
-        return rc;
-    cJSON *const to = ns_web_list(p, out, key);
-    for (int64_t i = 0; i < w.shape[0]; i++)
-        ns_web_text(p, to, NULL, list[i]);
-    ns_free_strings(list, w.shape[0]);
-    return NS_OK;
-}
-
 static int numbers(ns_web *p, cJSON *out, const ns_file *f, const char *name, int64_t n, ns_error *err)
 {
     ns_expected w = {sizeof w, name, NS_F32, 1, {n}, ns_intervention_range(name)};
@@ -49,9 +33,9 @@ int ns_web_conditions(ns_web *p, cJSON *file, const ns_file *f, ns_error *err)
     const int64_t n = axis.shape[0];
     cJSON *const out = ns_web_object(p, file, "conditions"), *const list = ns_web_list(p, out, "measures");
     ns_web_number(p, out, "n", (double)n);
-    rc = rc != NS_OK ? rc : texts(p, out, f, "kind", "kind", n, err);
-    rc = rc != NS_OK ? rc : texts(p, out, f, "mode", "mode", n, err);
-    rc = rc != NS_OK ? rc : texts(p, out, f, "heads", "heads", n, err);
+    rc = rc != NS_OK ? rc : ns_web_texts(p, out, f, "kind", n, err);
+    rc = rc != NS_OK ? rc : ns_web_texts(p, out, f, "mode", n, err);
+    rc = rc != NS_OK ? rc : ns_web_texts(p, out, f, "heads", n, err);
     for (size_t i = 0; i < sizeof measures / sizeof *measures && rc == NS_OK; i++)
         rc = numbers(p, list, f, measures[i], n, err);
     return rc;

@@ -33,6 +33,8 @@ typedef struct ns_web {
 cJSON *ns_web_object(ns_web *, cJSON *in, const char *key);
 cJSON *ns_web_list(ns_web *, cJSON *in, const char *key);
 void   ns_web_text(ns_web *, cJSON *in, const char *key, const char *value);        /* NULL: nothing */
+/* The file's list of n texts of that name, under it; nothing where the file has none. */
+int    ns_web_texts(ns_web *, cJSON *in, const ns_file *, const char *name, int64_t n, ns_error *);
 void   ns_web_number(ns_web *, cJSON *in, const char *key, double value);           /* NaN and infinities: null */
 void   ns_web_numbers(ns_web *, cJSON *in, const char *key, const int64_t *, int64_t n);
 /* Printed for a <script>: no <, > or & and no line separators in it. malloc'd; NULL: memory is out. */

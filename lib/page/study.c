@@ -176,22 +176,6 @@ static int series(ns_web *p, cJSON *file, ns_study *s, ns_error *err)
 
 /* ---- cases ---- */
 
-static int case_texts(ns_web *p, cJSON *out, const ns_study *s, const char *name, ns_error *err)
-{
-    ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {ns_study_size(s).C}};
-    char **texts;
-    if (!ns_study_has(s, name))
-        return NS_OK;
-    const int rc = ns_file_texts(ns_study_file(s), &w, &texts, err);
-    if (rc != NS_OK)
-        return rc;
-    cJSON *const list = ns_web_list(p, out, name);
-    for (int64_t i = 0; i < w.shape[0]; i++)
-        ns_web_text(p, list, NULL, texts[i]);
-    ns_free_strings(texts, w.shape[0]);
-    return NS_OK;
-}
-
 static int case_numbers(ns_web *p, cJSON *out, const ns_study *s, const char *name, bool of_checkpoint, ns_error *err)
 {
     const int64_t C = ns_study_size(s).C;
@@ -210,7 +194,7 @@ static int cases(ns_web *p, cJSON *file, const ns_study *s, ns_error *err)
     static const char *const numbers[] = {"length", "depth", "distance"}, *const answers[] = {"answered", "first_right"};
     cJSON *const out = ns_web_object(p, file, "cases");
     ns_web_number(p, out, "n", (double)ns_study_size(s).C);
-    int rc = case_texts(p, out, s, "case_id", err);
+    int rc = ns_web_texts(p, out, ns_study_file(s), "case_id", ns_study_size(s).C, err);
     for (int i = 0; i < 3 && rc == NS_OK; i++)
         rc = case_numbers(p, out, s, numbers[i], false, err);
     for (int i = 0; i < 2 && rc == NS_OK; i++)

@@ -34,6 +34,22 @@ void ns_web_text(ns_web *p, cJSON *in, const char *key, const char *value)
     free(clean);
 }
 
+int ns_web_texts(ns_web *p, cJSON *in, const ns_file *f, const char *name, int64_t n, ns_error *err)
+{
+    ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {n}};
+    char **texts;
+    if (!ns_file_has(f, name))
+        return NS_OK;
+    const int rc = ns_file_texts(f, &w, &texts, err);
+    if (rc != NS_OK)
+        return rc;
+    cJSON *const list = ns_web_list(p, in, name);
+    for (int64_t i = 0; i < w.shape[0]; i++)
+        ns_web_text(p, list, NULL, texts[i]);
+    ns_free_strings(texts, w.shape[0]);
+    return NS_OK;
+}
+
 void ns_web_number(ns_web *p, cJSON *in, const char *key, double value)
 {
     put(p, in, key, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
