@@ -464,27 +464,20 @@ static void draw(const ns_panel *base, ns_canvas *c)
 static int put_in_order(ns_curves_panel *p, ns_error *err)
 {
     ns_curves_figure *const f = &p->figure;
-    int group[NS_CURVE_GROUPS], panel[NS_CURVE_PANELS], group_place[NS_CURVE_GROUPS], panel_place[NS_CURVE_PANELS] = {0};
+    int group[NS_CURVE_GROUPS], panel[NS_CURVE_PANELS] = {0};
     ns_order order = ns_order_begin(&p->base.params);
-    ns_order_apply(&order, f->groups, f->n_groups, group);
-    ns_order_apply(&order, f->panels, f->n_panels, panel);
+    ns_order_names(&order, f->groups, f->n_groups, p->names, group);
+    ns_order_names(&order, f->panels, f->n_panels, p->names + NS_CURVE_GROUPS, panel);
     const int rc = ns_order_check(&order, err);
     p->curves = rc == NS_OK ? ns_alloc_array((size_t)f->n_curves, sizeof *p->curves) : NULL;
     if (!p->curves)
         return rc != NS_OK ? rc : ns_oom(err, "a figure");
-    for (int i = 0; i < f->n_groups; i++) {
-        group_place[group[i]] = i;
-        p->names[i] = f->groups[group[i]];
-    }
-    for (int i = 0; i < f->n_panels; i++) {
-        panel_place[panel[i]] = i;
-        p->names[NS_CURVE_GROUPS + i] = f->panels[panel[i]];
-        p->y_axes[i] = f->y_axes ? f->y_axes[panel[i]] : 0;
-    }
+    for (int i = 0; i < f->n_panels; i++)
+        p->y_axes[panel[i]] = f->y_axes ? f->y_axes[i] : 0;
     for (int i = 0; i < f->n_curves; i++) {
         p->curves[i] = f->curves[i];
-        p->curves[i].group = group_place[f->curves[i].group];
-        p->curves[i].panel = panel_place[f->curves[i].panel];
+        p->curves[i].group = group[f->curves[i].group];
+        p->curves[i].panel = panel[f->curves[i].panel];
     }
     f->curves = p->curves;
     f->groups = p->names;

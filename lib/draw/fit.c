@@ -179,26 +179,18 @@ static void draw(const ns_panel *base, ns_canvas *c)
 static int put_in_order(fit_panel *p, ns_error *err)
 {
     ns_fit_figure *const f = &p->figure;
-    int group[NS_CURVE_COLORS], panel[MOST_PANELS], group_place[NS_CURVE_COLORS], panel_place[MOST_PANELS] = {0};
+    int group[NS_CURVE_COLORS], panel[MOST_PANELS] = {0};
     ns_order order = ns_order_begin(&p->base.params);
-    ns_order_apply(&order, f->groups, f->n_groups, group);
-    ns_order_apply(&order, f->panels, f->n_panels, panel);
+    ns_order_names(&order, f->groups, f->n_groups, p->names, group);
+    ns_order_names(&order, f->panels, f->n_panels, p->names + NS_CURVE_COLORS, panel);
     const int rc = ns_order_check(&order, err);
     p->series = rc == NS_OK ? ns_alloc_array((size_t)f->n_series, sizeof *p->series) : NULL;
     if (!p->series)
         return rc != NS_OK ? rc : ns_oom(err, "a figure");
-    for (int i = 0; i < f->n_groups; i++) {
-        group_place[group[i]] = i;
-        p->names[i] = f->groups[group[i]];
-    }
-    for (int i = 0; i < f->n_panels; i++) {
-        panel_place[panel[i]] = i;
-        p->names[NS_CURVE_COLORS + i] = f->panels[panel[i]];
-    }
     for (int i = 0; i < f->n_series; i++) {
         p->series[i] = f->series[i];
-        p->series[i].group = group_place[f->series[i].group];
-        p->series[i].panel = panel_place[f->series[i].panel];
+        p->series[i].group = group[f->series[i].group];
+        p->series[i].panel = panel[f->series[i].panel];
     }
     f->series = p->series;
     f->groups = p->names;

@@ -39,6 +39,16 @@ void ns_order_apply(ns_order *o, const char *const *names, int n, int *index)
     }
 }
 
+void ns_order_names(ns_order *o, const char *const *names, int n, const char **ordered, int *place)
+{
+    int index[NS_ORDER_NAMES];
+    ns_order_apply(o, names, n, index);
+    for (int i = 0; i < n; i++) {
+        place[index[i]] = i;
+        ordered[i] = names[index[i]];
+    }
+}
+
 int ns_order_check(const ns_order *o, ns_error *err)
 {
     for (int k = 0; k < o->n_wanted; k++) {

@@ -16,6 +16,8 @@ typedef struct ns_order {
 ns_order ns_order_begin(const ns_figure_params *);
 /* index[place] of n names; names of one text stay together. */
 void ns_order_apply(ns_order *, const char *const *names, int n, int *index);
+/* The same, as figures of marks want it: the names in their order, and place[i] of name i. */
+void ns_order_names(ns_order *, const char *const *names, int n, const char **ordered, int *place);
 /* NS_E_ARG: a name that was none of all. */
 int  ns_order_check(const ns_order *, ns_error *);
 

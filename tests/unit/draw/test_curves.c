@@ -251,12 +251,74 @@ static void test_refusals(void **state)
     refused(&f, "log axis");
 }
 
+/* Three groups in three panels; c, a, b is a turn whose inverse is another one. */
+typedef struct turned { ns_curve curves[3]; ns_fit_series series[3]; const char *names[3]; int y_axes[3]; } turned;
+
+static turned three(const int place[3])
+{
+    static const char *const names[3] = {"a", "b", "c"};
+    static const double y[3][N] = {{.1, .2, .3, .4, .5}, {.5, .1, .5, .1, .5}, {.9, .8, .2, .1, .3}};
+    turned t;
+    for (int i = 0; i < 3; i++) {
+        t.names[place[i]] = names[i];
+        t.y_axes[place[i]] = i == 2;
+        t.curves[i] = (ns_curve){.x = x, .y = y[i], .n = N, .group = place[i], .panel = place[i]};
+        t.series[i] = (ns_fit_series){.x = x, .y = y[i], .rest = y[(i + 1) % 3], .n = N, .group = place[i], .panel = place[i]};
+    }
+    return t;
+}
+
+static char *text_of(char *path)
+{
+    size_t n;
+    char *const text = slurp(path, &n);
+    free(path);
+    return text;
+}
+
+static char *drawn_curves(const turned *t, const ns_figure_params *params)
+{
+    const ns_curves_figure f = {.size = sizeof f, .curves = t->curves, .n_curves = 3, .groups = t->names, .n_groups = 3, .panels = t->names,
+                                .n_panels = 3, .y_axes = t->y_axes, .x_name = "x", .y_name = "y", .title = "t", .guide = NAN};
+    char *const path = scratch("turned.svg");
+    assert_int_equal(ns_draw_curves(path, &f, params, NULL), NS_OK);
+    return text_of(path);
+}
+
+static char *drawn_fit(const turned *t, const ns_figure_params *params)
+{
+    const ns_fit_figure f = {.size = sizeof f, .series = t->series, .n_series = 3, .groups = t->names, .n_groups = 3, .panels = t->names,
+                             .n_panels = 3, .x_name = "x", .y_name = "y", .rest_name = "rest", .title = "t", .log_x = true};
+    char *const path = scratch("turned.svg");
+    assert_int_equal(ns_draw_fit(path, &f, params, NULL), NS_OK);
+    return text_of(path);
+}
+
+/* A figure in another order is the figure that was given in that order, to the byte: marks go with their names. */
+static void test_order(void **state)
+{
+    (void)state;
+    static char *(*const draws[])(const turned *, const ns_figure_params *) = {drawn_curves, drawn_fit};
+    const char *const wanted[] = {"c", "a"};
+    const ns_figure_params plain = {.size = sizeof plain, .width = 7},
+                           in_order = {.size = sizeof in_order, .width = 7, .order = wanted, .n_order = 2};
+    const turned given = three((const int[]){0, 1, 2}), meant = three((const int[]){1, 2, 0});
+    for (int i = 0; i < 2; i++) {
+        char *const want = draws[i](&meant, &plain), *const got = draws[i](&given, &in_order), *const before = draws[i](&given, &plain);
+        assert_string_equal(got, want);
+        assert_string_not_equal(got, before);
+        free(want);
+        free(got);
+        free(before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_edge), cmocka_unit_test(test_points),
         cmocka_unit_test(test_words), cmocka_unit_test(test_band), cmocka_unit_test(test_panels), cmocka_unit_test(test_own_axes),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_order), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
