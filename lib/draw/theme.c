@@ -102,6 +102,8 @@ static int read_theme(ns_theme *t, const cJSON *root, const char *path, ns_error
     rc = rc != NS_OK ? rc : ns_json_str(root, "font", &font, path, err);
     if (rc == NS_OK && !(t->line_width >= .25 && t->line_width <= 8))
         rc = ns_fail(err, NS_E_FORMAT, "%s: line_width %g: lines may be .25 to 8 times as wide as they are", path, t->line_width);
+    if (rc == NS_OK && cJSON_HasObjectItem(root, "font_size") && !(t->font_size >= 4 && t->font_size <= 24))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: font_size %g: texts may have 4 to 24 points", path, t->font_size);
     if (rc == NS_OK && font && !(t->font = ns_strdup(font)))
         rc = ns_oom(err, path);
     return rc != NS_OK ? rc : read_all_colors(t, cJSON_GetObjectItemCaseSensitive(root, "colors"), path, err);
