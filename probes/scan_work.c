@@ -123,14 +123,15 @@ static int do_and_settle(ns_scan_pass *s, const ns_scan_place *at)
     int rc = do_checkpoint(s, at, &outcome, &why);
     if (is_the_machines(s, rc))
         return rc == NS_STOP ? rc : ns_fail(s->err, rc, "%s: %s", s->item->path, why.message);
-    if (rc == NS_OK) {
+    const bool failed = rc != NS_OK;
+    if (!failed) {
         (void)unlink(at->failed);
         ns_scan_see(s, at);
     } else {
         rc = ns_scan_note_failure(at, why.message, s->err);
     }
     if (rc == NS_OK)
-        settle(s, outcome, why.message[0] ? why.message : NULL);
+        settle(s, outcome, failed ? why.message : NULL);
     return rc;
 }
 

@@ -246,7 +246,10 @@ int ns_in_child(ns_child_work work, void *user, const char *label, const ns_chil
     ns_child_limits first = *limits;
     int signal = 0;
     first.patience = limits->first_patience ? limits->first_patience : limits->patience;
-    const int rc = try_child(work, user, label, &first, &signal, err);
-    const bool again = (signal == SIGALRM && limits->first_patience) || is_sent(signal);
-    return again ? try_child(work, user, label, limits, &signal, err) : rc;
+    int rc = try_child(work, user, label, &first, &signal, err);
+    if ((signal == SIGALRM && limits->first_patience) || is_sent(signal))
+        rc = try_child(work, user, label, limits, &signal, err);
+    if (rc == NS_OK && err)
+        err->message[0] = '\0';                          /* of the first, or of a call before */
+    return rc;
 }

@@ -114,7 +114,8 @@ declare -A lines=(
     [gpt2]="tokenize $in/gpt2 ab<x>" [list]="scan $in/mixed --list" [revisions]="scan $in/models--o--n --list --write-manifest out"
     [revision]="inspect $in/models--o--n --revision step1 --tensors" [llama2c]="inspect $corpus/llama2c/model-0-own --tensors"
     [status]="status $in/stages --all --json" [sbatch]="sbatch -o out --tasks 4 -- $in/staged --cases $few"
-    [task]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o $in/stages --shard 1/2"
+    [task]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o shared --shard 1/2"
+    [moved]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o shared --shard 0/2"
     [stages]="scan $in/staged --cases $few --probe retrieval_find,qk_distance -o out" [left]="merge $in/stages -o out"
     [staged]="scan $in/staged --list --write-manifest out"
     [rebuilt]="tokenize $in/rebuilt Aab" [llama_beside]="tokenize $in/llama2c/stories.bin Aab"
@@ -136,6 +137,10 @@ run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \
         LD_PRELOAD=$preload "$ns" "${words[@]}" "${one_thread[@]}" </dev/null >"$1/said" 2>"$1/err")
 }
+# Finished shards that nobody shares: of a task that has looked at them before, and of another task's, as they were copied there.
+own_shards() {   # own_shards FOLDER: in FOLDER/work/shared
+    cp -r "$in/stages" "$1/work/shared" && case $name in task) (cd "$1/work" && "$ns" "${words[@]}" >/dev/null 2>&1) ;; esac
+}
 bad=0 all=0
 while [ $# -gt 0 ]; do
     name=$1 at=$dir/$1
@@ -150,6 +155,7 @@ while [ $# -gt 0 ]; do
     case ${words[0]} in score | record | scan | ablate | patch | nll | generate | gradient | attribute) one_thread=(-t 1) ;; esac
     rm -rf "$at"
     mkdir -p "$at/0/work" "$at/want/work"
+    case $name in task | moved) own_shards "$at/0" && own_shards "$at/want" || exit 99 ;; esac
     run "$at/want" count
     code=$?
     echo $code >"$at/want/code"

@@ -144,6 +144,7 @@ static void test_waits(void **state)
     ns_error err = {""};
     assert_true(made != MAP_FAILED);
     assert_int_equal(ns_in_child(wait_at_first, made, "file.h5", &twice, &err), NS_OK);
+    assert_string_equal(err.message, "");                /* of the first, which waited */
     assert_int_equal(*made, 2);
     const time_t begun = time(NULL);
     assert_int_equal(ns_in_child(wait_for_ever, made, "file.h5", &twice, &err), NS_E_IO);
