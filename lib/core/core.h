@@ -192,6 +192,8 @@ int  ns_json_read_python(cJSON **out, const char *path, size_t limit, int max_de
 /* The text of an object, which was parsed, with this string as its last member, in place of one that it had; every other byte as it was, so
  * that 0.0 does not become 0. malloc'd; NULL: no memory. */
 char *ns_json_with_string(const char *text, const char *key, const char *value);
+/* The same with this value in place of each string that a member of this name has, at any depth. value: as it stands between quotes. */
+char *ns_json_with_values(const char *text, const char *key, const char *value);
 /* ns_kind_fail for who reads JSON of one purpose: JSON of another is named. */
 int  ns_json_fail(ns_error *, int rc, const char *path, ns_kind purpose);
 /* What the text [n] of a JSON file is for; NUL stands behind it. whole: it is all of the file. */
@@ -224,6 +226,7 @@ typedef struct ns_sha256 { _Alignas(16) uint8_t state[256]; } ns_sha256;
 void ns_sha256_begin(ns_sha256 *);
 void ns_sha256_add(ns_sha256 *, const void *data, size_t n);
 void ns_sha256_end(ns_sha256 *, char hex[65]);
+void ns_sha256_of(const void *data, size_t n, char hex[65]);
 
 /* ---- random numbers: xoshiro256++ seeded by splitmix64; the same stream on every machine ---- */
 typedef struct ns_rng { uint64_t s[4]; } ns_rng;

@@ -123,68 +123,6 @@ int ns_json_parse_python(cJSON **out, const char *text, size_t n, int max_depth,
     return rc;
 }
 
-/* ---- a member more, every other byte as it was ---- */
-
-static const char space[] = " \t\r\n";
-
-static const char *string_end(const char *quote)
-{
-    for (quote++; *quote != '"'; quote++)
-        quote += *quote == '\\';
-    return quote + 1;
-}
-
-/* The object's closing brace; *key: where its own member of this name begins, or NULL. */
-static const char *closing(const char *text, const char *name, const char **key)
-{
-    const size_t n = strlen(name);
-    int depth = 0;
-    *key = NULL;
-    for (;; text++) {
-        if (*text == '"') {
-            const char *const end = string_end(text);
-            if (depth == 1 && (size_t)(end - text) == n + 2 && memcmp(text + 1, name, n) == 0 && end[strspn(end, space)] == ':')
-                *key = text;
-            text = end - 1;
-        }
-        depth += *text == '{' || *text == '[' ? 1 : *text == '}' || *text == ']' ? -1 : 0;
-        if (*text == '}' && depth == 0)
-            return text;
-    }
-}
-
-/* Bytes of the member at `key`, with the comma behind it. Its value is a string, a number or a word. */
-static size_t member_size(const char *key)
-{
-    const char *end = string_end(key);
-    end += strspn(end, space) + 1;
-    end += strspn(end, space);
-    end = *end == '"' ? string_end(end) : end + strcspn(end, ",} \t\r\n");
-    end += strspn(end, space);
-    return (size_t)(end + (*end == ',') - key);
-}
-
-char *ns_json_with_string(const char *text, const char *key, const char *value)
-{
-    const char *old, *end = closing(text, key, &old);
-    char *const plain = ns_strdup(text);
-    if (plain && old) {
-        const size_t at = (size_t)(old - text), n = member_size(old);
-        memmove(plain + at, plain + at + n, strlen(plain + at + n) + 1);
-    }
-    if (!plain)
-        return NULL;
-    end = closing(plain, key, &old);
-    const char *last = end;
-    while (last > plain && strchr(space, last[-1]))
-        last--;
-    last -= last[-1] == ',';                            /* of a member that was the last one */
-    char *const out = ns_printf_alloc("%.*s%s\n  \"%s\": \"%s\"\n%s", (int)(last - plain), plain, last[-1] == '{' ? "" : ",", key, value,
-                                      end);
-    free(plain);
-    return out;
-}
-
 typedef int (*parse_fn)(cJSON **, const char *, size_t, int, const char *, ns_error *);
 
 static int read_with(parse_fn parse, cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)

@@ -35,3 +35,11 @@ void ns_sha256_end(ns_sha256 *hash, char hex[65])
     }
     hex[64] = '\0';
 }
+
+void ns_sha256_of(const void *data, size_t n, char hex[65])
+{
+    ns_sha256 hash;
+    ns_sha256_begin(&hash);
+    ns_sha256_add(&hash, data, n);
+    ns_sha256_end(&hash, hex);
+}

@@ -137,12 +137,8 @@ static int hash_run(ns_run *run, ns_error *err)
                                                 (long long)run->checkpoint_every, (long long)run->validation_sequences,
                                                 (long long)run->validation_seed, run->name, coords)
                               : NULL;
-    if (text) {
-        ns_sha256 sha;
-        ns_sha256_begin(&sha);
-        ns_sha256_add(&sha, text, strlen(text));
-        ns_sha256_end(&sha, run->sha256);
-    }
+    if (text)
+        ns_sha256_of(text, strlen(text), run->sha256);
     rc = text ? NS_OK : ns_oom(err, "the config of a run");
     free(text);
     free(coords);

@@ -178,12 +178,9 @@ static char *joined(const char *const *const *texts, size_t n)
 /* 'sha256-BASE64' of a text, as a policy names it. */
 static char *source_hash(const char *text)
 {
-    ns_sha256 s;
     char hex[65];
     uint8_t bytes[32];
-    ns_sha256_begin(&s);
-    ns_sha256_add(&s, text, strlen(text));
-    ns_sha256_end(&s, hex);
+    ns_sha256_of(text, strlen(text), hex);
     for (int i = 0; i < 32; i++) {
         unsigned byte;
         sscanf(hex + 2 * i, "%2x", &byte);

@@ -209,11 +209,8 @@ static int hash_tile(hasher *h, const int64_t *start, int64_t number)
     if (!h->d->tiled) {
         ns_sha256_add(h->sha, h->buffer, bytes);
     } else if (!all_fill(h->buffer, bytes, h->fill, h->size)) {
-        ns_sha256 one;
         char hex[65];
-        ns_sha256_begin(&one);
-        ns_sha256_add(&one, h->buffer, bytes);
-        ns_sha256_end(&one, hex);
+        ns_sha256_of(h->buffer, bytes, hex);
         ns_hash_tile(h->sha, number, hex);
     }
     return 0;

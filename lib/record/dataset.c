@@ -96,14 +96,6 @@ static int close_written(ns_out *o, hid_t dataset, int rc, const char *name, ns_
     return rc != NS_OK ? rc : ns_out_check(o, closed, name, err);
 }
 
-static void digest_bytes(const void *data, size_t n, char hex[65])
-{
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, data, n);
-    ns_sha256_end(&sha, hex);
-}
-
 int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *err)
 {
     hid_t dataset;
@@ -118,7 +110,7 @@ int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *er
     H5Tclose(type);
     rc = close_written(o, dataset, rc, s->name, err);
     char hex[65];
-    digest_bytes(data, bytes, hex);
+    ns_sha256_of(data, bytes, hex);
     return rc != NS_OK ? rc : ns_out_digest(o, s, hex, err);
 }
 
@@ -140,7 +132,7 @@ int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype,
     if (rc != NS_OK)
         return rc;
     char hex[65];
-    digest_bytes(values, (size_t)n * ns_dtype_size(dtype), hex);
+    ns_sha256_of(values, (size_t)n * ns_dtype_size(dtype), hex);
     o->n_open++;
     return ns_out_digest(o, &spec, hex, err);
 }

@@ -34,11 +34,8 @@ bool ns_is_content(const char *attribute)
 
 bool ns_hash_attribute(ns_hash_lines *lines, const char *name, const char *value)
 {
-    ns_sha256 sha;
     char hex[65];
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, value, strlen(value));
-    ns_sha256_end(&sha, hex);
+    ns_sha256_of(value, strlen(value), hex);
     return add_line(lines, ns_printf_alloc("attribute %s %s", name, hex));
 }
 

@@ -7,19 +7,11 @@
 
 #include "core/core.h"
 
-static void hash_of(const void *data, size_t n, char hex[65])
-{
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, data, n);
-    ns_sha256_end(&sha, hex);
-}
-
 /* The hash of a text under one name, and the text itself under another where that is not NULL. */
 static int add_text(ns_fact_list *f, const char *hash, const char *whole, const char *text, ns_error *err)
 {
     char hex[65];
-    hash_of(text, strlen(text), hex);
+    ns_sha256_of(text, strlen(text), hex);
     const int rc = ns_fact_list_add(f, hash, hex, false, err);
     return rc != NS_OK || !whole ? rc : ns_fact_list_add(f, whole, text, false, err);
 }

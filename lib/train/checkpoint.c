@@ -34,8 +34,7 @@ static int write_tensors(const ns_trainer *t, float *arena, const char *path, ns
         rc = ns_trainable_tensor(&t->model, arena, i, &list[n].view, err);
         n += rc == NS_OK;
     }
-    if (rc == NS_OK)
-        rc = ns_safetensors_write(path, list, n, err);
+    rc = rc != NS_OK ? rc : ns_safetensors_write(path, list, n, err);
     for (int64_t i = 0; i < n; i++)
         free(list[i].view.data);
     free(list);
@@ -73,8 +72,7 @@ static int write_state(const ns_trainer *t, const char *path, ns_error *err)
             list[n] = (ns_tensor_out){names[n], ns_param_view(&t->model.params[i], s[k].data), NS_F32};
         }
     }
-    if (rc == NS_OK)
-        rc = ns_safetensors_write(path, list, n, err);
+    rc = rc != NS_OK ? rc : ns_safetensors_write(path, list, n, err);
     free(list);
     free(names);
     return rc;
@@ -91,8 +89,7 @@ static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
 {
     char hex[65], *config = NULL;
     int rc = ns_train_config_sha256(&t->config, hex, err);
-    if (rc == NS_OK)
-        rc = ns_train_config_to_json(&t->config, &config, err);
+    rc = rc != NS_OK ? rc : ns_train_config_to_json(&t->config, &config, err);
     if (rc != NS_OK)
         return rc;
     char *const text = ns_printf_alloc("{\"schema\": %d, \"step\": %lld, \"config_sha256\": \"%s\", \"config\": %s}\n", SCHEMA,
@@ -135,8 +132,7 @@ int ns_trainer_save(const ns_trainer *t, const char *run_dir, bool with_state, c
 {
     char *const final = ns_printf_alloc("%s/step%06lld", run_dir, (long long)t->done);
     int rc = final ? NS_OK : ns_oom(err, run_dir);
-    if (rc == NS_OK)
-        rc = ns_folder_write(run_dir, ns_path_base(final), write_files, &(contents){t, with_state}, err);
+    rc = rc != NS_OK ? rc : ns_folder_write(run_dir, ns_path_base(final), write_files, &(contents){t, with_state}, err);
     if (rc != NS_OK || !path)
         free(final);
     if (path)
@@ -190,21 +186,16 @@ static int read_trainer(const char *path, ns_train_config *config, int64_t *step
     char hex[65], *text = NULL;
     int64_t schema = 0;
     int rc = ns_json_read(&object, path, MOST_JSON, 4, err);
-    if (rc == NS_OK)
-        rc = ns_json_i64(object, "schema", 0, &schema, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(object, "schema", 0, &schema, path, err);
     if (rc == NS_OK && schema != SCHEMA)
         rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: schema %lld, this version reads %d", path, (long long)schema, SCHEMA);
-    if (rc == NS_OK)
-        rc = ns_json_i64(object, "step", -1, step, path, err);
-    if (rc == NS_OK)
-        rc = ns_json_str(object, "config_sha256", &saved, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(object, "step", -1, step, path, err);
+    rc = rc != NS_OK ? rc : ns_json_str(object, "config_sha256", &saved, path, err);
     const cJSON *const part = rc != NS_OK ? NULL : cJSON_GetObjectItemCaseSensitive(object, "config");
     if (rc == NS_OK && !(part && saved && *step >= 0 && (text = ns_json_print(part, false))))
         rc = ns_fail(err, NS_E_FORMAT, "%s: needs step, config_sha256 and config", path);
-    if (rc == NS_OK)
-        rc = ns_train_config_read(config, text, strlen(text), path, err);
-    if (rc == NS_OK)
-        rc = ns_train_config_sha256(config, hex, err);
+    rc = rc != NS_OK ? rc : ns_train_config_read(config, text, strlen(text), path, err);
+    rc = rc != NS_OK ? rc : ns_train_config_sha256(config, hex, err);
     if (rc == NS_OK && strcmp(hex, saved) != 0)
         rc = ns_fail(err, NS_E_FORMAT, "%s: config_sha256 is not that of the config beside it: the file was edited", path);
     free(text);
@@ -243,8 +234,7 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
     *out = NULL;
     char *const path = ns_path_join(step_dir, "trainer.json");
     int rc = path ? read_trainer(path, &saved, &step, err) : ns_oom(err, step_dir);
-    if (rc == NS_OK && config)
-        rc = ns_train_config_same(&saved, config, step_dir, err);
+    rc = rc != NS_OK || !config ? rc : ns_train_config_same(&saved, config, step_dir, err);
     ns_trainer_params how = {.size = sizeof how};
     ns_train_model *given = NULL;
     char type[64];
@@ -260,10 +250,8 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
         t->own_given = given;
     else
         ns_train_model_free(given);
-    if (rc == NS_OK)
-        rc = read_tensors(t, step_dir, false, err);
-    if (rc == NS_OK)
-        rc = read_tensors(t, step_dir, true, err);
+    rc = rc != NS_OK ? rc : read_tensors(t, step_dir, false, err);
+    rc = rc != NS_OK ? rc : read_tensors(t, step_dir, true, err);
     free(path);
     if (rc != NS_OK) {
         ns_trainer_free(t);
@@ -281,11 +269,6 @@ static int64_t step_of(const char *name)
     return is ? strtoll(name + 4, NULL, 10) : -1;
 }
 
-static bool holds_state(const char *step_dir)
-{
-    return ns_folder_holds(step_dir, (const char *const[]){"trainer.json", NULL}) != NULL;
-}
-
 int ns_trainer_find(char **out, const char *run_dir, ns_error *err)
 {
     char **names;
@@ -298,7 +281,7 @@ int ns_trainer_find(char **out, const char *run_dir, ns_error *err)
         if (step_of(names[i]) <= best)
             continue;
         char *const path = ns_path_join(run_dir, names[i]);
-        const bool newer = path && holds_state(path);
+        const bool newer = path && ns_folder_holds(path, (const char *const[]){"trainer.json", NULL});
         rc = path ? NS_OK : ns_oom(err, run_dir);
         best = newer ? step_of(names[i]) : best;
         free(newer ? *out : path);

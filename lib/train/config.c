@@ -289,10 +289,8 @@ int ns_train_config_check(const ns_train_config *c, const char *label, ns_error 
     if (c->size != sizeof *c)
         return ns_fail(err, NS_E_ARG, "%s: its size is %zu, not %zu: begin with ns_train_config_default", label, c->size, sizeof *c);
     int rc = check_ranges(c, label, err);
-    if (rc == NS_OK)
-        rc = check_layers(c, label, err);
-    if (rc == NS_OK && !c->model[0])
-        rc = check_heads(c, label, err);
+    rc = rc != NS_OK ? rc : check_layers(c, label, err);
+    rc = rc != NS_OK || c->model[0] ? rc : check_heads(c, label, err);
     if (rc == NS_OK && c->length > c->max_positions)
         return ns_fail(err, NS_E_ARG, "%s: length %lld is longer than max_positions %lld", label, (long long)c->length,
                        (long long)c->max_positions);
@@ -357,10 +355,7 @@ int ns_train_config_sha256(const ns_train_config *c, char hex[65], ns_error *err
     const int rc = print(c, true, false, &text, err);
     if (rc != NS_OK)
         return rc;
-    ns_sha256 hash;
-    ns_sha256_begin(&hash);
-    ns_sha256_add(&hash, text, strlen(text));
-    ns_sha256_end(&hash, hex);
+    ns_sha256_of(text, strlen(text), hex);
     free(text);
     return NS_OK;
 }

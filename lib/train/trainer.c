@@ -24,8 +24,7 @@ static int describe(ns_trainer *t, ns_error *err)
         return NS_OK;
     }
     int rc = ns_train_model_config(&t->config, &t->own_config, err);
-    if (rc == NS_OK)
-        rc = ns_arch_from_config(&t->own_arch, t->own_config, strlen(t->own_config), "config", NULL, err);
+    rc = rc != NS_OK ? rc : ns_arch_from_config(&t->own_arch, t->own_config, strlen(t->own_config), "config", NULL, err);
     t->arch = t->own_arch;
     return rc;
 }
@@ -62,8 +61,7 @@ static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
     return t->layer_norms && t->target_loss && t->row ? NS_OK : ns_oom(err, "the losses of a batch");
 }
 
-int ns_trainer_make(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, const char *type,
-                    ns_error *err)
+int ns_trainer_make(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, const char *type, ns_error *err)
 {
     *out = NULL;
     ns_trainer_params own = {.size = sizeof own};

@@ -24,6 +24,10 @@ typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_
 NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
 /* The file of a folder that ns_tokenizer_open would read: malloc'd; *out is NULL where there is none. */
 NS_API NS_MUST_CHECK int ns_tokenizer_in(char **out, const char *folder, ns_error *);
+/* Whether a tokenizer's path is a file of its own, and not one of weights that has it inside (GGUF). */
+NS_API bool ns_tokenizer_is_file(const char *path);
+/* Such a file, and what stands beside it of other forms, settings and templates, copied into folder, which exists. */
+NS_API NS_MUST_CHECK int ns_tokenizer_copy(const char *path, const char *folder, ns_error *);
 NS_API void ns_tokenizer_free(ns_tokenizer *);
 /* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
 NS_API NS_MUST_CHECK int ns_encode(const ns_tokenizer *, const char *text, size_t n, bool add_special, ns_encoding *out, ns_error *);

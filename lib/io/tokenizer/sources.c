@@ -34,6 +34,11 @@ const ns_tok_source *ns_tok_source_of(const char *path)
     return ns_ends(path, ".model") ? &sources[1] : &sources[0];
 }
 
+const char *ns_tok_source_name(int i)
+{
+    return i < N_SOURCES ? sources[i].file : NULL;
+}
+
 bool ns_tok_is_source(const char *path)
 {
     return strcmp(ns_tok_source_of(path)->file, "tokenizer.json") != 0 || strcmp(ns_path_base(path), "tokenizer.json") == 0;

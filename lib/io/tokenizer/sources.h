@@ -14,6 +14,7 @@ typedef struct ns_tok_source {
 } ns_tok_source;
 
 const ns_tok_source *ns_tok_source_of(const char *path);      /* by its name; of any other name: tokenizer.json */
+const char *ns_tok_source_name(int i);                        /* of the table, from 0 on; NULL: no more */
 /* The SentencePiece model beside a tokenizer.json: malloc'd; NULL: there is none. */
 int ns_tok_pieces_beside(char **out, const char *path, ns_error *err);
 

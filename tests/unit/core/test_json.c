@@ -213,9 +213,30 @@ static void a_member_more(void **state)
     }
 }
 
+/* Other values at any depth, of this name alone: not in a text, not of another type, not the value that has the name's letters. */
+static void other_values(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"{}", "{}"},
+        {"{\"k\":\"\"}", "{\"k\":\"vwxyz\"}"},
+        {"{ \"k\" : \"an \\\"old\\\\\" }\n", "{ \"k\" : \"vwxyz\" }\n"},
+        {"{\"a\": [{\"k\": \"1\"}, {\"b\": {\"k\":\"2\"}}]}", "{\"a\": [{\"k\": \"vwxyz\"}, {\"b\": {\"k\":\"vwxyz\"}}]}"},
+        {"{\"k\": 1, \"kk\": \"a\", \"a\": \"k\", \"b\": [\"k\", \"k\"]}",
+         "{\"k\": 1, \"kk\": \"a\", \"a\": \"k\", \"b\": [\"k\", \"k\"]}"},
+        {"{\"a\": \"\\\"k\\\": \\\"b\\\"\"}", "{\"a\": \"\\\"k\\\": \\\"b\\\"\"}"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *const got = ns_json_with_values(pairs[i][0], "k", "vwxyz");
+        assert_non_null(got);
+        assert_string_equal(got, pairs[i][1]);
+        free(got);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_member_more),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_member_more), cmocka_unit_test(other_values),
         cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(refuses_nul_bytes),
         cmocka_unit_test(never_reads_past_the_end),
         cmocka_unit_test(names_the_place), cmocka_unit_test(many_keys), cmocka_unit_test(deep_nesting_does_not_recurse),

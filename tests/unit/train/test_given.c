@@ -110,6 +110,35 @@ static void checkpoints(void **state)
     free(path);
 }
 
+/* A tokenizer's files, in the form that it has, go into each step. */
+static void tokenizers_come_along(void **state)
+{
+    (void)state;
+    static const char *const kept[] = {"tiktoken.model", "tokenizer_config.json"};
+    char *path = NULL, *step = NULL, *bytes;
+    given g = open_given(qwen, 1);
+    ok(ns_trainer_save(g.trainer, folder, false, &path, &err));
+    close_given(&g);
+    for (int i = 0; i < 2; i++) {
+        char *const file = ns_path_join(path, kept[i]);
+        ok(ns_file_write(file, kept[i], strlen(kept[i]), &err));
+        free(file);
+    }
+    g = open_given(path, 1);
+    train(g.trainer, 1);
+    ok(ns_trainer_save(g.trainer, folder, false, &step, &err));
+    for (int i = 0; i < 2; i++) {
+        char *const file = ns_path_join(step, kept[i]);
+        ok(ns_file_read(file, 100, &bytes, NULL, &err));
+        assert_string_equal(bytes, kept[i]);
+        free(bytes);
+        free(file);
+    }
+    close_given(&g);
+    free(step);
+    free(path);
+}
+
 static void expect_refusal(int rc, const char *words)
 {
     assert_true(rc != NS_OK);
@@ -276,6 +305,6 @@ int main(int argc, char **argv)
     gguf = argc == 2 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals),
                                        cmocka_unit_test(parts_of_a_tensor), cmocka_unit_test(a_step_of_its_own),
-                                       cmocka_unit_test(nested_dtypes)};
+                                       cmocka_unit_test(nested_dtypes), cmocka_unit_test(tokenizers_come_along)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
