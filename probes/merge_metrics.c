@@ -79,6 +79,15 @@ static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t r
     return rc;
 }
 
+/* What scan copied is mended where it came from. */
+static int with_remedy(int rc, ns_error *err)
+{
+    if (rc != NS_E_FORMAT && rc != NS_E_UNSUPPORTED)
+        return rc;
+    return ns_fail(err, rc, "%s (scan copied the metrics.h5 of the run's folder: mend it there and scan again, or remove both to merge "
+                   "without the run's metrics)", err ? err->message : "");
+}
+
 char *ns_merge_metrics_path(const char *out, const char *run)
 {
     return ns_printf_alloc("%s/shards/%s/metrics.h5", out, run);
@@ -90,7 +99,7 @@ int ns_merge_write_metrics(ns_merging *m, const char *out)
     int rc = NS_OK;
     for (int64_t r = 0; rc == NS_OK && r < m->job.R; r++) {
         char *const path = ns_merge_metrics_path(out, m->job.runs[r]);
-        rc = !path ? ns_oom(m->err, out) : ns_path_exists(path) ? read_metrics(m, &all, path, r) : NS_OK;
+        rc = !path ? ns_oom(m->err, out) : ns_path_exists(path) ? with_remedy(read_metrics(m, &all, path, r), m->err) : NS_OK;
         free(path);
     }
     const int64_t grid[2] = {m->job.R, m->job.P};

@@ -12,6 +12,12 @@ enum { LONGEST = 4096 };   /* bytes of one added token */
 
 /* ---- reading ---- */
 
+/* A piece of tokenizer.model whose place another name has taken (from_pieces.c): it has the id that one without a place gets. */
+static bool displaced(const cJSON *json)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "displaced"));
+}
+
 static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id, const char *path, ns_error *err)
 {
     const char *content;
@@ -27,6 +33,7 @@ static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id,
     if (rc == NS_OK && has_id && (id < 0 || id > INT32_MAX - 1))
         rc = ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %lld", path, content, (long long)id);
     token->id = has_id ? (int32_t)id : -1;
+    token->displaced = displaced(json);
     const struct { const char *key; bool otherwise, *out; } flags[] = {
         {"special", false, &token->special}, {"single_word", false, &token->single_word}, {"lstrip", false, &token->lstrip},
         {"rstrip", false, &token->rstrip},
@@ -43,17 +50,17 @@ static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id,
 
 /* `tokenizers` gives an added token the id its text has in the vocabulary, or else the next free one, and only warns where the file
  * says otherwise. A model trained with the ids of the file would then be fed other tokens: an error here. */
-static int check_id(const ns_tok_model *model, int64_t next, const ns_tok_added_token *token, const char *path, ns_error *err)
+static int check_id(const ns_tok_model *model, int64_t expected, const ns_tok_added_token *token, const char *path, ns_error *err)
 {
     const int32_t known = ns_tok_vocab_find(&model->vocab, token->content, token->n);
-    const int64_t expected = known >= 0 ? known : next;
     if (token->id != expected)
         return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %d, where its place in the list gives %lld", path,
                        token->content, token->id, (long long)expected);
     const char *const other = ns_tok_vocab_text(&model->vocab, token->id);
     if (known < 0 && other)
-        return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' and the entry '%.100s' share the id %d",
-                       path, token->content, other, token->id);
+        return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' and the entry '%.100s' share the id %d%s", path, token->content,
+                       other, token->id, token->displaced ? " (tokenizer_config.json gives a special token the name of a piece: "
+                                                            "correct it)" : "");
     return NS_OK;
 }
 
@@ -67,6 +74,12 @@ static bool equal(const ns_tok_added_token *a, const ns_tok_added_token *b)
 static int64_t next_id(const ns_tok_model *model, int64_t highest)
 {
     return highest >= model->vocab.count ? highest + 1 : model->vocab.count;
+}
+
+static int64_t id_of(const ns_tok_model *model, int64_t highest, const ns_tok_added_token *token)
+{
+    const int32_t known = ns_tok_vocab_find(&model->vocab, token->content, token->n);
+    return known >= 0 ? known : next_id(model, highest);
 }
 
 static int name_token(ns_tok_added *added, const ns_tok_added_token *token, int64_t *highest, const char *path, ns_error *err)
@@ -91,9 +104,10 @@ static int drop_last(ns_tok_added *added)
 static int add_token(ns_tok_added *added, const ns_tok_model *model, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
 {
     ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
-    int rc = read_token(token, json, true, path, err);
+    int rc = read_token(token, json, !displaced(json), path, err);
     if (rc != NS_OK)
         return rc;
+    token->id = token->displaced ? (int32_t)id_of(model, *highest, token) : token->id;
     const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
     if (twin >= 0) {
         if (twin != token->id || !equal(&added->item[added->place[twin]], token))
@@ -101,7 +115,7 @@ static int add_token(ns_tok_added *added, const ns_tok_model *model, int64_t *hi
                            path, token->content);
         return drop_last(added);
     }
-    rc = check_id(model, next_id(model, *highest), token, path, err);
+    rc = check_id(model, id_of(model, *highest, token), token, path, err);
     return rc != NS_OK ? rc : name_token(added, token, highest, path, err);
 }
 
@@ -116,8 +130,7 @@ static int join_token(ns_tok_added *added, const ns_tok_model *model, int64_t *h
         return rc;
     const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
     if (twin < 0) {
-        const int32_t known = ns_tok_vocab_find(&model->vocab, token->content, token->n);
-        token->id = known >= 0 ? known : (int32_t)next_id(model, *highest);
+        token->id = (int32_t)id_of(model, *highest, token);
         *changed = true;
         return name_token(added, token, highest, path, err);
     }

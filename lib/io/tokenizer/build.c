@@ -77,7 +77,8 @@ bool ns_tok_add_piece_decoder(cJSON *root, bool strip)
 bool ns_tok_add_special(cJSON *list, int64_t id, const char *text, bool special)
 {
     cJSON *const token = ns_tok_append(list, cJSON_CreateObject());
-    return token && cJSON_AddNumberToObject(token, "id", (double)id) && cJSON_AddStringToObject(token, "content", text) &&
+    return token && (id < 0 ? cJSON_AddTrueToObject(token, "displaced") : cJSON_AddNumberToObject(token, "id", (double)id)) &&
+           cJSON_AddStringToObject(token, "content", text) &&
            cJSON_AddFalseToObject(token, "normalized") && cJSON_AddBoolToObject(token, "special", special);
 }
 

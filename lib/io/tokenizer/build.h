@@ -24,6 +24,7 @@ bool ns_tok_add_byte_level(cJSON *list, bool prefix, bool regex);
 bool ns_tok_add_prepend(cJSON *list);                                   /* of TOK_MARK */
 bool ns_tok_add_metaspace(cJSON *step, const char *scheme, bool split);           /* the members of a Metaspace */
 bool ns_tok_add_piece_decoder(cJSON *root, bool strip);                 /* of pieces with byte fallback; strip: the space in front */
+/* id: -1 of one whose place has another name. */
 bool ns_tok_add_special(cJSON *added_tokens, int64_t id, const char *text, bool special);
 /* post_processor: before and after the text, each NULL or a token; nothing where both are NULL. */
 bool ns_tok_add_template(cJSON *root, const char *before, int64_t before_id, const char *after, int64_t after_id);

@@ -166,11 +166,11 @@ static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wante
         return NS_OK;
     const char *const text = n->special[which];
     if (!text)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (tokenizer_config.json)", tok->path, switch_key,
-                       n->class_->name,
-                       special_keys[which]);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (name one in tokenizer_config.json, or say there that "
+                       "%s is false)", tok->path, switch_key, n->class_->name, special_keys[which], switch_key);
     *id = ns_token_id(tok, text);
-    return *id >= 0 ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: %s '%.100s' is not in the vocabulary", tok->path, special_keys[which], text);
+    return *id >= 0 ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: %s '%.100s' of tokenizer_config.json is not in the vocabulary (correct it)", tok->path,
+                                         special_keys[which], text);
 }
 
 /* A class that reads these keys writes the template; for the others a key that asks for what is not done is noted. */
@@ -233,6 +233,15 @@ static void set_bert(ns_tokenizer *tok, ns_tok_neighbours *n)
     }
 }
 
+/* As in transformers; but a model whose text has it was trained with the id that tokenizer.model gives. */
+static void note_displaced(const ns_tokenizer *tok, ns_tok_neighbours *n)
+{
+    for (int64_t i = 0; i < tok->added.n; i++)
+        if (tok->added.item[i].displaced)
+            ns_tok_note(n, "'%.100s' of %s is called otherwise by tokenizer_config.json: the text itself gets the id %d, as in transformers",
+                        tok->added.item[i].content, ns_path_base(tok->path), tok->added.item[i].id);
+}
+
 /* What was changed joins the hash: equal hashes, equal ids. A configuration that changes nothing keeps the hash of tokenizer.json. */
 static void hash_changes(ns_tokenizer *tok, const ns_tok_neighbours *n)
 {
@@ -276,6 +285,7 @@ int ns_tok_neighbours_apply(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON
     if (n->class_->sets_bert)
         set_bert(tok, n);
     hash_changes(tok, n);
+    note_displaced(tok, n);
     tok->bos = n->special[BOS] ? ns_token_id(tok, n->special[BOS]) : -1;
     return NS_OK;
 }

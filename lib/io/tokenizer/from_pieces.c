@@ -23,12 +23,18 @@ typedef struct converting {
 
 /* ---- the pieces ---- */
 
+/* A name in the place of one of the first three that is a piece further on, too: the later id counts, as in a dict. */
+static bool is_later(const converting *c, const char *text)
+{
+    return c->count < 3 && ns_tok_vocab_find(&c->proto->ids, text, strlen(text)) >= 3;
+}
+
 static int put_piece(converting *c, const char *text, double score)
 {
     cJSON *const pair = c->unigram ? ns_tok_append(c->vocab, cJSON_CreateArray()) : NULL;
     const bool good = c->unigram ? ns_tok_append(pair, cJSON_CreateString(text)) && ns_tok_append(pair, cJSON_CreateNumber(score))
-                                 : cJSON_AddNumberToObject(c->vocab, text, (double)c->count) && ns_tok_append(c->scores,
-                                                                                                             cJSON_CreateNumber(score));
+                                 : (is_later(c, text) || cJSON_AddNumberToObject(c->vocab, text, (double)c->count)) &&
+                                       ns_tok_append(c->scores, cJSON_CreateNumber(score));
     c->count++;
     return good ? NS_OK : ns_oom(c->err, c->path);
 }
@@ -42,19 +48,22 @@ static const char *named_by_decoder(const ns_tok_neighbours *n, int64_t id)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(token, "content"));
 }
 
+/* What stands in the place of piece i, one of the first three. */
+static const char *head_name(const converting *c, int64_t i)
+{
+    static const enum ns_tok_role roles[] = {PAD, EOS, BOS};
+    const char *const name = c->rule->named_head ? c->n->special[roles[i]] : c->rule->own_head ? named_by_decoder(c->n, i) : NULL;
+    return name ? name : c->proto->piece[i].text;
+}
+
 /* The first three pieces, or what stands in their place. */
 static int put_head(converting *c)
 {
-    static const enum ns_tok_role roles[] = {PAD, EOS, BOS};
     int rc = NS_OK;
     for (int i = 0; c->rule->head[i] && rc == NS_OK; i++)
         rc = put_piece(c, c->rule->head[i], 0);
-    for (int64_t i = 0; !c->rule->head[0] && i < 3 && i < c->proto->n && rc == NS_OK; i++) {
-        const ns_tok_proto_piece *const piece = &c->proto->piece[i];
-        const char *const name = c->rule->named_head ? c->n->special[roles[i]] : c->rule->own_head ? named_by_decoder(c->n, i)
-                                                                                                         : NULL;
-        rc = put_piece(c, name ? name : piece->text, c->rule->named_head || c->rule->own_head ? 0 : piece->score);
-    }
+    for (int64_t i = 0; !c->rule->head[0] && i < 3 && i < c->proto->n && rc == NS_OK; i++)
+        rc = put_piece(c, head_name(c, i), c->rule->named_head || c->rule->own_head ? 0 : c->proto->piece[i].score);
     return rc;
 }
 
@@ -106,6 +115,13 @@ static int64_t id_of(const ns_tok_proto *p, const ns_tok_pieces_rule *rule, cons
     return i < 0 ? -1 : id_at(p, rule, i);
 }
 
+/* Its id; -1: the configuration calls what stands in its place otherwise, and transformers gives it a place behind all others. */
+static int64_t added_id(const converting *c, int64_t i)
+{
+    const bool renamed = i < 3 && !c->rule->head[0] && strcmp(head_name(c, i), c->proto->piece[i].text) != 0;
+    return renamed ? -1 : id_at(c->proto, c->rule, i);
+}
+
 /* Control symbols and what the trainer was told to keep whole, at the ids of their texts. */
 static int put_added(converting *c)
 {
@@ -114,7 +130,7 @@ static int put_added(converting *c)
     for (int64_t i = 0; i < c->proto->n && good; i++) {
         const ns_tok_proto_piece *const piece = &c->proto->piece[i];
         if ((piece->type == PIECE_CONTROL || piece->type == PIECE_USER) && *piece->text)
-            good = ns_tok_add_special(list, id_at(c->proto, c->rule, i), piece->text, piece->type == PIECE_CONTROL ||
+            good = ns_tok_add_special(list, added_id(c, i), piece->text, piece->type == PIECE_CONTROL ||
                                                                 (c->rule->named_head && (strcmp(piece->text, "<start_of_turn>") == 0 ||
                                                                                          strcmp(piece->text, "<end_of_turn>") == 0)));
     }

@@ -167,6 +167,7 @@ typedef struct ns_tok_added_token {
     size_t  n, normalized_n;             /* bytes of content, and of its normalized form */
     int32_t id;
     bool    special, single_word, lstrip, rstrip, normalized;
+    bool    displaced;                   /* tokenizer.model has it where the configuration has another name */
 } ns_tok_added_token;
 
 /* The tokens backwards, as Aho and Corasick have it. fail: the longest other path that ends like this one; token: index of the longest

@@ -83,6 +83,7 @@ def sentencepiece_bpe(lines):
     decoder = {"0": token("<unk>"), "1": token("<s>"), "2": token("</s>", rstrip=True), "1500": token("<|im_end|>"),
                "1501": token("[NEW]", special=False, normalized=True, lstrip=True)}
     yield "llama added_tokens_decoder", model | config("LlamaTokenizerFast", added_tokens_decoder=decoder, add_bos_token=False)
+    yield "llama, another BOS", model | config("LlamaTokenizer", bos_token="<S>", added_tokens_decoder={"1": token("<S>")})
     yield "llama added_tokens.json", model | config("LlamaTokenizer", pad_token="<pad>") | {
         "added_tokens.json": json.dumps({"<pad>": 1300, "[RIGHT]": 1301}),
         "special_tokens_map.json": json.dumps({"pad_token": "<pad>", "additional_special_tokens": ["[WORD]"]})}
@@ -95,6 +96,8 @@ def sentencepiece_bpe(lines):
                                                                 eos_token="<|endoftext|>", unk_token="<|endoftext|>")
     model = {"tokenizer.model": gemma(lines)}
     yield "gemma", model | config("GemmaTokenizer")
+    yield "gemma, another BOS", model | config("GemmaTokenizer", bos_token="<s>", add_eos_token=True, eos_token="</s>")
+    yield "gemma, BOS and EOS swapped", model | config("GemmaTokenizer", bos_token="<eos>", eos_token="<bos>")
     yield "gemma by config.json", model | {"config.json": json.dumps({"model_type": "gemma2"})}
 
 

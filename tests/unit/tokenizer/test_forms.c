@@ -139,6 +139,23 @@ static void test_llama(void **state)
     ns_tokenizer_free(tok);
 }
 
+/* Another name at the id of <s>: the text <s> itself gets an id behind all others. A name that is a piece further on leaves no such id. */
+static void test_another_bos(void **state)
+{
+    (void)state;
+    const model m = small(2);
+    clear();
+    put("tokenizer.model", m.bytes, m.n);
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<S>\","
+                                      "\"added_tokens_decoder\":{\"1\":{\"content\":\"<S>\",\"special\":true}}}");
+    ns_tokenizer *const tok = opened();
+    expect(tok, "<s>ab<S>", "1:0:0 13:0:3 11:3:5 1:5:8");
+    assert_non_null(strstr(ns_tokenizer_note(tok, 0), "'<s>' of tokenizer.model is called otherwise by tokenizer_config.json"));
+    ns_tokenizer_free(tok);
+    put_text("tokenizer_config.json", "{\"tokenizer_class\":\"LlamaTokenizer\",\"added_tokens_decoder\":{\"1\":{\"content\":\"ab\"}}}");
+    refused("tokenizer.model", NS_E_FORMAT, "tokenizer_config.json gives a special token the name of a piece");
+}
+
 static void test_unigram_model(void **state)
 {
     (void)state;
@@ -407,7 +424,8 @@ int main(void)
 {
     assert_non_null(mkdtemp(folder));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama), cmocka_unit_test(test_unigram_model), cmocka_unit_test(test_ranks), cmocka_unit_test(test_bad_models),
+        cmocka_unit_test(test_llama), cmocka_unit_test(test_another_bos), cmocka_unit_test(test_unigram_model),
+        cmocka_unit_test(test_ranks), cmocka_unit_test(test_bad_models),
         cmocka_unit_test(test_pair),
         cmocka_unit_test(test_words), cmocka_unit_test(test_order), cmocka_unit_test(test_many_names), cmocka_unit_test(test_many_lines),
     };
