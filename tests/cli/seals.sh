@@ -111,7 +111,7 @@ no_line 'no seal' out 'metrics that were written again have no seal'
 cp scores.h5 scan/shards/run/metrics.h5
 expect 65 'metrics.h5: is a score file, not training metrics' merge scan -o mixed.h5
 head -c 1000 scores.h5 >scan/shards/run/metrics.h5
-expect 65 "metrics.h5: not a whole HDF5 file (scan copied the metrics.h5 of the run's folder: mend it there" merge scan -o cut.h5
+expect 65 "metrics.h5: not a whole HDF5 file .scan copied the metrics.h5 of the run's folder: mend it there" merge scan -o cut.h5
 cp scores.h5 trained/metrics.h5
 expect 65 'metrics.h5: is a score file, not training metrics' train config.json -o trained --resume --steps 8
 finish
