@@ -50,6 +50,9 @@ typedef struct ns_coded {
     float           add;
 } ns_coded;
 
+/* Of "F8_E4M3" and "F8_E5M2", as safetensors spells them; NULL: another name. Static. */
+const ns_coded *ns_float8_named(const char *name);
+
 /* Elements [first, first + n) of the tensor, which has a `coded`. Checked: they are within it. */
 int ns_coded_read(const ns_tensor *, int64_t first, int64_t n, float *out, ns_error *);
 

@@ -72,6 +72,25 @@ static int refuse_packed(const ns_checkpoint *ck, ns_error *err)
     return NS_OK;
 }
 
+/* Eight bits that a scale belongs to are no weights without it. */
+static int refuse_scaled(const ns_checkpoint *ck, ns_error *err)
+{
+    static const char *const scales[] = {"_scale_inv", "_scale"};
+    int rc = NS_OK;
+    for (int64_t i = 0; i < 2 * ck->n_tensors && rc == NS_OK; i++) {
+        const ns_tensor *const t = &ck->tensors[i / 2];
+        char *const scale = strncmp(ns_tensor_stored(t), "F8_", 3) == 0 ? ns_printf_alloc("%s%s", t->name, scales[i % 2]) : NULL;
+        if (scale && ns_checkpoint_find(ck, scale))
+            rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is stored as %s with scales ('%s'), which needlescope does not read (load "
+                         "the model in transformers 5 with quantization_config=FineGrainedFP8Config(dequantize=True), "
+                         "dtype=torch.bfloat16, write its state_dict() with safetensors.torch.save_file, and config.json beside it "
+                         "without quantization_config; save_pretrained would write codes again)", t->file, t->name,
+                         ns_tensor_stored(t), scale);
+        free(scale);
+    }
+    return rc;
+}
+
 static int find_reader(const ns_reader **out, const ns_weight_file *file, ns_error *err)
 {
     ns_lead lead = {.size = (size_t)file->in.size};
@@ -135,6 +154,8 @@ static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader 
         rc = plain_names(ck, err);
     if (rc == NS_OK)
         rc = refuse_packed(ck, err);
+    if (rc == NS_OK)
+        rc = refuse_scaled(ck, err);
     return rc != NS_OK ? rc : check_sizes(ck, err);
 }
 

@@ -4,6 +4,7 @@
  * Accepted only if, sorted by offset, the tensors fill the data from its first to its last byte without gap or overlap
  * and every size equals its shape's: then no later read can leave the file that was checked. Nothing is allocated that is larger
  * than a constant times the file. */
+#include "io/blocks.h"
 #include "io/reader.h"
 #include "io/scan.h"
 
@@ -21,7 +22,8 @@ enum {
 typedef struct entry {
     const char *name;
     uint64_t    begin, end;             /* relative to the data */
-    ns_dtype    dtype;
+    ns_dtype    dtype;                  /* of what is stored; U8 of codes */
+    const ns_coded *coded;              /* NULL: the numbers themselves */
     int         rank;
     int64_t     shape[NS_MAX_RANK];
 } entry;
@@ -39,12 +41,17 @@ typedef struct header {
     bool         has_meta;
 } header;
 
-static int find_dtype(const header *h, const char *tensor, const char *name, ns_dtype *out)
+static int find_dtype(const header *h, const char *name, entry *e)
 {
-    static const char *const foreign[] = {"F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"};
+    static const char *const foreign[] = {"F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"};
+    e->coded = ns_float8_named(name);
+    if (e->coded) {
+        e->dtype = NS_U8;
+        return NS_OK;
+    }
     for (int i = 0; i < NS_N_DTYPES; i++) {
         if (!strcmp(name, ns_dtype_name((ns_dtype)i))) {
-            *out = (ns_dtype)i;
+            e->dtype = (ns_dtype)i;
             return NS_OK;
         }
     }
@@ -52,9 +59,9 @@ static int find_dtype(const header *h, const char *tensor, const char *name, ns_
         if (!strcmp(name, foreign[i]))
             return ns_fail(h->scan.err, NS_E_UNSUPPORTED,
                            "%s: tensor '%s' is stored as %s, which needlescope does not read (convert the checkpoint to BF16 or F32)",
-                           h->path, tensor, name);
+                           h->path, e->name, name);
     }
-    return ns_fail(h->scan.err, NS_E_FORMAT, "%s: tensor '%s': unknown dtype '%.40s'", h->path, tensor, name);
+    return ns_fail(h->scan.err, NS_E_FORMAT, "%s: tensor '%s': unknown dtype '%.40s'", h->path, e->name, name);
 }
 
 /* A key into names; names of tensors and of metadata both stay there until the checkpoint is freed. */
@@ -134,7 +141,7 @@ static int read_dtype(header *h, entry *e)
     char *const name = h->names + h->used;     /* scratch: overwritten by the next string */
     size_t n = 0;
     const int rc = ns_scan_string(&h->scan, name, &n);
-    return rc != NS_OK ? rc : find_dtype(h, e->name, name, &e->dtype);
+    return rc != NS_OK ? rc : find_dtype(h, name, e);
 }
 
 /* {"dtype": ..., "shape": ..., "data_offsets": ...} in any order. A field that this version does not know could change
@@ -261,6 +268,11 @@ static int check_unique(header *h)
     return NS_OK;
 }
 
+static const char *stored_as(const entry *e)
+{
+    return e->coded ? e->coded->block->name : ns_dtype_name(e->dtype);
+}
+
 /* Sorted by offset, the tensors tile [0, n_data). */
 static int check_layout(header *h, uint64_t n_data)
 {
@@ -282,7 +294,7 @@ static int check_layout(header *h, uint64_t n_data)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': its shape overflows", h->path, e->name);
         if ((uint64_t)bytes != end - begin)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': its %s shape needs %lld bytes, data_offsets give %llu", h->path, e->name,
-                           ns_dtype_name(e->dtype), (long long)bytes, end - begin);
+                           stored_as(e), (long long)bytes, end - begin);
         if (begin != at)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' begins at data byte %llu, %s the tensor before it, which ends at %llu",
                            h->path, e->name, begin, begin < at ? "inside" : "after a gap behind", (unsigned long long)at);
@@ -302,8 +314,8 @@ static int publish(const header *h, ns_checkpoint *ck, const ns_weight_file *fil
         const entry *const e = &h->entries[i];
         ck->tensors[ck->n_tensors++] = (ns_tensor){
             .name = e->name, .file = file->path, .n_bytes = (int64_t)(e->end - e->begin),
-            .view = ns_view_of(NULL, e->dtype, e->rank, e->shape),
-            .from = file, .at = (int64_t)(file->header_bytes + e->begin),
+            .view = ns_view_of(NULL, e->coded ? e->coded->block->dtype : e->dtype, e->rank, e->shape),
+            .from = file, .at = (int64_t)(file->header_bytes + e->begin), .coded = e->coded,
         };
     }
     return NS_OK;

@@ -143,6 +143,23 @@ static char *stem_of(const char *name)
     return stem;
 }
 
+/* A link to nothing, and what has a checkpoint's name and is neither a folder nor weights: an archive, a log. */
+static int leave_other(ns_series *s, const char *path, const char *name, const char *label, ns_error *err)
+{
+    ns_series_item item = {0};
+    char *const stem = ns_strdup(name);
+    if (stem)
+        stem[strcspn(stem, ".")] = '\0';
+    const bool known = stem && (ns_series_parse(stem, &item) || ns_series_parse(name, &item));
+    int rc = stem ? NS_OK : ns_oom(err, path);
+    if (rc == NS_OK && !ns_path_exists(path))
+        rc = ns_series_leave(s, label, !known, err, "a link to what is not there");
+    else if (rc == NS_OK && known)
+        rc = ns_series_leave(s, label, true, err, "neither a folder nor a file of weights that is read");
+    free(stem);
+    return rc;
+}
+
 /* The files that are the folder's own checkpoint: model.safetensors, those of an index. A single file of another name is not, since it may
  * be one of a series. */
 typedef struct self { char **files; int64_t n; const char *name; } self;
@@ -184,6 +201,8 @@ static int add_entry(ns_series *s, const char *folder, const char *under, const 
             rc = add_folder(s, path, name, label, !*under, err);
         else if (ns_is_weights(name) && !is_own(own, name))
             rc = add_file(s, path, name, label, own, err);
+        else if (!is_own(own, name))
+            rc = leave_other(s, path, name, label, err);
     }
     free(label);
     free(path);

@@ -14,6 +14,7 @@ typedef struct ns_torch_type {
     const char *storage, *name;        /* torch.FloatStorage, torch.float32; storage: NULL of types without one */
     int         size;                  /* bytes of an element */
     int         dtype;                 /* ns_dtype; -1: not read */
+    const char *codes;                 /* NULL: numbers of the dtype; or as safetensors calls the codes */
 } ns_torch_type;
 
 /* A storage as the pickle names it: ('storage', type, key, location, elements[, view]). */

@@ -1,5 +1,6 @@
 /* torch_tensor.c - what _rebuild_tensor_v2 would be called with -> a tensor: dtype, shape, strides and place, held to the bytes of its
  * storage. */
+#include "io/blocks.h"
 #include "io/torch.h"
 
 #include <stdarg.h>
@@ -11,14 +12,16 @@ enum { MAX_SHARED = 64, WRAPPERS = 4, MAX_METADATA = 64 };
 static const int64_t free_bytes = 64 << 20;      /* expanded buffers of small files */
 
 static const ns_torch_type types[] = {
-    {"FloatStorage", "float32", 4, NS_F32}, {"HalfStorage", "float16", 2, NS_F16}, {"BFloat16Storage", "bfloat16", 2, NS_BF16},
-    {"DoubleStorage", "float64", 8, NS_F64}, {"LongStorage", "int64", 8, NS_I64}, {"IntStorage", "int32", 4, NS_I32},
-    {"ShortStorage", "int16", 2, NS_I16}, {"CharStorage", "int8", 1, NS_I8}, {"ByteStorage", "uint8", 1, NS_U8},
-    {"BoolStorage", "bool", 1, NS_BOOL}, {"UntypedStorage", "no type", 1, NS_U8}, {NULL, "uint16", 2, NS_U16}, {NULL, "uint32", 4, NS_U32},
-    {NULL, "uint64", 8, NS_U64}, {"ComplexFloatStorage", "complex64", 8, -1}, {"ComplexDoubleStorage", "complex128", 16, -1},
-    {"QInt8Storage", "qint8", 1, -1}, {"QUInt8Storage", "quint8", 1, -1}, {"QInt32Storage", "qint32", 4, -1},
-    {NULL, "float8_e4m3fn", 1, -1}, {NULL, "float8_e5m2", 1, -1}, {NULL, "float8_e4m3fnuz", 1, -1}, {NULL, "float8_e5m2fnuz", 1, -1},
-    {NULL, "float8_e8m0fnu", 1, -1}, {NULL, "complex32", 4, -1},
+    {"FloatStorage", "float32", 4, NS_F32, NULL}, {"HalfStorage", "float16", 2, NS_F16, NULL},
+    {"BFloat16Storage", "bfloat16", 2, NS_BF16, NULL}, {"DoubleStorage", "float64", 8, NS_F64, NULL},
+    {"LongStorage", "int64", 8, NS_I64, NULL}, {"IntStorage", "int32", 4, NS_I32, NULL}, {"ShortStorage", "int16", 2, NS_I16, NULL},
+    {"CharStorage", "int8", 1, NS_I8, NULL}, {"ByteStorage", "uint8", 1, NS_U8, NULL}, {"BoolStorage", "bool", 1, NS_BOOL, NULL},
+    {"UntypedStorage", "no type", 1, NS_U8, NULL}, {NULL, "uint16", 2, NS_U16, NULL}, {NULL, "uint32", 4, NS_U32, NULL},
+    {NULL, "uint64", 8, NS_U64, NULL}, {"ComplexFloatStorage", "complex64", 8, -1, NULL},
+    {"ComplexDoubleStorage", "complex128", 16, -1, NULL}, {"QInt8Storage", "qint8", 1, -1, NULL},
+    {"QUInt8Storage", "quint8", 1, -1, NULL}, {"QInt32Storage", "qint32", 4, -1, NULL}, {NULL, "float8_e4m3fn", 1, NS_U8, "F8_E4M3"},
+    {NULL, "float8_e5m2", 1, NS_U8, "F8_E5M2"}, {NULL, "float8_e4m3fnuz", 1, -1, NULL}, {NULL, "float8_e5m2fnuz", 1, -1, NULL},
+    {NULL, "float8_e8m0fnu", 1, -1, NULL}, {NULL, "complex32", 4, -1, NULL},
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -254,6 +257,10 @@ static int fit(reading *r, const ns_torch_storage *s, ns_tensor *out)
         memcpy(given.stride, r->stride, sizeof r->stride);
         out->view = ns_is_row_major(&given) ? out->view : given;
     }
+    if (r->type->codes && !ns_is_row_major(&out->view))
+        return fail(r, NS_E_UNSUPPORTED, "is stored as torch.%s, and not row by row (save its contiguous())", r->type->name);
+    out->coded = r->type->codes ? ns_float8_named(r->type->codes) : NULL;
+    out->view.dtype = out->coded ? out->coded->block->dtype : out->view.dtype;
     out->at = out->n_bytes ? at + begin : 0;
     return NS_OK;
 }

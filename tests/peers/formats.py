@@ -35,6 +35,8 @@ from families import FIXTURES, LIVE  # noqa: E402
 PAGE = os.path.join(HERE, "..", "..", "docs", "formats.md")
 BOUND = 1e-4
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+STORED = DTYPES | {"F64": torch.float64, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2}
+CONSTANTS = ("minimax",)                    # files hold its decays, which are constants: eight bits cannot, and it is refused
 FORMATS = ("safetensors", "safetensors in shards", ".bin", ".bin, legacy", ".bin in shards")
 TYPES = {q.name: q for q in (Q.F32, Q.F16, *gguf.quants._type_traits)}
 BLOCKS = {name: gguf.GGML_QUANT_SIZES[q][0] for name, q in TYPES.items()}
@@ -111,7 +113,7 @@ def family_cells(ns, folder, name, wanted):
     out = {}
     for dtype in dict.fromkeys(d for d, _ in wanted):
         stored = os.path.join(folder, name, dtype)
-        tiny.store(copy.deepcopy(model), stored, DTYPES[dtype], "1GB")
+        tiny.store(copy.deepcopy(model), stored, STORED[dtype], "1GB")
         want = truth(stored, ids)
         tensors = load_file(os.path.join(stored, "model.safetensors"))
         with open(os.path.join(stored, "config.json")) as f:
@@ -198,8 +200,9 @@ HEADER = """# Formats: every family in every form that is read
 The largest difference of any logit from what computed the model outside, f32 arithmetic on the numbers that the file holds, tiny random
 models of each family (bound 1e-4). `tests/peers/formats.py --page` wrote it. The test `formats live` measures some cells of every row and
 column with each run of the referees, `formats, all of them` measures them all: a row or column that is not here, or a cell that is neither
-within four times of what is measured nor below 5e-6 as that is, fails. F64 is rounded to F32, which a note says; integers are no
-weights that are read; of float8 and of GPTQ and AWQ it is said what converts them.
+within four times of what is measured nor below 5e-6 as that is, fails. F64 is rounded to F32, which a note says; F8_E4M3 and F8_E5M2
+(torch's float8_e4m3fn and float8_e5m2) are read as the numbers they are, where no scales belong to them (MiniMax's decays do not fit
+them, and are refused); integers are no weights that are read; of float8 with scales and of GPTQ and AWQ it is said what converts them.
 
 ## Folders: config.json and weights
 Against transformers %s on the safetensors of the dtype. `.bin` is what torch.save writes; the shards are three, with an index.
@@ -232,9 +235,9 @@ def number(x):
 def family_table(ns, folder, wanted=None):
     rows = []
     for i, (family, name) in enumerate(families().items()):
-        every = [(d, f) for d in DTYPES for f in FORMATS]
+        every = [(d, f) for d in STORED for f in FORMATS if not (family in CONSTANTS and d.startswith("F8"))]
         cells = family_cells(ns, folder, name, wanted(i, every) if wanted else every)
-        rows += [[family, d] + [number(cells[d, f]) if (d, f) in cells else "" for f in FORMATS] for d in DTYPES]
+        rows += [[family, d] + [number(cells[d, f]) if (d, f) in cells else "" for f in FORMATS] for d in STORED]
     return ["family", "dtype", *FORMATS], rows
 
 
@@ -253,7 +256,7 @@ def one_table(ns, folder):
 
 
 def key_of(row):
-    return tuple(row[:2]) if row[1] in DTYPES and row[0] not in ("model", "file") else row[0]
+    return tuple(row[:2]) if row[1] in STORED and row[0] not in ("model", "file") else row[0]
 
 
 def read_page():
@@ -281,7 +284,7 @@ def check(tables):
             if printed is None or len(printed) != len(row) or (row is columns and printed != row):
                 wrong.append(f"{PAGE} has no such row: {row}")
                 continue
-            cells = [(a, b) for a, b in zip(row, printed) if a and row is not columns and a not in DTYPES][1:]
+            cells = [(a, b) for a, b in zip(row, printed) if a and row is not columns and a not in STORED][1:]
             wrong += [f"{key}: {a} is measured, and the page says {b}" for a, b in cells if not near(float(a), float(b or "nan"))]
     wrong += [f"{PAGE} has a row that is not measured: {key}" for key in set(page) - seen]
     print("\n".join(wrong) or f"{len(seen)} rows are as the page has them")

@@ -169,8 +169,9 @@ static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wante
         return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (name one in tokenizer_config.json, or say there that "
                        "%s is false)", tok->path, switch_key, n->class_->name, special_keys[which], switch_key);
     *id = ns_token_id(tok, text);
-    return *id >= 0 ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: %s '%.100s' of tokenizer_config.json is not in the vocabulary (correct it)", tok->path,
-                                         special_keys[which], text);
+    return *id >= 0 ? NS_OK
+                    : ns_fail(err, NS_E_FORMAT, "%s: %s '%.100s' of tokenizer_config.json is not in the vocabulary (correct it)",
+                              tok->path, special_keys[which], text);
 }
 
 /* A class that reads these keys writes the template; for the others a key that asks for what is not done is noted. */
@@ -238,8 +239,8 @@ static void note_displaced(const ns_tokenizer *tok, ns_tok_neighbours *n)
 {
     for (int64_t i = 0; i < tok->added.n; i++)
         if (tok->added.item[i].displaced)
-            ns_tok_note(n, "'%.100s' of %s is called otherwise by tokenizer_config.json: the text itself gets the id %d, as in transformers",
-                        tok->added.item[i].content, ns_path_base(tok->path), tok->added.item[i].id);
+            ns_tok_note(n, "'%.100s' of %s is called otherwise by tokenizer_config.json: the text itself gets the id %d, as in "
+                        "transformers", tok->added.item[i].content, ns_path_base(tok->path), tok->added.item[i].id);
 }
 
 /* What was changed joins the hash: equal hashes, equal ids. A configuration that changes nothing keeps the hash of tokenizer.json. */

@@ -66,7 +66,11 @@ static const lie lies[] = {
     {"{\"a\":[1]}", 4, 0, NS_E_FORMAT, "expected '{'"},
     {"{\"a\":null}", 4, 0, NS_E_FORMAT, "expected '{'"},
     {ONE("float32", "1", "0,4"), 4, 0, NS_E_FORMAT, "unknown dtype 'float32'"},
-    {ONE("F8_E4M3", "4", "0,4"), 4, 0, NS_E_UNSUPPORTED, "stored as F8_E4M3"},
+    {ONE("F8_E8M0", "4", "0,4"), 4, 0, NS_E_UNSUPPORTED, "stored as F8_E8M0"},
+    {ONE("F8_E4M3", "4", "0,8"), 8, 0, NS_E_FORMAT, "its F8_E4M3 shape needs 4 bytes, data_offsets give 8"},
+    {"{\"a\":" ENTRY("F8_E4M3", "4", "0,4") ",\"a_scale_inv\":" ENTRY("F32", "1", "4,8") "}", 8, 0, NS_E_UNSUPPORTED,
+     "tensor 'a' is stored as F8_E4M3 with scales ('a_scale_inv')"},
+    {"{\"a\":" ENTRY("F8_E5M2", "4", "0,4") ",\"a_scale\":" ENTRY("F32", "1", "4,8") "}", 8, 0, NS_E_UNSUPPORTED, "FineGrainedFP8Config"},
     {ONE("C64", "1", "0,8"), 8, 0, NS_E_UNSUPPORTED, "stored as C64"},
     /* names */
     {"{\"a\":" ENTRY("F32", "1", "0,4") ",\"a\":" ENTRY("F32", "1", "4,8") "}", 8, 0, NS_E_FORMAT, "tensor 'a' is given twice"},

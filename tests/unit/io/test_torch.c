@@ -160,7 +160,7 @@ static const struct lie { const char *file; int code; const char *says; } lies[]
     {"lie-ranks", NS_E_FORMAT, "a shape of 2 dimensions and 1 strides"}, {"lie-expanded", NS_E_FORMAT, "64 times the bytes of the file"},
     {"lie-shared", NS_E_FORMAT, "tensor 'n4': with it the tensors have more than 64 times the bytes of the file"},
     {"lie-complex", NS_E_UNSUPPORTED, "tensor 'x': is stored as torch.complex64"},
-    {"lie-float8", NS_E_UNSUPPORTED, "tensor 'x': is stored as torch.float8_e4m3fn"},
+    {"lie-float8", NS_E_FORMAT, "its storage '0' of 4 elements is not in the file"},
     {"lie-sparse", NS_E_UNSUPPORTED, "'x' is made by torch._utils._rebuild_sparse_tensor"},
     {"lie-no-storage", NS_E_FORMAT, "its storage '0' of 6 elements is not in the file"},
     {"lie-control-name", NS_E_FORMAT, "is no plain text"},

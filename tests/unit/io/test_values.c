@@ -61,6 +61,39 @@ static void widens_every_value_exactly(void **state)
     }
 }
 
+/* Eight bits: all codes, and pieces of them. */
+static void widens_eight_bits(void **state)
+{
+    (void)state;
+    static const struct { const char *name; int mantissa_bits, bias; bool infinite; } kinds[] = {{"F8_E4M3", 3, 7, false},
+                                                                                                 {"F8_E5M2", 2, 15, true}};
+    for (int f = 0; f < 2; f++) {
+        uint8_t all[8 + 200 + 256] = {0};
+        const int n = snprintf((char *)all + 8, 200, "{\"w\":{\"dtype\":\"%s\",\"shape\":[256],\"data_offsets\":[0,256]}}", kinds[f].name);
+        all[0] = (uint8_t)n;
+        for (int i = 0; i < 256; i++)
+            all[8 + n + i] = (uint8_t)i;
+        put_file("eights.safetensors", all, 8 + (size_t)n + 256);
+        ns_checkpoint *ck = NULL;
+        ns_error err;
+        float out[256], part[3];
+        assert_int_equal(ns_checkpoint_open(&ck, in_scratch("eights.safetensors"), NULL, &err), NS_OK);
+        const ns_tensor *const w = ns_checkpoint_find(ck, "w");
+        assert_string_equal(ns_tensor_stored(w), kinds[f].name);
+        assert_int_equal(ns_tensor_read_f32(w, 0, 256, out, &err), NS_OK);
+        for (int i = 0; i < 256; i++) {
+            const int m_bits = kinds[f].mantissa_bits, top = (1 << (7 - m_bits)) - 1, e = i >> m_bits & top, m = i & ((1 << m_bits) - 1);
+            const bool nan = kinds[f].infinite ? e == top && m : (i & 0x7f) == 0x7f, inf = kinds[f].infinite && e == top && !m;
+            const double magnitude = inf ? INFINITY : ldexp(m + (e ? 1 << m_bits : 0), (e ? e : 1) - kinds[f].bias - m_bits);
+            const double want = i & 0x80 ? -magnitude : magnitude;
+            assert_true(nan ? isnan(out[i]) : (double)out[i] == want && !signbit(out[i]) == !signbit(want));
+        }
+        assert_int_equal(ns_tensor_read_f32(w, 200, 3, part, &err), NS_OK);
+        assert_memory_equal(part, out + 200, sizeof part);
+        ns_checkpoint_free(ck);
+    }
+}
+
 /* A file of n doubles behind one byte. */
 static void put_doubles(const char *name, const double *w, int n)
 {
@@ -282,7 +315,7 @@ static void writer_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(widens_every_value_exactly),
+        cmocka_unit_test(widens_every_value_exactly), cmocka_unit_test(widens_eight_bits),
         cmocka_unit_test(rounds_doubles),
         cmocka_unit_test(rounds_to_nearest_even),
         cmocka_unit_test(keeps_nan_and_infinity),

@@ -139,7 +139,9 @@ def both(r, all_types):
         r.refused("a list", [sd["one"]], "holds no dict of tensors", **how)
         r.refused("sparse", {"w": torch.eye(3).to_sparse(), "v": sd["one"]}, "'w' is made by torch._utils._rebuild_sparse_tensor", **how)
         r.refused("complex", {"w": torch.ones(2, dtype=torch.complex64)}, "'w': is stored as torch.complex64", **how)
-        r.refused("float8", {"w": torch.ones(2).to(torch.float8_e4m3fn)}, "'w': is stored as torch.float8_e4m3fn", **how)
+        r.refused("float8", {"w": torch.ones(2).to(torch.float8_e4m3fnuz)}, "'w': is stored as torch.float8_e4m3fnuz", **how)
+        r.refused("float8 by columns", {"w": torch.ones(2, 3).to(torch.float8_e5m2).t()},
+                  "is stored as torch.float8_e5m2, and not row by row", **how)
         r.refused("meta", {"w": torch.ones(2, device="meta"), "v": sd["one"]},
                   "'w' is made by torch._utils._rebuild_meta_tensor_no_storage", **how)
         r.refused("an array", {"w": sd["one"].numpy(), "v": sd["one"]}, "'w' is made by numpy", **how)
