@@ -52,7 +52,10 @@ static int begin(cli *app, const export_settings *s, const char *path, bool all,
     return rc;
 }
 
-static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score *scores, int n_scores, int64_t rows, int rc)
+typedef struct counted { const char *name, *label; int64_t n; } counted;
+static const counted nothing_more = {NULL, NULL, -1};
+
+static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score *scores, int n_scores, counted more, int rc)
 {
     cli_out o;
     free(scores);
@@ -62,8 +65,8 @@ static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score 
     cli_out_begin(&o, app, "needlescope.export/1");
     cli_out_text(&o, "file", "wrote", s->out);
     cli_out_int(&o, "scores", "scores", n_scores);
-    if (rows >= 0)
-        cli_out_int(&o, "rows", "rows", rows);
+    if (more.n >= 0)
+        cli_out_int(&o, more.name, more.label, more.n);
     return cli_out_end(&o, &app->err);
 }
 
@@ -88,7 +91,7 @@ static int export_csv(cli *app, const void *settings, char **args, int n_args)
     ns_export_params params = {.size = sizeof params, .by = &app->by};
     int rc = begin(app, s, args[0], true, &x, &scores, &params);
     rc = rc != NS_OK ? rc : ns_export_csv(x, s->out, &params, &rows, &app->err);
-    return end(app, s, x, scores, params.n_scores, rows, rc);
+    return end(app, s, x, scores, params.n_scores, (counted){"rows", "rows", rows}, rc);
 }
 
 const cli_command cli_cmd_export_csv = {
@@ -121,7 +124,7 @@ static int export_latex(cli *app, const void *settings, char **args, int n_args)
     ns_export_params params = {.size = sizeof params, .by = &app->by, .top = s->top, .standalone = s->standalone};
     int rc = begin(app, &s->what, args[0], false, &x, &scores, &params);
     rc = rc != NS_OK ? rc : ns_export_latex(x, s->what.out, &params, &app->err);
-    return end(app, &s->what, x, scores, params.n_scores, -1, rc);
+    return end(app, &s->what, x, scores, params.n_scores, nothing_more, rc);
 }
 
 const cli_command cli_cmd_export_latex = {
@@ -137,7 +140,14 @@ const cli_command cli_cmd_export_latex = {
 
 /* ---- export notebook ---- */
 
-typedef struct notebook_settings { export_settings what; int64_t top; double theta; int64_t persist; bool no_births; } notebook_settings;
+typedef struct notebook_settings {
+    export_settings what;
+    double          theta;
+    int64_t         top, persist, limit;
+    bool            no_births, view;
+    cli_words       beside;
+    const char     *tokenizer;
+} notebook_settings;
 static const notebook_settings notebook_defaults = {.theta = (double)NAN};
 
 #define FIELD(name) offsetof(notebook_settings, name)
@@ -146,6 +156,10 @@ static const cli_option notebook_options[] = {
     {"theta", 0, CLI_NUMBER, FIELD(theta), "X", "alive at this value of the first score and above (default 0.5)"},
     {"persist", 'm', CLI_INT, FIELD(persist), "M", "so many measured checkpoints in a row make a birth (default 3)", NULL, 1, 1000},
     {"no-births", 0, CLI_FLAG, FIELD(no_births), NULL, "leave the section on births out"},
+    {"view", 0, CLI_FLAG, FIELD(view), NULL, "with the page of needlescope view, in a frame of its own"},
+    {"beside", 0, CLI_FILES, FIELD(beside), "FILE,...", "with --view: what the page shows beside STUDY, as recordings of its attention"},
+    {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "with --view: for the texts of a recording's tokens (default: its own)"},
+    {"limit", 0, CLI_BYTES, FIELD(limit), "SIZE", "with --view: the page is no larger (default 32M)"},
     {0},
 };
 #undef FIELD
@@ -156,17 +170,19 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
     const notebook_settings *const s = settings;
     ns_study *x = NULL;
     ns_export_score *scores = NULL;
-    char note[512] = "";
+    char note[1024] = "";
+    ns_page_said page = {.size = sizeof page};
     ns_study_notebook_params params = {.size = sizeof params,
                                        .what = {.size = sizeof params.what, .by = &app->by, .top = s->top},
-                                       .no_births = s->no_births,
+                                       .no_births = s->no_births, .view = s->view, .beside = s->beside.list,
+                                       .n_beside = (int)s->beside.n, .tokenizer = s->tokenizer, .limit = s->limit, .page = &page,
                                        .birth = {sizeof params.birth, isnan(s->theta) ? 0 : s->theta, (int)s->persist}};
     int rc = isnan(s->theta) || s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
     rc = rc != NS_OK ? rc : ns_study_notebook(x, s->what.out, &params, note, sizeof note, &app->err);
     if (*note)
         cli_note(app, "%s", note);
-    return end(app, &s->what, x, scores, params.what.n_scores, -1, rc);
+    return end(app, &s->what, x, scores, params.what.n_scores, (counted){"page_bytes", "bytes of the page", s->view ? page.bytes : -1}, rc);
 }
 
 const cli_command cli_cmd_export_notebook = {
@@ -177,8 +193,10 @@ const cli_command cli_cmd_export_notebook = {
     .description = "How the study was made, its runs, the map of heads and the best ones by each score, and when the best head of each run "
                    "was born (by the first score, as emergence has it). Figures and tables are in the notebook, so it reads without a "
                    "kernel; its cells give them again with xarray, pandas and matplotlib. It finds the file by its path relative to the "
-                   "notebook, or where NEEDLESCOPE_H5 says.",
+                   "notebook, or where NEEDLESCOPE_H5 says.\n\n"
+                   "--view puts the page of needlescope view in, and says its size; the cell that makes it anew needs this program.",
     .examples = "needlescope export notebook study.h5 -o study.ipynb\n"
+                "needlescope export notebook scores.h5 --view --beside rec.h5 --limit 8M -o scores.ipynb\n"
                 "needlescope export notebook scores.h5 --score retrieval_find,induction -o heads.ipynb",
     .run = export_notebook,
 };

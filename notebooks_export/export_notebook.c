@@ -260,6 +260,62 @@ static int tell_score(story *s, int i, ns_error *err)
     return rc;
 }
 
+/* ---- a page to look at ---- */
+
+/* A page inside the notebook's: a document of its own, whose script cannot reach out of it. */
+static void frame(FILE *f, const char *html)
+{
+    fputs("<div><iframe title=\"needlescope view\" sandbox=\"allow-scripts allow-downloads\" "
+          "style=\"width: 100%; height: 900px; border: 0\" srcdoc=\"", f);
+    ns_words_html_page(f, html);
+    fputs("\"></iframe></div>", f);
+}
+
+/* A path as a text of Python's, seen from the notebook. */
+static void put_path(story *s, FILE *f, const char *path)
+{
+    char *const relative = ns_relative_path(s->path, path), *const literal = relative ? ns_words_python(relative) : NULL;
+    fputs(literal ? literal : "", f);
+    s->b.failed |= !literal;
+    free(relative);
+    free(literal);
+}
+
+/* What the command line has beside the study. */
+static void put_options(story *s, FILE *f, const ns_export_page *page)
+{
+    fputs("beside = [", f);
+    for (int i = 0; i < page->n_beside; i++) {
+        fputs(i ? ", " : "", f);
+        put_path(s, f, page->beside[i]);
+    }
+    if (page->tokenizer) {
+        fputs(page->n_beside ? ", \"--tokenizer\", " : "\"--tokenizer\", ", f);
+        put_path(s, f, page->tokenizer);
+    }
+    if (page->limit)
+        fprintf(f, "%s\"--limit\", \"%lld\"", page->n_beside || page->tokenizer ? ", " : "", (long long)page->limit);
+    fputs("]\n", f);
+}
+
+static void page_to_look_at(story *s, const ns_export_page *page)
+{
+    ns_text t;
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    fprintf(t.f, "## A page to look at\n\nThe page of `needlescope view`, %lld bytes: it fetches nothing, and runs in a frame of its own "
+                 "where the notebook is trusted. The cell needs the program `needlescope`.", (long long)page->bytes);
+    ns_notebook_markdown(&s->b, "view", &t);
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    put_options(s, t.f, page);
+    cJSON *const cell = ns_notebook_code(&s->b, "page", &t, ns_cell_page);
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    frame(t.f, page->html);
+    ns_notebook_html(&s->b, cell, &t, "a page to look at, of needlescope view");
+}
+
 /* ---- the whole ---- */
 
 /* The run that was asked for, else the first with a scored checkpoint. */
@@ -288,6 +344,8 @@ static int tell(story *s, ns_error *err)
                      ns_study_run_name(s->x->study, s->r), s->params->scores[0].name);
     if (rc == NS_OK && s->params->births)
         ns_story_births(&s->b, s->x, s->params->births, s->params->scores[0].name);
+    if (rc == NS_OK && s->params->page)
+        page_to_look_at(s, s->params->page);
     if (rc == NS_OK)
         provenance(s);
     return rc;

@@ -542,11 +542,13 @@ class _ExportScore(c.Structure):
 
 class _ExportParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("scores", c.POINTER(_ExportScore)), ("n_scores", c.c_int), ("run", c.c_char_p), ("top", c.c_int64),
-                ("standalone", c.c_bool), ("births", c.c_void_p), ("by", c.POINTER(_Provenance))]
+                ("standalone", c.c_bool), ("births", c.c_void_p), ("by", c.POINTER(_Provenance)), ("page", c.c_void_p)]
 
 
 class _StudyNotebookParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("what", _ExportParams), ("birth", _BirthParams), ("no_births", c.c_bool)]
+    _fields_ = [("size", c.c_size_t), ("what", _ExportParams), ("birth", _BirthParams), ("no_births", c.c_bool), ("view", c.c_bool),
+                ("beside", c.POINTER(c.c_char_p)), ("n_beside", c.c_int), ("tokenizer", c.c_char_p), ("limit", c.c_int64),
+                ("page", c.c_void_p)]
 
 
 class _Range(c.Structure):
@@ -3507,16 +3509,22 @@ def export_latex(study, output, scores=None, run=None, top=10, standalone=False)
         _call("ns_export_latex", x, _bytes(output), c.byref(_export_params(x, scores, run=run, top=top, standalone=standalone)))
 
 
-def export_notebook(study, output, scores=None, run=None, top=10, theta=None, persist=None, births=True):
+def export_notebook(study, output, scores=None, run=None, top=10, theta=None, persist=None, births=True, view=False, beside=(),
+                    tokenizer=None, limit=0):
     """A Jupyter notebook that shows a study and computes it again. -> what was left out and why ("": nothing)
 
-    theta, persist   the rule of births (.5 and 3); births=False leaves them out"""
-    note = c.create_string_buffer(512)
+    theta, persist   the rule of births (.5 and 3); births=False leaves them out
+    view             with the page of `needlescope view` in a frame; beside: files that it shows beside the study (recordings); tokenizer:
+                     for the texts of their tokens; limit: its bytes (32 MiB)"""
+    note = c.create_string_buffer(1024)
+    files = [os.fsencode(beside)] if isinstance(beside, (str, os.PathLike)) else [os.fsencode(f) for f in beside]
     rule = dict(theta=0 if theta is None else _theta(theta), persist=0 if persist is None else _number("persist", persist, 1, _INT_MAX))
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
         how = _params(_StudyNotebookParams, what=_export_params(x, scores, run=run, top=_number("top", top, 1)),
-                      birth=_params(_BirthParams, **rule), no_births=not _flag("births", births))
+                      birth=_params(_BirthParams, **rule), no_births=not _flag("births", births), view=_flag("view", view),
+                      beside=(c.c_char_p * len(files))(*files), n_beside=len(files),
+                      tokenizer=None if tokenizer is None else os.fsencode(tokenizer), limit=_number("limit", limit))
         _call("ns_study_notebook", x, _bytes(output), c.byref(how), note, len(note))
     return note.value.decode(errors="replace")
 

@@ -172,6 +172,24 @@ void ns_notebook_png(ns_notebook *b, cJSON *cell, ns_export_png png, const char 
     free(text);
 }
 
+/* The value of the cell's last line. */
+static cJSON *result(ns_notebook *b, cJSON *cell)
+{
+    cJSON *const o = output(b, cell, "execute_result"), *const data = object(b, o, "data");
+    number(b, o, "execution_count", b->executed);
+    object(b, o, "metadata");
+    return data;
+}
+
+void ns_notebook_html(ns_notebook *b, cJSON *cell, ns_text *t, const char *plain)
+{
+    char *const text = text_end(b, t);
+    cJSON *const data = result(b, cell);
+    lines(b, data, "text/html", text ? text : "");
+    lines(b, data, "text/plain", plain);
+    free(text);
+}
+
 /* ---- tables ---- */
 
 /* A tab or the end of a line is shown as pandas shows it: \t. malloc'd. */
@@ -251,11 +269,9 @@ static void shown(ns_notebook *b, cJSON *data, const char *type, const ns_grid *
 
 void ns_notebook_grid(ns_notebook *b, cJSON *cell, ns_grid *g)
 {
-    cJSON *const o = output(b, cell, "execute_result"), *const data = object(b, o, "data");
+    cJSON *const data = result(b, cell);
     shown(b, data, "text/html", g, html);
     shown(b, data, "text/plain", g, plain);
-    number(b, o, "execution_count", b->executed);
-    object(b, o, "metadata");
     for (int64_t i = 0; i < g->n; i++)
         free(g->cell[i]);
     free(g->cell);

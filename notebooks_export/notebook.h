@@ -28,6 +28,9 @@ void   ns_notebook_says(ns_notebook *, cJSON *cell, ns_text *);            /* it
 /* A figure that the cell shows, with the words for who cannot see it. */
 void ns_notebook_png(ns_notebook *, cJSON *cell, ns_export_png, const char *alt);
 
+/* The value of the cell's last line as HTML, and in words. */
+void ns_notebook_html(ns_notebook *, cJSON *cell, ns_text *, const char *plain);
+
 /* The value of the cell's last line: a table, cell after cell. */
 typedef struct ns_grid { char **cell; int64_t n, capacity, columns; } ns_grid;     /* the first row: names of the columns */
 void ns_grid_add(ns_notebook *, ns_grid *, const char *format, ...) NS_PRINTF(3, 4);

@@ -25,10 +25,10 @@ static void escaped(FILE *f, const char *text, const escape *table)
         const escape *row = table;
         while (row->from && row->from != *text)
             row++;
-        if ((unsigned char)*text < ' ' || *text == 127)
-            fputc(' ', f);
-        else if (row->from)
+        if (row->from)
             fputs(row->to, f);
+        else if ((unsigned char)*text < ' ' || *text == 127)
+            fputc(' ', f);
         else
             fputc(*text, f);
     }
@@ -42,6 +42,13 @@ void ns_words_latex(FILE *f, const char *text)
 void ns_words_html(FILE *f, const char *text)
 {
     static const escape table[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}, {0}};
+    escaped(f, text, table);
+}
+
+void ns_words_html_page(FILE *f, const char *text)
+{
+    static const escape table[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"},
+                                   {'\n', "\n"}, {'\t', "\t"}, {0}};
     escaped(f, text, table);
 }
 

@@ -1,4 +1,4 @@
-/* notebook.c - births of a study and their figures -> the section of its notebook. */
+/* notebook.c - births of a study and their figures, and its page -> sections of its notebook. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +15,8 @@ typedef struct section {
     ns_emergence     *found;
     ns_event         *run;               /* [R] */
     uint8_t          *bands, *curves;
+    char             *html;              /* the page */
+    ns_export_page    page;
     ns_export_births  out;
     bool              any;               /* a run of which there is something to say */
     char             *note;
@@ -24,6 +26,7 @@ typedef struct section {
 static void clear(section *s)
 {
     ns_fact_list_clear(&s->facts);
+    free(s->html);
     free(s->bands);
     free(s->curves);
     free(s->run);
@@ -108,15 +111,41 @@ static int find(section *s, ns_study *study, const ns_study_notebook_params *p, 
     return rc != NS_OK ? rc : fill(s, study, p, err);
 }
 
-/* The rule of births given, or their section left out, where the notebook has none: that would change nothing. */
-static int check_births(ns_study *study, const ns_study_notebook_params *p, ns_error *err)
+/* What would change nothing: the page's files without a page; the rule of births given, or their section left out, where there is none. */
+static int check_asked(ns_study *study, const ns_study_notebook_params *p, ns_error *err)
 {
     const bool ruled = p->birth.theta != 0 || p->birth.persist != 0, one = ns_study_is_one(study) || ns_study_size(study).P < 2;
+    if (!p->view && (p->n_beside || p->tokenizer || p->limit))
+        return ns_fail(err, NS_E_ARG, "beside, tokenizer and limit are of the page to look at: ask for it (view)");
     if (p->no_births && ruled)
         return ns_fail(err, NS_E_ARG, "theta and persist are the rule of births, which are left out (no-births)");
     if (one && (p->no_births || ruled))
         return ns_fail(err, NS_E_ARG, "%s: of one checkpoint, so a notebook says nothing of births: leave theta, persist and no-births out",
                        ns_study_path(study));
+    return NS_OK;
+}
+
+/* The page says neither when nor by whom it was made: the notebook does. */
+static int make_page(section *s, ns_study *study, const ns_study_notebook_params *p, ns_error *err)
+{
+    const int n = p->n_beside + 1;
+    const char **const files = ns_alloc_array((size_t)n, sizeof *files);
+    ns_page_said said = {.size = sizeof said};
+    if (!files)
+        return ns_oom(err, "the page");
+    files[0] = ns_study_path(study);
+    for (int i = 1; i < n; i++)
+        files[i] = p->beside[i - 1];
+    const ns_page_params params = {.size = sizeof params, .files = files, .n_files = n, .tokenizer = p->tokenizer, .limit = p->limit};
+    const int rc = ns_page_html(&s->html, &params, &said, err);
+    free(files);
+    if (rc != NS_OK)
+        return rc;
+    s->page = (ns_export_page){s->html, said.bytes, p->beside, p->n_beside, p->tokenizer, p->limit};
+    if (*said.note)
+        remark(s, "the page: %s", said.note);
+    if (p->page)
+        *p->page = said;
     return NS_OK;
 }
 
@@ -131,10 +160,12 @@ int ns_study_notebook(ns_study *study, const char *path, const ns_study_notebook
     if (note && note_size)
         note[0] = '\0';
     ns_export_params what = p->what;
-    rc = check_births(study, p, err);
+    rc = check_asked(study, p, err);
     if (rc == NS_OK && !p->no_births && !ns_study_is_one(study) && ns_study_size(study).P > 1 && what.n_scores > 0)
         rc = find(&s, study, p, err);
     what.births = s.any ? &s.out : NULL;
+    rc = rc != NS_OK || !p->view ? rc : make_page(&s, study, p, err);
+    what.page = s.html ? &s.page : NULL;
     rc = rc != NS_OK ? rc : ns_export_notebook(study, path, &what, err);
     clear(&s);
     return rc;

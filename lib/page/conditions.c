@@ -41,31 +41,40 @@ int ns_web_conditions(ns_web *p, cJSON *file, const ns_file *f, ns_error *err)
     return rc;
 }
 
-/* "full,swa,full" -> a list; what is missing is full. */
-static void kinds(ns_web *p, cJSON *run, const char *fact, int64_t L)
+/* "full,swa 16,chunk 64" -> kinds, and windows over [L, H]; what is missing is full. A head without a norm is not there. */
+static int kinds(ns_web *p, cJSON *run, const char *fact, const float *norms, int64_t L, int64_t H, ns_error *err)
 {
     cJSON *const list = ns_web_list(p, run, "kinds");
+    int64_t *const windows = ns_alloc_array((size_t)(L * H), sizeof *windows);
     const char *at = fact ? fact : "";
+    if (!windows)
+        return ns_oom(err, "the page");
     for (int64_t l = 0; l < L; l++) {
-        const size_t n = strcspn(at, ",");
-        char kind[16];
-        snprintf(kind, sizeof kind, "%.*s", (int)(n < 15 ? n : 15), n ? at : "full");
-        ns_web_text(p, list, NULL, kind);
-        at += n + (at[n] == ',');
+        char kind[16] = "full";
+        long long window = 0;
+        sscanf(at, "%15[^, ]%lld", kind, &window);
+        ns_web_text(p, list, NULL, strcmp(kind, "chunk") == 0 ? "swa" : kind);
+        for (int64_t h = 0; h < H; h++)
+            windows[l * H + h] = isnan(norms[l * H + h]) ? -1 : window;
+        at += strcspn(at, ",");
+        at += *at == ',';
     }
+    const int rc = ns_web_wholes(p, run, "windows", windows, L * H, NS_WEB_NEEDED, err);
+    free(windows);
+    return rc;
 }
 
-static void one_run(ns_web *p, cJSON *file, const ns_file *f, int64_t L, int64_t H)
+static int one_run(ns_web *p, cJSON *file, const ns_file *f, const float *norms, int64_t L, int64_t H, ns_error *err)
 {
     const int64_t none = -1;
     cJSON *const run = ns_web_object(p, ns_web_list(p, file, "runs"), NULL);
     ns_web_text(p, run, "name", ns_file_fact(f, "model_name") ? ns_file_fact(f, "model_name") : "");
-    kinds(p, run, ns_file_fact(f, "layer_kinds"), L);
     ns_web_number(p, file, "layers", (double)L);
     ns_web_number(p, file, "heads", (double)H);
     ns_web_numbers(p, file, "steps", &none, 1);
     ns_web_numbers(p, file, "tokens", &none, 1);
     ns_web_numbers(p, file, "status", &(int64_t){NS_STUDY_DONE}, 1);
+    return kinds(p, run, ns_file_fact(f, "layer_kinds"), norms, L, H, err);
 }
 
 /* A layer without heads, and a head that is not there, has no norm. */
@@ -76,11 +85,11 @@ int ns_web_ablation(ns_web *p, cJSON *file, const ns_file *f, ns_error *err)
     int rc = ns_file_array(f, &w, &norms, err);
     if (rc != NS_OK)
         return rc;
-    one_run(p, file, f, w.shape[0], w.shape[1]);
+    rc = one_run(p, file, f, norms, w.shape[0], w.shape[1], err);
     cJSON *const score = ns_web_object(p, ns_web_list(p, file, "scores"), NULL);
     ns_web_text(p, score, "name", "z_norm");
     ns_web_text(p, score, "best", ns_best_end_name(NS_BEST_NONE));
-    rc = ns_web_floats(p, score, "values", norms, w.shape[0] * w.shape[1], NS_WEB_NEEDED, err);
+    rc = rc != NS_OK ? rc : ns_web_floats(p, score, "values", norms, w.shape[0] * w.shape[1], NS_WEB_NEEDED, err);
     free(norms);
     return rc != NS_OK ? rc : ns_web_conditions(p, file, f, err);
 }

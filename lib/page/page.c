@@ -270,6 +270,18 @@ static int write_page(const ns_web *p, const pieces *x, const char *path, int64_
     return ns_atomic_end(&out, f, rc, err);
 }
 
+static int page_text(const ns_web *p, const pieces *x, char **html, int64_t *bytes, ns_error *err)
+{
+    ns_stream *const stream = ns_stream_open();
+    if (!stream)
+        return ns_oom(err, "the page");
+    const int rc = put_page(p, x, ns_stream_file(stream), bytes, err);
+    if (rc == NS_OK)
+        return ns_stream_end(stream, "the page", html, NULL, err);
+    ns_stream_drop(stream);
+    return rc;
+}
+
 static void remark_left(ns_web *p)
 {
     static const char *const what[] = {"arrays of single cases", "lists of tokens", "maps of a head on a case"};
@@ -279,24 +291,20 @@ static void remark_left(ns_web *p)
                            (long long)(p->params.limit > 0 ? p->params.limit : NS_PAGE_LIMIT));
 }
 
-static int make(ns_web *p, const char *path, int64_t *bytes, ns_error *err)
+static int make(ns_web *p, pieces *x, ns_error *err)
 {
-    pieces x = {0};
     p->root = cJSON_CreateObject();
     p->deflate = libdeflate_alloc_compressor(LEVEL);
-    int rc = p->root && p->deflate ? make_pieces(&x, err) : ns_oom(err, "the page");
+    int rc = p->root && p->deflate ? make_pieces(x, err) : ns_oom(err, "the page");
     if (rc == NS_OK)
-        p->used = (int64_t)(strlen(x.style) + strlen(x.script) + strlen(x.body)) + 2048;
+        p->used = (int64_t)(strlen(x->style) + strlen(x->script) + strlen(x->body)) + 2048;
     rc = rc != NS_OK ? rc : own_facts(p, err);
     rc = rc != NS_OK ? rc : colours(p, err);
     rc = rc != NS_OK ? rc : every_file(p, ns_web_list(p, p->root, "files"), err);
     remark_left(p);
     ns_web_text(p, p->root, "note", p->note);
-    x.tree = rc == NS_OK ? ns_web_print(p, p->root) : NULL;
-    rc = rc == NS_OK && !x.tree ? ns_oom(err, "the page") : rc;
-    rc = rc != NS_OK ? rc : write_page(p, &x, path, bytes, err);
-    drop_pieces(&x);
-    return rc;
+    x->tree = rc == NS_OK ? ns_web_print(p, p->root) : NULL;
+    return rc == NS_OK && !x->tree ? ns_oom(err, "the page") : rc;
 }
 
 static void clear(ns_web *p)
@@ -312,21 +320,38 @@ static void clear(ns_web *p)
         libdeflate_free_compressor(p->deflate);
 }
 
-int ns_page_write(const char *path, const ns_page_params *params, ns_page_said *said, ns_error *err)
+/* Into a file where path is given, else into *html. */
+static int page(const char *path, char **html, const ns_page_params *params, ns_page_said *said, ns_error *err)
 {
     ns_web p = {0};
+    pieces x = {0};
     int64_t bytes = 0;
     int rc = ns_sized_copy(&p.params, sizeof p.params, params, "ns_page_params", err);
     if (rc == NS_OK && p.params.n_files < 1)
         rc = ns_fail(err, NS_E_ARG, "a page is of one file at least");
-    rc = rc != NS_OK ? rc : ns_check_not_input(path, p.params.files, p.params.n_files, err);
-    rc = rc != NS_OK ? rc : ns_output_check(path, NS_KINDS(NS_KIND_PAGE), true, err);
-    rc = rc != NS_OK ? rc : make(&p, path, &bytes, err);
+    if (path) {
+        rc = rc != NS_OK ? rc : ns_check_not_input(path, p.params.files, p.params.n_files, err);
+        rc = rc != NS_OK ? rc : ns_output_check(path, NS_KINDS(NS_KIND_PAGE), true, err);
+    }
+    rc = rc != NS_OK ? rc : make(&p, &x, err);
+    rc = rc != NS_OK ? rc : path ? write_page(&p, &x, path, &bytes, err) : page_text(&p, &x, html, &bytes, err);
     if (rc == NS_OK && said) {
         *said = (ns_page_said){.size = said->size, .bytes = bytes, .maps = p.n_maps, .maps_left = p.left[NS_WEB_MAPS],
                                .hits_left = p.left[NS_WEB_HITS], .texts_left = p.left[NS_WEB_TEXTS]};
         snprintf(said->note, sizeof said->note, "%s", p.note);
     }
+    drop_pieces(&x);
     clear(&p);
     return rc;
+}
+
+int ns_page_write(const char *path, const ns_page_params *params, ns_page_said *said, ns_error *err)
+{
+    return page(path, NULL, params, said, err);
+}
+
+int ns_page_html(char **html, const ns_page_params *params, ns_page_said *said, ns_error *err)
+{
+    *html = NULL;
+    return page(NULL, html, params, said, err);
 }

@@ -1,6 +1,7 @@
 """chromium.py - Debian's Chromium, driven over the pipe of its DevTools protocol with nothing but Python: pages are opened, pointed at,
 clicked, typed into, asked and photographed."""
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -124,6 +125,19 @@ class Browser:
         self.call("Page.navigate", url="file://" + os.path.abspath(path) + (("#" + fragment) if fragment else ""))
         self.until("location.protocol === 'file:' && document.readyState === 'complete'")
 
+    @contextlib.contextmanager
+    def inside(self):
+        """In the frame of the page, a document that is closed to the page."""
+        page = self.session
+        frame = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "iframe")
+        self.session = self.call("Target.attachToTarget", targetId=frame["targetId"], flatten=True)["sessionId"]
+        try:
+            for domain in ("Runtime", "Network", "Log"):
+                self.call(domain + ".enable")
+            yield
+        finally:
+            self.session = page
+
     def js(self, expression):
         """The value of an expression; a promise is waited for."""
         answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
@@ -150,6 +164,9 @@ class Browser:
 
     def scheme(self, name):
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+
+    def downloads(self, folder):
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=os.path.abspath(folder))
 
     # ---- the hand ----
     def mouse(self, kind, x, y, **more):

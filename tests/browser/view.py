@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import h5py
+import matplotlib.image
 import numpy as np
 
 import chromium
@@ -74,6 +75,9 @@ def make():
         run("record", "m", "--cases", "c.jsonl", "--maps", maps, "-o", maps + ".h5", *rows)
     run("view", "s.h5", "narrow.h5", "dense.h5", "-o", "p.html")
     run("ablate", "m", "--cases", "c.jsonl", "--heads", "2.3", "--draws", 3, "-o", "a.h5")
+    run("cases", "needle", "--model", "m", "--lengths", "64", "--depths", "0,.6", "--count", 2, "--twins", "swap", "-o", "twins.jsonl")
+    run("patch", "m", "--cases", "twins.jsonl", "--heads", "2.3", "--draws", 3, "--resamples", 20, "-o", "patch.h5")
+    run("attribute", "m", "--cases", "twins.jsonl", "--resamples", 20, "-o", "attributed.h5")
     os.makedirs("runs")
     for name, births in (("four", "10,30"), ("sixteen", "20,30")):
         run("lab", "plant", "--series", 5, "-o", f"runs/{name}", "--layers", 4, "--heads", 4, "--kv-heads", 2, "--retrieval", "2.3,3.0",
@@ -282,6 +286,134 @@ def weights(b):
     b.until("document.getElementById('other-weights').textContent.includes('other weights')")
 
 
+def interventions(b):
+    """Ablation, patching, attribution: layers as the file has them, the set outlined and told, its dots where the numbers are."""
+    run("view", "a.h5", "patch.h5", "attributed.h5", "-o", "i.html")
+    b.open("i.html")
+    ready(b)
+    b.until("!document.getElementById('conditions-panel').hidden && conditionsView.figure && conditionsView.figure.h > 50")
+    check(b.js("headsView.maps[0].kinds.join()") == "swa,swa,full,full" and b.js("kindShort(headsView.maps[0], 0)") == "SWA 16",
+          "the layers of an ablation")
+    check(b.js("headsView.maps[0].marks.join()") == "2,3", "the set is not outlined")
+    with h5py.File("a.h5") as f:
+        same_bits(floats(b, "numbers(tree.files[0].scores[0].values)"), f["z_norm"][()], "norms")
+        first, kinds, modes = f["first_accuracy"][()], f["kind"].asstr()[()], f["mode"].asstr()[()]
+    at = next(i for i in range(len(kinds)) if kinds[i] == "target" and modes[i] == "zero_z")
+    b.js("document.querySelector('#conditions canvas').scrollIntoView({block: 'center'})")
+    b.frames()
+    place = b.js(f"(() => {{ const m = conditionsView.measures[0], r = conditionsView.figure.canvas.getBoundingClientRect();"
+                 f" return [r.left + m.x({first[at]}), r.top + m.top + D_ROW * (m.rows.findIndex(o => o.mode === 'zero_z') + .5)]; }})()")
+    b.move(*place)
+    b.until("!document.getElementById('tip').hidden")
+    said = b.js(text_of % "tip")
+    check("target, zero_z" in said and "2.3" in said and f"first token right: {first[at]:g}" in said, f"the tip of a condition: {said}")
+    b.click(*place)
+    b.until("state.layer === 2 && state.head === 3")
+    b.js("change({file: 1, score: 'recovery'})")
+    b.until("tree.files[1].kind === 'patching' && headsView.maps[0].said === 'recovery'")
+    with h5py.File("patch.h5") as f:
+        same_bits(floats(b, "headsView.maps[0].values"), f["recovery"][()], "recovery")
+    b.js("change({file: 2})")
+    b.until("headsView.maps[0].said === 'attribution' && document.getElementById('conditions-panel').hidden")
+    b.until(text_of % "head-facts" + ".includes('case_attribution of 4 cases')")
+    with h5py.File("attributed.h5") as f:
+        same_bits(floats(b, "headsView.maps[0].values"), f["attribution"][()], "attribution")
+
+
+def without_score(b):
+    """Pooled maps give no score over heads: heads can be chosen all the same."""
+    run("view", "pooled.h5", "-o", "pooled.html")
+    b.open("pooled.html")
+    ready(b)
+    check(b.js("isNaN(headsView.maps[0].values[0]) && document.getElementById('best-title').hidden"), "there is a score")
+    b.click(*head_place(b, 2, 3))
+    b.until(text_of % "head-title" + " === 'Layer 2, head 3'")
+    b.until("document.querySelectorAll('.tokens .t').length > 60")
+    check(b.js("state.query") >= 0, "no query is shown at first")
+    check(b.js("document.querySelectorAll('.chips span').length") > 0, "its keys are not told")
+    check(b.js("tokenView.spans.every(s => s.getClientRects().length === 1)"), "an id is broken over two lines")
+
+
+def saved(b):
+    """Each PNG and SVG button gives a file; the SVG, drawn by the browser, is the PNG."""
+    os.makedirs("saved", exist_ok=True)
+    run("view", "s.h5", "study.h5", "a.h5", "dense.h5", "-o", "all.html")
+    b.downloads("saved")
+    for address, inside in (("layer=2&head=3&view=tokens", "#heads-panel"), ("layer=2&head=3&view=tokens", "#attention"),
+                            ("layer=2&head=3&view=map", "#attention"), ("layer=2&head=3&view=rows", "#attention"),
+                            ("file=1", "#study"), ("file=2", "#conditions")):
+        b.size(1100, 1000)
+        b.open("all.html", address)
+        ready(b)
+        b.until(f"document.querySelectorAll('{inside} .save button').length >= 2")
+        b.frames(6)
+        n = b.js(f"document.querySelectorAll('{inside} .save button').length")
+        check(n == (6 if inside == "#study" else 2), f"{inside}: {n} buttons")
+        for k in range(n):
+            b.js(f"document.querySelectorAll('{inside} .save button')[{k}].click()")
+            landed(b, k)
+        for k in range(0, n, 2):
+            same_picture(b, f"{k}.png", f"{k + 1}.svg", f"{address} {inside} {k // 2}")
+    b.size(1200, 900)
+
+
+def landed(b, k):
+    """What the k-th button saved, once it is whole, as k.png or k.svg."""
+    end = {".png": b"IEND\xaeB`\x82", ".svg": b"</svg>\n"}
+    for _ in range(500):
+        for path in map(pathlib.Path, os.listdir("saved")):
+            path = "saved" / path
+            if path.suffix in end and path.read_bytes().endswith(end[path.suffix]):
+                path.rename(f"{k}{path.suffix}")
+                return
+        b.js("new Promise(done => setTimeout(done, 20))")
+    raise SystemExit(f"nothing was saved: {os.listdir('saved')}")
+
+
+def same_picture(b, png, svg, what):
+    pixels = matplotlib.image.imread(png)[..., :3]
+    height, width = (round(n / 3) for n in pixels.shape[:2])
+    b.size(width, height, 3)
+    b.open(svg)
+    check(b.js("document.documentElement.tagName === 'svg' && !document.querySelector('parsererror, script')"), f"{what}: no SVG")
+    b.frames(2)
+    b.photo("seen.png")
+    seen = matplotlib.image.imread("seen.png")[:pixels.shape[0], :pixels.shape[1], :3]
+    pixels = pixels[:seen.shape[0], :seen.shape[1]]
+    blocks = [p[:len(p) // 9 * 9, :p.shape[1] // 9 * 9].reshape(len(p) // 9, 9, -1, 9, 3).mean((1, 3)) for p in (seen, pixels)]
+    other = (np.abs(blocks[0] - blocks[1]).max(-1) > .25).mean()          # letters may stand a dot lower
+    check(np.unique(pixels.reshape(-1, 3), axis=0).shape[0] > 10, f"{what}: an empty figure")
+    check(other < .0004, f"{what}: {100 * other:.2f} % of the SVG is not the PNG")
+    print(f"  {what}: {width} x {height}, {100 * other:.3f} % of it differ between PNG and SVG")
+
+
+def in_notebook(b):
+    """The output of a notebook's cell, in a page as sites and nbconvert show it: a document of its own, which works, and nothing around it
+    is changed."""
+    said = run("export", "notebook", "s.h5", "--view", "--beside", "dense.h5", "--limit", "4M", "-o", "s.ipynb", "--json")
+    cells = json.loads(pathlib.Path("s.ipynb").read_text(encoding="utf-8"))["cells"]
+    shown = "".join(next(c for c in cells if c["id"] == "page")["outputs"][0]["data"]["text/html"])
+    pathlib.Path("around.html").write_text("<!DOCTYPE html><meta charset=utf-8><style>h1 { color: rgb(1, 2, 3); }</style><h1>Around</h1>"
+                                           + shown, encoding="utf-8")
+    b.open("around.html")
+    check(b.js("document.querySelector('iframe').contentDocument") is None, "the frame's document can be had from outside")
+    with b.inside():
+        b.until("!!document.querySelector('#best button')")
+        check(b.js("document.querySelector('#best button').textContent") == "2.3", "the best head of the page in the notebook")
+        px, py = b.js("(r => [r.left + r.width / 2, r.top + r.height / 2])(document.querySelector('#best button').getBoundingClientRect())")
+    x, y, w, h = b.js("(r => [r.left, r.top, r.width, r.height])(document.querySelector('iframe').getBoundingClientRect())")
+    check(px < w and py < h, "the frame is too small for the best heads")
+    b.click(x + px, y + py)
+    with b.inside():
+        b.until("document.querySelectorAll('.tokens .t').length > 30")
+        check(b.js("(() => { try { return parent.document.title; } catch (e) { return e.name; } })()") == "SecurityError",
+              "the page reaches out of its frame")
+    size = b.js("new Blob([document.querySelector('iframe').srcdoc]).size")
+    check(json.loads(said)["page_bytes"] == size, f"the size that was said: {said}, {size}")
+    check(b.js("[document.querySelectorAll('h1').length, getComputedStyle(document.querySelector('h1')).color, location.hash].join()")
+          == "1,rgb(1, 2, 3),", "the page around the frame is changed")
+
+
 # ---- what a case says stays text ----
 
 def hostile(b):
@@ -385,7 +517,8 @@ def main():
         os.chdir(folder)
         make()
         with chromium.Browser() as b:
-            parts = (scores, attention, generated, hands, study, hostile, reached, in_time)
+            parts = (scores, attention, generated, hands, study, interventions, without_score, saved, in_notebook, hostile, reached,
+                     in_time)
             for part in (p for p in parts if p.__name__ in (sys.argv[2:] or [p.__name__])):
                 part(b)
                 outside = [u for u in b.requested if not u.startswith(("file://", "data:", "blob:", "about:"))]

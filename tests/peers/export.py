@@ -50,6 +50,7 @@ def make(work):
     call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o",
          "scores.h5",
          cwd=work)
+    call(TOOL, "record", "a/step000190", "--cases", "cases.jsonl", "--maps", "rows", "--rows", "answer", "-o", "rec.h5", cwd=work)
     shutil.copy(os.path.join(work, "study.h5"), os.path.join(work, "hostile.h5"))
     with h5py.File(os.path.join(work, "hostile.h5"), "r+") as f:
         f["run_name"][:] = HOSTILE
@@ -127,6 +128,8 @@ def check_notebook(path):
             n[x.output_type] = n.get(x.output_type, 0) + 1
             if x.output_type == "stream":
                 assert x.text == y.text
+            elif a.id == "page":
+                same_page(page_of(x), page_of(y), path)
             elif x.output_type == "execute_result":
                 assert cells_of(x) == cells_of(y), (a.id, cells_of(x), cells_of(y))
             else:
@@ -135,6 +138,17 @@ def check_notebook(path):
     count(sum(n.values()), "outputs")
     print(f"{os.path.basename(path)}: {len(ids)} cells, outputs as executed: {n}", flush=True)
     return given
+
+
+def page_of(output):
+    return html.unescape(re.search(r'srcdoc="(.*)"></iframe></div>$', "".join(output.data["text/html"]), re.S)[1])
+
+
+def same_page(written, executed, path):
+    """That in the notebook says no command; the cell's is the command line's."""
+    said = re.search(r'"command_line":"[^"]*",', executed)[0]
+    assert "needlescope view" in said and executed.replace(said, "", 1) == written, path
+    print(f"{os.path.basename(path)}: a page of {len(written)} characters, as executed", flush=True)
 
 
 def check_births(notebook, want):
@@ -157,6 +171,7 @@ def check_latex(path):
 
 def main():
     os.environ.pop("NEEDLESCOPE_H5", None)
+    os.environ["PATH"] = os.path.dirname(TOOL) + os.pathsep + os.environ["PATH"]          # for the cells that run the program
     with tempfile.TemporaryDirectory() as work:
         make(work)
         os.mkdir(os.path.join(work, "paper"))
@@ -168,8 +183,10 @@ def main():
             second = {"study": "ov_copying", "hostile": "previous_token", "scores": "induction"}[name]
             call(TOOL, "export", "latex", path, "--score", f"retrieval_find,{second}", "--top", "4", "--standalone", "-o", tex)
             check_latex(tex)
-            call(TOOL, "export", "notebook", path, "--score", f"retrieval_find,{second}", "-o", notebook)
+            view = {"study": ["--view", "--beside", os.path.join(work, "rec.h5"), "--limit", "3M"], "scores": ["--view"]}.get(name, [])
+            call(TOOL, "export", "notebook", path, "--score", f"retrieval_find,{second}", "-o", notebook, *view)
             done = check_notebook(notebook)
+            assert any(c.id == "page" for c in done.cells) == bool(view)
             if name != "scores":
                 rows = [["a", "3.1", "40960", "61440"], ["b", "", "184320", ""]]
                 if name == "hostile":

@@ -4,6 +4,7 @@
 #define NEEDLESCOPE_NOTEBOOK_H
 
 #include <needlescope/export.h>
+#include <needlescope/page.h>
 #include <needlescope/training.h>
 
 NS_BEGIN
@@ -13,6 +14,11 @@ typedef struct ns_study_notebook_params {
     ns_export_params what;               /* `births` is filled here; what.scores[0] is the score whose births are told */
     ns_birth_params  birth;              /* NS_E_ARG beside no_births, and of the scores of one checkpoint */
     bool             no_births;          /* leave the section out */
+    bool             view;               /* with the page of ns_page_write (what.page is filled here) of the study ... */
+    const char *const *beside;  int n_beside;     /* ... and of these files; NULL = of the study alone. NS_E_ARG without view */
+    const char      *tokenizer;          /* as in ns_page_params; so is limit. NS_E_ARG without view */
+    int64_t          limit;
+    ns_page_said    *page;               /* what was made of it, where it is asked for; the caller sets its size */
 } ns_study_notebook_params;
 
 /* note, NULL or of so many bytes: what was left out and why ("" = nothing): births of the scores of one checkpoint are no question, of a

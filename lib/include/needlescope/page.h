@@ -35,6 +35,8 @@ typedef struct ns_page_said {
 /* NS_E_ARG: a file of another kind, a case or a head that no recording has, a tokenizer that is not the recording's, a limit that the
  * scores alone exceed. NS_E_FORMAT: a file that is damaged. Nothing is written then. */
 NS_API NS_MUST_CHECK int ns_page_write(const char *path, const ns_page_params *, ns_page_said *said, ns_error *);
+/* The same as a text: *html is malloc'd, NULL on failure. */
+NS_API NS_MUST_CHECK int ns_page_html(char **html, const ns_page_params *, ns_page_said *said, ns_error *);
 
 NS_END
 #endif

@@ -98,6 +98,7 @@ class Attention {
 
   // Of pooled maps the block that holds the position.
   find(position) {
+    if (position < 0) return -1;
     if (!this.pooled) return this.place.has(position) ? this.place.get(position) : -1;
     let i = this.rows.length - 1;
     while (i > 0 && this.rows[i] > position) i--;

@@ -93,7 +93,9 @@ function drawPanel(pen, p) {
   for (let k = 0; k < map.heads; k += stepH) pen.text(String(k), x + (k + .5) * w, y + H + 9, { align: "center", size: 10, colour: soft });
   pen.text("head", x + W / 2, y + H + 23, { align: "center", size: 10, colour: soft });
   pen.text("layer", x - 31, y + H / 2, { align: "center", size: 10, colour: soft, turn: -90 });
-  drawBar(pen, map.range, x + W + 10, y, H, map.chance);
+  if (map.said) drawBar(pen, map.range, x + W + 10, y, H, map.chance);
+  for (let i = 0; !map.said && i < map.layers * map.heads; i++)
+    pen.rect(x + i % map.heads * w, y + Math.floor(i / map.heads) * h, w, h, null, style("line"));
   for (const [l, k] of map.marks || []) pen.rect(x + k * w + 1, y + l * h + 1, w - 2, h - 2, null, style("mark"), 1);
   if (isHead(map, state.layer, state.head))
     pen.rect(x + state.head * w, y + state.layer * h, w, h, null, style("mark"), 2.5);
@@ -136,6 +138,7 @@ function headAt(x, y) {
 function headLines(map, l, k) {
   const i = l * map.heads + k, lines = [`layer ${l}, head ${k} · ${kindText(map, l)}`];
   if (!isHead(map, l, k)) return [lines[0], "there is no such head"];
+  if (!map.said) return lines;
   let line = `${map.said}: ${number(map.values[i])}`;
   if (map.low && map.high && Number.isFinite(map.low[i])) line += ` [${number(map.low[i])}, ${number(map.high[i])}]`;
   const chance = map.chances ? map.chances[i] : map.chance;
@@ -155,7 +158,7 @@ function hitsLine(counts, map, i) {
   const list = hitsOf(counts, map.layers * map.heads, i);
   if (!counts.events) {
     const values = list.map(c => c.hits).filter(Number.isFinite);
-    return values.length ? `${values.length} cases: ${number(Math.min(...values))} to ${number(Math.max(...values))}`
+    return values.length ? `${counts.name} of ${values.length} cases: ${number(Math.min(...values))} to ${number(Math.max(...values))}`
         : "no case says anything";
   }
   const all = list.filter(c => c.of > 0), full = all.filter(c => c.hits === c.of).length, some = all.filter(c => c.hits > 0).length;
@@ -271,8 +274,10 @@ async function updateHeads() {
 // The ten best, as buttons: the way in for who does not point.
 function bestTable() {
   const box = document.getElementById("best"), map = headsView.maps[0], best = map ? map.score.best : "none";
-  document.getElementById("best-title").textContent = best === "none" ? "Largest values" : "Best heads";
-  if (!map) { box.replaceChildren(); return; }
+  const title = document.getElementById("best-title");
+  title.textContent = best === "none" ? "Largest values" : "Best heads";
+  title.hidden = !map || !map.said;
+  if (title.hidden) { box.replaceChildren(); return; }
   const nothing = best === "smallest" ? Infinity : best === "largest" ? Math.max(0, map.score.lo || 0) : -Infinity;
   const list = Array.from(map.values, (v, i) => [v, i]).filter(([v, i]) => Number.isFinite(v) && isHead(map, Math.floor(i / map.heads),
     i % map.heads) && (best === "smallest" ? v < nothing : v > nothing))
@@ -335,7 +340,7 @@ async function headFacts() {
   const cases = document.getElementById("head-cases");
   if (!map || !isHead(map, state.layer, state.head)) {
     title.textContent = "Head";
-    box.replaceChildren(element("p", { class: "quiet", text: "Choose a head in the map, or one of the best." }));
+    box.replaceChildren(element("p", { class: "quiet", text: "Choose a head in the map" + (map && map.said ? ", or one of the best." : ".") }));
     cases.replaceChildren();
     return;
   }
@@ -348,7 +353,7 @@ async function headFacts() {
     element("td", { class: "number", text: number(s.values[i]) }),
     element("td", { class: "number", text: s.low && Number.isFinite(s.low[i]) ? `${number(s.low[i])} to ${number(s.high[i])}` : "" })));
   box.replaceChildren(element("p", { text: headLines(map, state.layer, state.head).join("\n").replace(/^.*?· /, "") }),
-    element("details", {}, element("summary", { text: "All scores of this head" }),
+    element("details", { hidden: !rows.length }, element("summary", { text: "All scores of this head" }),
       element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "all scores of this head" }, element("table", {},
           ...rows))));
   box.firstChild.style.whiteSpace = "pre-line";

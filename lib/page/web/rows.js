@@ -43,7 +43,7 @@ function drawRows(pen, width) {
     }
     c.putImageData(image, 0, 0);
     pen.pixels(canvas, ROWS_LEFT, y, W, ROW_H - 4);
-    let label = `${r.at} → ${saidBy(r, texts).replace(/\n/g, "")}`;
+    let label = r.at + 1 < texts.length ? `${r.at} → ${saidBy(r, texts).replace(/\n/g, "")}` : `${r.at}, the last`;
     while (label.length > 6 && pen.width(label) > ROWS_LEFT - 10) label = label.slice(0, -2).replace(/…$/, "") + "…";
     pen.text(label, ROWS_LEFT - 6, y + (ROW_H - 4) / 2, { align: "right", colour: ink });
   });
@@ -69,7 +69,7 @@ function rowsTable(list, kase, texts) {
   element("td", { text: saidBy(r, texts) }), ...names.map(name => element("td", { class: "number", text: number(massIn(r.weights, kase,
       name)) })),
   element("td", { class: "number", text: number(r.weights[0]) }),
-  element("td", { text: largest(r.weights, 3).map(i => `${number(r.weights[i])} on ${i} ${quoted(texts, i)}` + (spanAt(kase, i)
+  element("td", { text: largest(r.weights, 3).map(i => `${number(r.weights[i])} on ${quoted(texts, i)} at ${i}` + (spanAt(kase, i)
     ? ` (${spanAt(kase, i).name})` : "")).join("; ") })));
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "rows of the answer" }, element("table", {}, head,
       ...rows));

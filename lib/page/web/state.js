@@ -72,11 +72,14 @@ function settle(before, stepGiven) {
   }
 }
 
-// One map of numbers over layers and heads: of a file, a run, a step, a score.
+// One map of numbers over layers and heads: of a file, a run, a step, a score. A file without a score has heads all the same.
 async function snapshot(fileIndex, run, step, name) {
   const file = fileOf(fileIndex), score = scoreOf(file, name);
-  if (!score) return null;
   const size = file.layers * file.heads, start = (run * file.steps.length + step) * size;
+  if (!score && file.scores.length) return null;
+  if (!score) return { file, score: { name: "", best: "none" }, run, step, layers: file.layers, heads: file.heads,
+    values: new Float32Array(size).fill(NaN), windows: await numbers(file.runs[run].windows), kinds: file.runs[run].kinds,
+    label: labelOf(fileIndex, run, step) };
   const [values, chances, low, high, windows] = await Promise.all([numbers(score.values), numbers(score.chances), numbers(score.low),
     numbers(score.high), numbers(file.runs[run].windows)]);
   return { file, score, run, step, layers: file.layers, heads: file.heads, values: values.subarray(start, start + size),

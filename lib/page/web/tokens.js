@@ -113,8 +113,8 @@ function queryWords(position, weights, byQueries, texts) {
 
 function showLargest(position, weights, byQueries, texts, kase) {
   const chips = tokenView.chips, list = weights ? largest(weights, 8) : [];
-  chips.replaceChildren(element("b", { text: `${byQueries ? "key" : "query"} ${position} ${quoted(texts, position)}` }),
-    ...list.map(i => element("span", { text: `${number(weights[i])}  ${quoted(texts, i)} ${i}` + (spanAt(kase, i)
+  chips.replaceChildren(element("b", { text: `${byQueries ? "key" : "query"} ${position}: ${quoted(texts, position)}` }),
+    ...list.map(i => element("span", { text: `${number(weights[i])}  ${quoted(texts, i)} at ${i}` + (spanAt(kase, i)
       ? " · " + spanAt(kase, i).name : "") })));
   if (!weights) chips.append(element("i", { class: "quiet", text: "its row was not recorded" }));
 }

@@ -25,6 +25,15 @@ typedef struct ns_export_births {
     ns_export_png bands, curves;      /* best head's score: a row a run with its birth, a line a run */
 } ns_export_births;
 
+/* A page of `needlescope view` in a notebook: its HTML, and what the cell makes it from again: the files that it shows beside the study's
+ * own, the tokenizer (NULL: the recordings') and the limit (0: the usual one). */
+typedef struct ns_export_page {
+    const char        *html;  int64_t bytes;
+    const char *const *beside;  int n_beside;
+    const char        *tokenizer;
+    int64_t            limit;
+} ns_export_page;
+
 typedef struct ns_export_params {
     size_t      size;
     const ns_export_score *scores;  int n_scores;     /* one at least */
@@ -33,6 +42,7 @@ typedef struct ns_export_params {
     bool        standalone;           /* latex: a document, not a tabular to \input */
     const ns_export_births *births;   /* notebook; NULL = none */
     const ns_provenance *by;          /* who exports; NULL = not said, nor when and where: the same bytes each time */
+    const ns_export_page *page;       /* notebook; NULL = none */
 } ns_export_params;
 
 /* One row per (run, checkpoint, score, head): run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. RFC 4180;
