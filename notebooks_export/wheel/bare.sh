@@ -6,34 +6,9 @@ set -euo pipefail
 here=$(dirname "$(realpath "$0")") root=$(realpath "$(dirname "$0")/../..")
 cache=$(realpath "$1") wheel=$(realpath "$2") build=$(realpath "$3")
 releases=(${NS_BARE:-bullseye bookworm trixie})
-say() { printf '%s\n' "$*" >&2; }
-[ "$(id -u)" = 0 ] || { say "bare.sh: chroot needs root"; exit 2; }
-mkdir -p "$cache/roots" "$cache/wheels"
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' | sed -n 's/ Debian Debian$//p' | head -n 1)
+. "$here/roots.sh"
+mkdir -p "$cache/wheels"
 
-# What the run needs, and no more.
-goods() {
-    local to=$1
-    rm -rf "$to" && mkdir -p "$to/tests" "$to/docs"
-    cp "$here"/bare_run.sh "$here"/bare_blocks.py "$here"/bare_hash.py "$root/start" "$to"
-    cp "$root/docs/python.md" "$to/docs"
-}
-# bare_root RELEASE: made once; python3 and venv are all that is added.
-bare_root() {
-    [ ! -e "$cache/roots/$1.made" ] || return 0
-    say "making a bare $1"
-    rm -rf "$cache/roots/$1"
-    debootstrap --variant=minbase --include=python3,python3-venv "$1" "$cache/roots/$1" ${mirror:+"$mirror"} \
-        >"$cache/roots/$1.log" 2>&1 || return
-    touch "$cache/roots/$1.made"
-}
-# inside ROOT COMMAND...: with its own mounts and no network.
-inside() {
-    local in=$1
-    shift
-    unshare -m -n sh -c 'mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$@"' "$in" "$in" \
-        env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"
-}
 # The wheels of numpy and of what reads files, for the Python of that root.
 fetch_wheels() {
     local python
@@ -56,11 +31,7 @@ try() {
     diff "$cache/expected.txt" "$in/out/said.txt" >&2 || { say "$1: not what the source build gives"; return 1; }
 }
 
-goods "$cache/goods"
-rm -rf "$cache/out"
-sh "$cache/goods/bare_run.sh" "$cache/out" "$build/cli/needlescope" >&2
-cp "$cache/out/said.txt" "$cache/expected.txt"
-[ "$(wc -l <"$cache/expected.txt")" -gt 10 ] || { say "bare.sh: nothing to compare with"; exit 1; }
+expect "$build"
 passed=0 failed=0
 for release in "${releases[@]}"; do
     if ! bare_root "$release"; then

@@ -1,4 +1,5 @@
-"""bare_blocks.py GOODS - the first blocks of docs/python.md, beside demo/, print what the page says; the library is the wheel's."""
+"""bare_blocks.py GOODS [LIBRARIES] - the first blocks of docs/python.md, beside demo/, print what the page says; the module is the
+environment's, the library beside it as in the wheel, or in LIBRARIES."""
 import contextlib
 import io
 import os
@@ -10,7 +11,8 @@ import needlescope
 
 MOST = 3
 folder = os.path.dirname(needlescope.__file__)
-assert folder.startswith(sys.prefix) and needlescope._library_path().startswith(folder), (folder, needlescope._library_path())
+library = needlescope._library_path()
+assert folder.startswith(sys.prefix) and library.startswith((sys.argv[2:] or [folder])[0]), (folder, library)
 with open(os.path.join(sys.argv[1], "docs", "python.md"), encoding="utf-8") as f:
     blocks = re.findall(r"^```(python|sh)\n(.*?)^```", f.read(), re.S | re.M)[:MOST]
 names, lines = {}, 0

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# deps.sh PREFIX - what the wheel links statically, out of this Debian's source packages, by the compiler CC, CXX, AR, RANLIB: lean, as
-# position-independent code. Each library is made once; PREFIX/licences has their texts and PREFIX/versions what they are.
+# deps.sh PREFIX MACHINE - what the wheel links statically, out of this Debian's source packages, by the compiler CC, CXX, AR, RANLIB for
+# that machine (whose programs run here: foreign.sh): lean, as position-independent code. Each library is made once; PREFIX/licences has
+# their texts and PREFIX/versions what they are.
 set -euo pipefail
-prefix=$(mkdir -p "$1" && realpath "$1")
+prefix=$(mkdir -p "$1" && realpath "$1") machine=$2-linux-gnu
 sources=$prefix/sources
 jobs=$(nproc)
 flags="-O2 -fPIC -ffunction-sections -fdata-sections -fno-sanitize=undefined"
@@ -56,7 +57,7 @@ library() {
 configure() {
     find . -name aclocal.m4 -exec touch {} + && sleep 0.01
     find . \( -name configure -o -name '*.in' -o -name stamp-h.in -o -name '*.1' -o -name '*.3' \) -exec touch {} +
-    ./configure --prefix="$prefix" --disable-shared --enable-static "$@"
+    ./configure --build="$machine" --host="$machine" --prefix="$prefix" --disable-shared --enable-static "$@"
 }
 # pc NAME VERSION LIBS REQUIRES: for what comes without one.
 pc() {
@@ -85,7 +86,7 @@ make_png() {
     install-pkgconfigDATA install-header-links install-library-links install-libpng-pc
 }
 make_deflate() {
-    objects libdeflate.a -I. -- lib/*.c lib/x86/cpu_features.c && cp libdeflate.h "$prefix/include" && pc libdeflate 1.14 -ldeflate
+    objects libdeflate.a -I. -- lib/*.c lib/{arm,x86}/cpu_features.c && cp libdeflate.h "$prefix/include" && pc libdeflate 1.14 -ldeflate
 }
 make_cjson() {
     objects libcjson.a -- cJSON.c && mkdir -p "$prefix/include/cjson" && cp cJSON.h "$prefix/include/cjson" &&
