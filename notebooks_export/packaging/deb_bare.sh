@@ -28,7 +28,7 @@ pages() {
     for page in '' -score -figure -figure-heads -lab-laziness; do
         [ -s "$in/usr/share/man/man1/needlescope$page.1.gz" ] || { say "no man page needlescope$page"; return 1; }
     done
-    inside "$in" bash -euc '. /usr/share/bash-completion/completions/needlescope && complete -p needlescope' >&2
+    inside "$in" bash -euc '. /usr/share/bash-completion/completions/needlescope.bash && complete -p needlescope' >&2
 }
 stranger() {
     with_network sh -c 'apt-get install -y -qq --no-install-recommends gcc libc6-dev pkg-config /debs/libneedlescope-dev_*.deb' || return

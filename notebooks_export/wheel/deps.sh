@@ -141,8 +141,10 @@ make_harfbuzz() {
 make_fribidi() {
     configure --disable-deprecated && make -j"$jobs" -C gen.tab && make -j"$jobs" -C lib install && make install-pkgconfigDATA
 }
+# Its NEON for aarch64 is not what clang's assembler takes.
 make_pixman() {
-    configure --disable-gtk --disable-libpng --disable-openmp && make -j"$jobs" -C pixman install && make install-pkgconfigDATA
+    configure --disable-gtk --disable-libpng --disable-openmp --disable-arm-a64-neon &&
+        make -j"$jobs" -C pixman install && make install-pkgconfigDATA
 }
 # The order of bytes is given, since its check looks for words in an object that clang does not leave there.
 make_cairo() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# foreign.sh MACHINE COMMAND... - where the programs of that machine run too, by qemu (qemu-user-static; the C library of libc6-arm64-cross).
-# On this machine itself the command alone. The kernel learns of it in namespaces of this command's own (Linux 6.7); on an older one
-# binfmt-support has to have told it.
+# foreign.sh MACHINE COMMAND... - where the programs of that machine run too, by qemu (qemu-user-static, with the C library of
+# libc6-arm64-cross). On this machine itself the command alone. The kernel learns of it in namespaces of this command's own
+# (Linux 6.7); on an older one binfmt-support has to have told it.
 set -euo pipefail
 machine=$1
 shift

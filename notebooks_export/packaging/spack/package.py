@@ -1,4 +1,5 @@
-# Not tried: Spack was not to be had where this was written. url is the path of a release's archive, which the site gives.
+# Not tried: neither PyPI nor Debian has Spack, nor its repository of packages.
+# url is the path of a release's archive, which the site gives.
 from spack.package import *
 
 
