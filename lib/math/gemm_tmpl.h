@@ -10,10 +10,10 @@ enum { TILE_COLS = TILE_REGS * REG, CHUNK_FLOATS = 98304 };
  * tiles, which are bound by loads, lose by it. Past the end of B a prefetch does nothing. */
 enum { NEAR = 16 * NS_PANEL, FAR = 128 * NS_PANEL, TALL = 6 };
 
-/* C[rows, regs * REG] (+)= A[rows, K] B[K, 32]; rows and regs are literals wherever this is inlined. */
-NS_INLINE void tile(const int rows, const int regs, int64_t K, const float *A, int64_t lda, const float *B, float *C, int64_t ldc, bool add)
+/* A[rows, K] B[K, 32], the first regs * REG columns; rows and regs are literals wherever this is inlined. */
+NS_INLINE void tile_sums(const int rows, const int regs, int64_t K, const float *A, int64_t lda, const float *B, int64_t near,
+                         int64_t far, reg sum[TILE_ROWS][TILE_REGS])
 {
-    reg sum[TILE_ROWS][TILE_REGS];
     NS_UNROLL for (int i = 0; i < rows; i++)
         NS_UNROLL for (int j = 0; j < regs; j++)
             sum[i][j] = reg_set(0);
@@ -21,9 +21,10 @@ NS_INLINE void tile(const int rows, const int regs, int64_t K, const float *A, i
         reg b[TILE_REGS];
         NS_UNROLL for (int j = 0; j < regs; j++)
             b[j] = reg_load(B + j * REG);
-        for (int line = 0; rows >= TALL && line < regs * REG; line += 16) {
-            __builtin_prefetch(B + line + FAR, 0, 2);
-            __builtin_prefetch(B + line + NEAR);
+        for (int line = 0; near && line < regs * REG; line += 16) {
+            if (far)
+                __builtin_prefetch(B + line + far, 0, 2);
+            __builtin_prefetch(B + line + near);
         }
         NS_UNROLL for (int i = 0; i < rows; i++) {
             const reg a = reg_set(A[i * lda + k]);
@@ -31,6 +32,13 @@ NS_INLINE void tile(const int rows, const int regs, int64_t K, const float *A, i
                 sum[i][j] = reg_fma(a, b[j], sum[i][j]);
         }
     }
+}
+
+/* C[rows, regs * REG] (+)= A[rows, K] B[K, 32] */
+NS_INLINE void tile(const int rows, const int regs, int64_t K, const float *A, int64_t lda, const float *B, float *C, int64_t ldc, bool add)
+{
+    reg sum[TILE_ROWS][TILE_REGS];
+    tile_sums(rows, regs, K, A, lda, B, rows >= TALL ? NEAR : 0, rows >= TALL ? FAR : 0, sum);
     NS_UNROLL for (int i = 0; i < rows; i++)
         NS_UNROLL for (int j = 0; j < regs; j++) {
             float *const c = C + i * ldc + j * REG;

@@ -5,6 +5,7 @@
 #include "math/rows_tmpl.h"
 #include "math/open_tmpl.h"
 #include "math/scan_tmpl.h"
+#include "math/unroll_tmpl.h"
 #include "math/back_tmpl.h"
 
 const ns_math KERNELS = {
@@ -28,7 +29,7 @@ const ns_math KERNELS = {
     .all_finite = all_finite,
     .argmax = argmax,
     .p_ln_p = p_ln_p,
-    .scan = scan, .unscan = unscan, .scan_back = scan_back,
+    .scan = scan, .unscan = unscan, .unroll = unroll, .scan_back = scan_back,
     .f16_to_f32 = f16_to_f32,
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,

@@ -21,6 +21,7 @@ NS_INLINE reg reg_load(const float *p) { return _mm256_loadu_ps(p); }
 NS_INLINE void reg_store(float *p, reg a) { _mm256_storeu_ps(p, a); }
 NS_INLINE reg reg_set(float a) { return _mm256_set1_ps(a); }
 NS_INLINE reg reg_add(reg a, reg b) { return _mm256_add_ps(a, b); }
+NS_INLINE reg reg_mul(reg a, reg b) { return _mm256_mul_ps(a, b); }
 NS_INLINE reg reg_fma(reg a, reg b, reg c) { return _mm256_fmadd_ps(a, b, c); }
 
 /* Lanes [from, from + 8) of which the first n of all 16 are set. */

@@ -21,6 +21,7 @@ NS_INLINE reg reg_load(const float *p) { return _mm512_loadu_ps(p); }
 NS_INLINE void reg_store(float *p, reg a) { _mm512_storeu_ps(p, a); }
 NS_INLINE reg reg_set(float a) { return _mm512_set1_ps(a); }
 NS_INLINE reg reg_add(reg a, reg b) { return _mm512_add_ps(a, b); }
+NS_INLINE reg reg_mul(reg a, reg b) { return _mm512_mul_ps(a, b); }
 NS_INLINE reg reg_fma(reg a, reg b, reg c) { return _mm512_fmadd_ps(a, b, c); }
 
 NS_INLINE __mmask16 first(int64_t n) { return (__mmask16)((1u << n) - 1); }     /* n in 0..16 */

@@ -24,6 +24,7 @@ NS_INLINE reg reg_load(const float *p) { return *p; }
 NS_INLINE void reg_store(float *p, reg a) { *p = a; }
 NS_INLINE reg reg_set(float a) { return a; }
 NS_INLINE reg reg_add(reg a, reg b) { return a + b; }
+NS_INLINE reg reg_mul(reg a, reg b) { return a * b; }
 NS_INLINE reg reg_fma(reg a, reg b, reg c) { return fmaf(a, b, c); }
 
 /* Defines  R name(args) { R r; for each lane i: r.v[i] = expression; return r; } */

@@ -30,6 +30,7 @@ NS_INLINE reg reg_load(const float *p)
 NS_INLINE void reg_store(float *p, reg a) { memcpy(p, &a, sizeof a); }
 NS_INLINE reg reg_set(float a) { return (reg){a, a, a, a}; }
 NS_INLINE reg reg_add(reg a, reg b) { return a + b; }
+NS_INLINE reg reg_mul(reg a, reg b) { return a * b; }
 NS_INLINE reg reg_fma(reg a, reg b, reg c)
 {
 #ifdef __aarch64__

@@ -16,6 +16,26 @@ enum {
 };
 
 /* One set of kernels. Fields are const after ns_math_select. */
+/* Steps back of 32 vectors p [n][32], the last position first; their products with k (unroll_rows.c). At position s
+ *     p <- diag(decay_(s+1)) p, but at the last;  column s - first (if it is 0 or more) <- x_s, times -write_s with `written`;
+ *     o_s = p^T k_s, o [steps][32], of the columns that have begun;  with delta  p <- p - write_s k_s o_s^T.
+ * p begins as 0. decay [n] with `each`, else one number. The next position's k, decay and write lie `stride` on, its x `ldx`. */
+typedef struct ns_unscan {
+    int64_t      n, steps, first;
+    const float *k, *decay, *write, *x;
+    int64_t      stride, ldx;
+    bool         each, delta, written;
+} ns_unscan;
+
+/* Vectors p [rows][n] go back over a block of 32 positions at once:  o = p K, K [n][32];  cells[r] = write o[r], ld apart;
+ * p <- all p (+ o T, T [32][n] in packed panels; NULL: none).  all NULL: p is done with, and left. rows <= 32.
+ * What the next step reads lies `next` from this one's, and is fetched. */
+typedef struct ns_unroll_step {
+    int64_t      rows, n;
+    const float *K, *T, *write, *all;
+    int64_t      next;
+} ns_unroll_step;
+
 typedef struct ns_math {
     const char *name;       /* "scalar", "avx2", "avx512", "vector" (elsewhere) */
 
@@ -61,10 +81,8 @@ typedef struct ns_math {
      * which may be S itself. half: of the first 16 columns, with the same bits; the others are left as they are. */
     void (*scan)(float *S, const float *before, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
                  bool half, float write, bool delta, float *o);
-    /* One step back of 32 vectors p [n][32] that stand before a step and go behind the one before (unroll_rows.c):  p <- diag(decay) p;
-     * column `lane` (-1: none) <- factor x;  o = p^T k;  with delta  p <- p - write k o^T.  decay as above. */
-    void (*unscan)(float *p, int64_t n, const float *k, const float *decay, bool each, int64_t lane, const float *x, float factor,
-                   float write, bool delta, float *o);
+    void (*unscan)(const ns_unscan *, float *p, float *o);
+    void (*unroll)(const ns_unroll_step *, float *p, float *cells, int64_t ld);
     /* The same step back. S: the state before it. dS: derivative by the state after it, becomes that by the state before; dz [32]: by o.
      * dq, dk [n], ddecay and dwrite are added to; dv [32] is set. */
     void (*scan_back)(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,

@@ -103,51 +103,87 @@ static void scan(float *S, const float *before, int64_t n, const float *q, const
 
 /* ---- vectors that go back ---- */
 
-/* Column `lane`, which begins. */
-typedef struct beginning { vm a, b; const float *x; float factor; } beginning;
+/* A step of all columns: what the position behind it takes away still, the decay, the column that begins. */
+typedef struct going {
+    const float *k, *decay, *x, *taken_k;
+    columns taken;
+    vm begins_a, begins_b;
+    float factor;
+} going;
 
-NS_INLINE beginning beginning_of(int64_t lane, const float *x, float factor)
+NS_INLINE void begin_column(going *g, int64_t lane)
 {
     float chosen[32] = {0};
-    chosen[lane < 0 ? 0 : lane] = 1;
-    return (beginning){vf_lt(vf_set(0), vf_load(chosen)), vf_lt(vf_set(0), vf_load(chosen + 16)), x, factor};
+    if (lane >= 0)
+        chosen[lane] = 1;
+    g->begins_a = vf_lt(vf_set(0), vf_load(chosen));
+    g->begins_b = vf_lt(vf_set(0), vf_load(chosen + 16));
+}
+
+NS_INLINE vf going_lanes(float *p, bool delta, vf taken_k, vf taken, vf decay, vm begins, vf x)
+{
+    const vf s = delta ? vf_fma(taken_k, taken, vf_load(p)) : vf_load(p), y = vf_select(begins, x, vf_mul(decay, s));
+    vf_store(p, y);
+    return y;
 }
 
 /* Row i of p; what it adds to o. */
-NS_INLINE columns unscan_row(float *p, int64_t i, const float *k, const float *decay, bool each, const beginning *b, columns o)
+NS_INLINE columns going_row(float *p, int64_t i, const going *g, bool each, bool delta, bool right, columns o)
 {
-    columns s = decayed(p, i, decay, each, false);
-    if (b) {
-        const vf x = vf_set(b->factor * b->x[i]);
-        s = (columns){vf_select(b->a, x, s.a), vf_select(b->b, x, s.b)};
-    }
-    columns_store(p + i * 32, s, false);
-    return columns_fma(vf_set(k[i]), s, o, false);
+    const vf taken_k = vf_set(delta ? g->taken_k[i] : 0), decay = vf_set(g->decay[each ? i : 0]), x = vf_set(g->factor * g->x[i]);
+    const vf k = vf_set(g->k[i]), b = going_lanes(p + i * 32 + 16, delta, taken_k, g->taken.b, decay, g->begins_b, x);
+    o.b = vf_fma(k, b, o.b);
+    if (!right)
+        o.a = vf_fma(k, going_lanes(p + i * 32, delta, taken_k, g->taken.a, decay, g->begins_a, x), o.a);
+    return o;
 }
 
-NS_INLINE columns unscan_rows(float *p, int64_t n, const float *k, const float *decay, bool each, const beginning *b)
+/* right: none of the first 16 columns has begun. */
+NS_INLINE columns going_rows(float *p, int64_t n, const going *g, bool each, bool delta, bool right)
 {
     columns even = {vf_set(0), vf_set(0)}, odd = even;
     int64_t i = 0;
     for (; i + 2 <= n; i += 2) {
-        even = unscan_row(p, i, k, decay, each, b, even);
-        odd = unscan_row(p, i + 1, k, decay, each, b, odd);
+        even = going_row(p, i, g, each, delta, right, even);
+        odd = going_row(p, i + 1, g, each, delta, right, odd);
     }
     if (i < n)
-        even = unscan_row(p, i, k, decay, each, b, even);
+        even = going_row(p, i, g, each, delta, right, even);
     return columns_add(even, odd, false);
 }
 
-static void unscan(float *p, int64_t n, const float *k, const float *decay, bool each, int64_t lane, const float *x, float factor,
-                   float write, bool delta, float *o)
+/* What a position takes away is taken where the next one decays what is left: p is read and written once a step. */
+NS_INLINE void steps_back(const ns_unscan *u, bool each, bool delta, float *p, float *o)
 {
-    const beginning b = beginning_of(lane, x, factor);
-    const columns read = lane < 0 ? (each ? unscan_rows(p, n, k, decay, true, NULL) : unscan_rows(p, n, k, decay, false, NULL))
-                                  : (each ? unscan_rows(p, n, k, decay, true, &b) : unscan_rows(p, n, k, decay, false, &b));
-    const columns u = columns_mul(vf_set(-write), read, false);
+    const int64_t n = u->n, last = u->steps - 1;
+    going g = {.decay = u->decay + last * u->stride, .taken_k = u->k + last * u->stride, .taken = {vf_set(0), vf_set(0)}};
+    memset(p, 0, (size_t)(n * 32) * sizeof *p);
+    for (int64_t s = last; s >= 0; s--) {
+        const float write = u->write[s * u->stride];
+        g.k = u->k + s * u->stride;
+        g.x = s < u->first ? g.k : u->x + (s - u->first) * u->ldx;
+        g.factor = u->written ? -write : 1;
+        begin_column(&g, s - u->first);
+        const columns read = s - u->first >= 16 ? going_rows(p, n, &g, each, delta, true) : going_rows(p, n, &g, each, delta, false);
+        columns_store(o + s * 32, read, false);
+        g.taken = columns_mul(vf_set(-write), read, false);
+        g.taken_k = g.k;
+        g.decay = u->decay + s * u->stride;
+    }
     for (int64_t i = 0; delta && i < n; i++)
-        columns_store(p + i * 32, columns_fma(vf_set(k[i]), u, columns_load(p + i * 32, false), false), false);
-    columns_store(o, read, false);
+        columns_store(p + i * 32, columns_fma(vf_set(g.taken_k[i]), g.taken, columns_load(p + i * 32, false), false), false);
+}
+
+static void unscan(const ns_unscan *u, float *p, float *o)
+{
+    if (u->each && u->delta)
+        steps_back(u, true, true, p, o);
+    else if (u->each)
+        steps_back(u, true, false, p, o);
+    else if (u->delta)
+        steps_back(u, false, true, p, o);
+    else
+        steps_back(u, false, false, p, o);
 }
 
 /* ---- the step back ---- */

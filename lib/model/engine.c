@@ -2,6 +2,7 @@
 #include <needlescope/machine.h>
 
 #include "model/internal.h"
+#include "model/threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,11 @@ const char *ns_engine_cpu(const ns_engine *e)
 const char *ns_engine_kernel_class(const ns_engine *e)
 {
     return e->kernel_class;
+}
+
+ns_pool *ns_engine_pool(const ns_engine *e)
+{
+    return e->pool;
 }
 
 int ns_engine_threads(const ns_engine *e)

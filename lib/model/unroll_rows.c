@@ -42,9 +42,6 @@ static int64_t own_block(const ns_unrolled *rows)
     return rows->row0 / BLOCK;
 }
 
-/* 32 vectors that go back side by side, each in a lane of its own: [key][32]. */
-typedef struct lanes { const ns_unroll *j; int64_t h; float *p; } lanes;
-
 static const float *key_at(const ns_unroll *j, int64_t h, int64_t position)
 {
     return ns_unroll_left(j, position) + h / (j->s->heads / j->s->k_heads) * j->s->key;
@@ -66,6 +63,13 @@ static float write_at(const ns_unroll *j, int64_t h, int64_t position)
     return ns_unroll_left(j, position)[j->s->k.n + j->a.n + h];
 }
 
+/* Positions of a block, which a page holds whole. */
+static ns_unscan steps_of(const ns_unroll *j, int64_t h, int64_t begin, int64_t n)
+{
+    return (ns_unscan){.n = j->s->key, .steps = n, .k = key_at(j, h, begin), .decay = decay_at(j, h, begin),
+                       .write = ns_unroll_left(j, begin) + j->s->k.n + j->a.n + h, .stride = ns_unroll_floats(j), .each = decay_step(j)};
+}
+
 /* ---- the block of a row's own position, step by step ---- */
 
 static const float *query_at(const ns_unroll *j, int64_t h, int64_t position)
@@ -73,28 +77,19 @@ static const float *query_at(const ns_unroll *j, int64_t h, int64_t position)
     return ns_cols_at(j->s->q, j->m->row + position - j->m->begin) + h / (j->s->heads / j->s->q_heads) * j->s->key;
 }
 
-/* Position `at` of all rows of the block that reach it: its own row begins there. */
-static void unroll_step(const lanes *w, const ns_unrolled *block, int64_t at, float o[BLOCK])
+static void unroll_own(const ns_unroll *j, int64_t h, const ns_unrolled *block, float *p)
 {
-    static const float one = 1;
-    const ns_unroll *const j = w->j;
-    const bool decays = at + 1 < block->row1, begins = at >= block->row0;
-    j->b->p->math->unscan(w->p, j->s->key, key_at(j, w->h, at), decays ? decay_at(j, w->h, at + 1) : &one, decays && decay_step(j),
-                          begins ? at - block->row0 : -1, begins ? query_at(j, w->h, at) : NULL, 1, write_at(j, w->h, at), j->s->delta, o);
-}
-
-static void unroll_own(const lanes *w, const ns_unrolled *block)
-{
-    const int64_t rows = block->row1 - block->row0, begin = block->row0 / BLOCK * BLOCK;
-    float o[BLOCK][BLOCK], write[BLOCK];
-    memset(w->p, 0, (size_t)(w->j->s->key * BLOCK) * sizeof *w->p);
-    for (int64_t at = block->row1 - 1; at >= begin; at--) {
-        write[at - begin] = write_at(w->j, w->h, at);
-        unroll_step(w, block, at, o[at - begin]);
-    }
+    const int64_t rows = block->row1 - block->row0, begin = own_block(block) * BLOCK;
+    float o[BLOCK][BLOCK];
+    ns_unscan u = steps_of(j, h, begin, block->row1 - begin);
+    u.delta = j->s->delta;
+    u.first = block->row0 - begin;
+    u.x = query_at(j, h, block->row0);
+    u.ldx = j->s->q.sheet->ld;
+    j->b->p->math->unscan(&u, p, o[0]);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t at = begin; at < block->row1; at++)       /* keys behind a row's own: 0 */
-            block->rows[(w->h * rows + r) * block->row1 + at] = at > block->row0 + r ? 0 : write[at - begin] * o[at - begin][r];
+            block->rows[(h * rows + r) * block->row1 + at] = at > block->row0 + r ? 0 : u.write[(at - begin) * u.stride] * o[at - begin][r];
 }
 
 /* ---- a block of positions before it, at once: what comes out is linear in p ----
@@ -146,15 +141,15 @@ static void decayed_keys(const ns_unroll *j, int64_t h, int64_t begin, float *k,
 static void take_back(const ns_unroll *j, int64_t h, int64_t begin, float *k, float *taken)
 {
     const int64_t key = j->s->key;
-    memset(taken, 0, (size_t)(key * BLOCK) * sizeof *taken);
-    for (int64_t s = BLOCK - 1; s >= 0; s--) {
-        float read[BLOCK];
-        const float *const k_s = key_at(j, h, begin + s);
-        j->b->p->math->unscan(taken, key, k_s, decay_at(j, h, begin + s + 1), decay_step(j), s, k_s, -write_at(j, h, begin + s), 0, false,
-                              read);
+    float read[BLOCK][BLOCK];
+    ns_unscan u = steps_of(j, h, begin, BLOCK);
+    u.x = u.k;
+    u.ldx = u.stride;
+    u.written = true;
+    j->b->p->math->unscan(&u, taken, read[0]);
+    for (int64_t s = BLOCK - 1; s >= 0; s--)
         for (int64_t r = s + 1; r < BLOCK; r++)
-            j->b->p->math->axpy(k + s * key, k + r * key, key, read[r]);
-    }
+            j->b->p->math->axpy(k + s * key, k + r * key, key, read[s][r]);
 }
 
 static void prepare_task(void *user, int64_t task, int worker)
@@ -172,37 +167,20 @@ static void prepare_task(void *user, int64_t task, int worker)
     ns_pack_rows(c.k_packed, k, BLOCK, key, key);
 }
 
-/* Where a block of rows reads a block of positions is far away by then: fetched while the product is made. */
-static void fetch(const float *cells, int64_t ld, int64_t rows)
-{
-    for (int64_t r = 0; r < rows; r++, cells += ld) {
-        __builtin_prefetch(cells, 1, 2);
-        __builtin_prefetch(cells + BLOCK / 2, 1, 2);
-    }
-}
-
 /* p [rows][key] of a block of rows, whose h-th heads they are. */
-static void unroll_chunk(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t at, const chunk *c, float *p, float *o)
+static void unroll_chunk(const span *s, int64_t h, const ns_unrolled *block, int64_t at, const chunk *c, float *p)
 {
-    const ns_math *const math = j->b->p->math;
-    const int64_t key = j->s->key, rows = block->row1 - block->row0;
-    float *const cells = block->rows + h * rows * block->row1 + at * BLOCK;
-    fetch(cells, block->row1, rows);
-    math->gemm(rows, BLOCK, key, p, key, c->k_packed, 0, o, BLOCK, NS_GEMM_KB, false);
-    math->mul_rows(cells, block->row1, o, BLOCK, rows, BLOCK, c->write, NULL);
-    if (at == 0)                                   /* nothing is before it */
-        return;
-    math->mul_rows(p, key, p, key, rows, key, c->all, NULL);
-    if (j->s->delta)
-        math->gemm(rows, key, BLOCK, o, BLOCK, c->taken_packed, BLOCK * NS_PANEL, p, key, NS_GEMM_KB, true);
+    const ns_unroll *const j = s->j;
+    const int64_t rows = block->row1 - block->row0, next = -s->units * s->prepared_floats;
+    const ns_unroll_step u = {rows, j->s->key, c->k_packed, j->s->delta ? c->taken_packed : NULL, c->write, at == 0 ? NULL : c->all, next};
+    j->b->p->math->unroll(&u, p, block->rows + h * rows * block->row1 + at * BLOCK, block->row1);
 }
 
 /* What its own block of positions leaves of a block of rows. */
 static void begin_rows(const ns_unroll *j, int64_t h, const ns_unrolled *block, float *scratch, float *p)
 {
     const int64_t key = j->s->key;
-    const lanes w = {j, h, scratch};
-    unroll_own(&w, block);
+    unroll_own(j, h, block, scratch);
     for (int64_t i0 = 0; i0 < key; i0 += 16)
         for (int64_t r = 0; r < block->row1 - block->row0; r++)
             for (int64_t i = i0; i < i0 + 16 && i < key; i++)
@@ -221,7 +199,7 @@ static void unroll_task(void *user, int64_t task, int worker)
         if (at == own)
             begin_rows(j, h, &j->blocks[b], scratch, p);
         else
-            unroll_chunk(j, h, &j->blocks[b], at, &c, p, scratch);
+            unroll_chunk(s, h, &j->blocks[b], at, &c, p);
     }
 }
 

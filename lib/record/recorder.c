@@ -148,7 +148,7 @@ static int check_size(const ns_plan *p, const char *path, ns_error *err)
                    bytes_text(p->params.max_bytes, limit), (long long)bytes);
 }
 
-static int make_workers(ns_recording *rec, int threads, ns_error *err)
+static int make_workers(ns_recording *rec, ns_pool *pool, int threads, ns_error *err)
 {
     size_t chunk = 1;
     for (int64_t i = 0; i < rec->plan.cases->n; i++)
@@ -158,11 +158,13 @@ static int make_workers(ns_recording *rec, int threads, ns_error *err)
             const size_t bytes = (size_t)(rows * keys) * ns_dtype_size(rec->plan.params.dtype);
             chunk = rec->plan.tracks[t].kind == NS_SINK_BANDS && bytes > chunk ? bytes : chunk;
         }
-    const int rc = ns_pool_new(&rec->pool, threads, err);
+    const int rc = pool ? NS_OK : ns_pool_new(&rec->own_pool, threads, err);
     if (rc != NS_OK)
         return rc;
-    rec->press = ns_alloc_array((size_t)threads, sizeof *rec->press);
-    for (int i = 0; rec->press && i < threads; i++)
+    rec->pool = pool ? pool : rec->own_pool;
+    rec->n_press = ns_pool_size(rec->pool);
+    rec->press = ns_alloc_array((size_t)rec->n_press, sizeof *rec->press);
+    for (int i = 0; rec->press && i < rec->n_press; i++)
         if (!(rec->press[i] = ns_press_new(chunk)))
             return ns_oom(err, "compressors");
     rec->math = ns_math_select(NULL);
@@ -213,7 +215,7 @@ static int open_file(ns_recorder *r, const char *path, const ns_fact *facts, int
     return rc == NS_OK ? open_sinks(r, err) : rc;
 }
 
-static int build(ns_recorder *r, const ns_arch *arch, int threads, const ns_cases *cases, const char *path,
+static int build(ns_recorder *r, const ns_arch *arch, ns_pool *pool, int threads, const ns_cases *cases, const char *path,
                  const ns_recorder_params *params, const ns_fact *facts, int n_facts, ns_error *err)
 {
     int rc = cases->n > 0 ? check_globs(arch, params, err) : ns_fail(err, NS_E_ARG, "%s: no cases to record", path);
@@ -224,11 +226,11 @@ static int build(ns_recorder *r, const ns_arch *arch, int threads, const ns_case
     if (rc == NS_OK)
         rc = make_hooks(r, err);
     if (rc == NS_OK)
-        rc = make_workers(&r->rec, threads, err);
+        rc = make_workers(&r->rec, pool, threads, err);
     return rc == NS_OK ? open_file(r, path, facts, n_facts, err) : rc;
 }
 
-int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, const ns_cases *cases, const char *path,
+static int new_recorder(ns_recorder **out, const ns_arch *arch, ns_pool *pool, int threads, const ns_cases *cases, const char *path,
                         const ns_recorder_params *params, const ns_fact *facts, int n_facts, ns_error *err)
 {
     *out = NULL;
@@ -236,12 +238,24 @@ int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, con
     if (!r)
         return ns_oom(err, path);
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_h5_end(quiet, build(r, arch, threads, cases, path, params, facts, n_facts, err), path, err);
+    const int rc = ns_h5_end(quiet, build(r, arch, pool, threads, cases, path, params, facts, n_facts, err), path, err);
     if (rc != NS_OK)
         ns_recorder_abort(r);
     else
         *out = r;
     return rc;
+}
+
+int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, const ns_cases *cases, const char *path,
+                        const ns_recorder_params *params, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    return new_recorder(out, arch, NULL, threads, cases, path, params, facts, n_facts, err);
+}
+
+int ns_recorder_new_in(ns_recorder **out, const ns_arch *arch, ns_pool *pool, const ns_cases *cases, const char *path,
+                       const ns_recorder_params *params, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    return new_recorder(out, arch, pool, 0, cases, path, params, facts, n_facts, err);
 }
 
 const ns_hooks *ns_recorder_hooks(const ns_recorder *r)
@@ -286,10 +300,10 @@ static void release(ns_recorder *r)
             r->sinks[i]->class->free(r->sinks[i]);
         free(r->sinks[i]);
     }
-    for (int i = 0; r->rec.press && i < ns_pool_size(r->rec.pool); i++)
+    for (int i = 0; r->rec.press && i < r->rec.n_press; i++)
         ns_press_free(r->rec.press[i]);
     ns_stats_free(r->rec.stats);
-    ns_pool_free(r->rec.pool);
+    ns_pool_free(r->rec.own_pool);
     ns_hooks_free(r->hooks);
     ns_plan_clear(&r->rec.plan);
     free(r->rec.press);

@@ -18,9 +18,10 @@ typedef struct ns_stats_file ns_stats_file; /* the datasets that all cases share
 typedef struct ns_recording {
     ns_plan plan;
     ns_out *out;
-    ns_pool *pool; /* our own: idle while the pass computes, as the pass's is while we do */
+    ns_pool *pool, *own_pool; /* the engine's, which is idle while hooks are called; without a model our own */
     const ns_math *math;
     ns_press **press; /* one per worker */
+    int n_press;
     uint8_t *spare;   /* a band's memory, kept for the next band */
     size_t spare_bytes;
     ns_stats_file *stats;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCAL = 32 };
+enum { LOCAL = 32, PART = 8 };   /* PART: rows of a task */
 
 enum { SINK, LOCAL_MASS, NEEDLE, NEEDLE_MAX, ENTROPY, TOP1, ARGMAX_DISTANCE, PREVIOUS, SAME_TOKEN, INDUCTION };
 static const struct {
@@ -193,6 +193,7 @@ typedef struct stats_job {
     const ns_site *site;
     const ns_view *view;
     int64_t first, n;
+    double (*value)[NS_N_STATS]; /* [H][n] */
 } stats_job;
 
 /* Of all mentions of the needle. */
@@ -228,16 +229,23 @@ static void look_at_row(const stats_job *j, const float *x, int64_t q, double ou
     }
 }
 
-static void look_at_head(void *user, int64_t head, int worker)
+/* Heads seldom divide among threads: a task is some rows of one. */
+static void look_at_part(void *user, int64_t task, int worker)
 {
     const stats_job *const j = user;
-    const int64_t width = j->t->sink.rec->plan.bin;
+    const int64_t parts = (j->n + PART - 1) / PART, head = task / parts, begin = task % parts * PART;
     (void)worker;
+    for (int64_t i = begin; i < begin + PART && i < j->n; i++)
+        look_at_row(j, ns_at(j->view, head, j->first + i, 0), j->site->row0 + j->first + i, j->value[head * j->n + i]);
+}
+
+/* In the order of the rows, whoever looked at them. */
+static void add_rows(const stats_job *j, int64_t head)
+{
+    const int64_t width = j->t->sink.rec->plan.bin;
     for (int64_t i = 0; i < j->n; i++) {
-        const int64_t q = j->site->row0 + j->first + i;
-        double value[NS_N_STATS];
-        look_at_row(j, ns_at(j->view, head, j->first + i, 0), q, value);
-        bin *const b = j->t->bins + (head * NS_STAT_BINS + q / width) * NS_N_STATS;
+        const double *const value = j->value[head * j->n + i];
+        bin *const b = j->t->bins + (head * NS_STAT_BINS + (j->site->row0 + j->first + i) / width) * NS_N_STATS;
         for (int s = 0; s < NS_N_STATS; s++) {
             b[s].sum += value[s];
             b[s].square += value[s] * value[s];
@@ -250,10 +258,16 @@ static int rows_to_stats(ns_sink *s, const ns_site *site, const ns_view *view, i
     stats *const t = (stats *)s;
     if (s->row == 0)
         t->bins = ns_alloc_array((size_t)(s->rec->plan.n_heads * NS_STAT_BINS * NS_N_STATS), sizeof *t->bins);
-    if (!t->bins)
-        return ns_oom(err, "the stats of a recording");
     t->heads = view->shape[0];
-    ns_pool_run(s->rec->pool, t->heads, look_at_head, &(stats_job){t, site, view, first, n});
+    const stats_job j = {t, site, view, first, n, ns_alloc_array((size_t)(t->heads * n), sizeof *j.value)};
+    if (!t->bins || !j.value) {
+        free(j.value);
+        return ns_oom(err, "the stats of a recording");
+    }
+    ns_pool_run(s->rec->pool, t->heads * ((n + PART - 1) / PART), look_at_part, (void *)&j);
+    for (int64_t h = 0; h < t->heads; h++)
+        add_rows(&j, h);
+    free(j.value);
     return NS_OK;
 }
 

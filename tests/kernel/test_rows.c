@@ -105,17 +105,6 @@ static double run_scan(const ns_math *m, row *r) { return scan_with(m, r, false,
 static double run_scan_half(const ns_math *m, row *r) { return scan_with(m, r, true, true, true); }
 static double run_scan_delta(const ns_math *m, row *r) { return scan_with(m, r, true, false, true); }
 
-static double unscan_with(const ns_math *m, row *r, bool each, int64_t lane, bool delta)
-{
-    float in[56];
-    const int64_t n = state_of(r, in);
-    if (n)
-        m->unscan(r->out, n, in + 8, in + 16, each, lane, in, -0.3f, 0.7f, delta, r->out + 32 * n);
-    return nan_is_nan(r);
-}
-static double run_unscan(const ns_math *m, row *r) { return unscan_with(m, r, false, 21, false); }
-static double run_unscan_delta(const ns_math *m, row *r) { return unscan_with(m, r, true, r->n % 2 ? 7 : -1, true); }
-
 /* Three rows, apart. */
 static double mul_rows_with(const ns_math *m, row *r, bool factors)
 {
@@ -157,7 +146,7 @@ static const struct { const char *name; row_fn run; } kernels[] = {
     {"f16_to_f32", run_from_f16}, {"bf16_to_f32", run_from_bf16}, {"f32_to_f16", run_to_f16}, {"f32_to_bf16", run_to_bf16},
     {"exp_sum", run_exp_sum}, {"relu_back", run_relu_back}, {"silu_back", run_silu_back}, {"rms_norm_back", run_rms_back},
     {"softmax", run_softmax}, {"scan", run_scan}, {"scan by the delta rule", run_scan_delta}, {"scan of half the columns", run_scan_half},
-    {"unscan", run_unscan}, {"unscan by the delta rule", run_unscan_delta}, {"mul_rows", run_mul_rows},
+    {"mul_rows", run_mul_rows},
     {"mul_rows with factors", run_mul_rows_factors}, {"p_ln_p", run_p_ln_p},
     {"softmax_back", run_softmax_back},
 };
