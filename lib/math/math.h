@@ -117,6 +117,8 @@ const ns_math *ns_math_select(const char *cap);
 enum { NS_MATH_MAX = 4 };
 int ns_math_available(const ns_math *out[NS_MATH_MAX]);
 
+/* out[i][r] = x[r][i] of rows and columns. */
+void ns_turn(float *out, int64_t ldo, const float *x, int64_t ldx, int64_t rows, int64_t cols);
 /* Packs rows of W[N,K] (row n at W + n * ldw, f32) into panels: out[p][k][j] = W[32 p + j][k]; out has ceil(N/32) * K * 32 floats. */
 void ns_pack_rows(float *out, const float *W, int64_t N, int64_t K, int64_t ldw);
 /* The same, from W already [K,N] row-major. */

@@ -71,6 +71,16 @@ NS_INLINE vi magnitude(vf x)
     return vi_and(vf_bits(x), vi_set(0x7fffffff));
 }
 
+/* The largest of numbers that are ordered so. */
+NS_INLINE float top_of(vi x)
+{
+    const int32_t best = vi_top(x);
+    const uint32_t bits = (uint32_t)(best < 0 ? best ^ 0x7fffffff : best);
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
 static float max(const float *x, int64_t n)
 {
     vi top = vi_set(0x80000000), size = vi_set(0);      /* a NaN is the only magnitude above infinity's */
@@ -81,11 +91,7 @@ static float max(const float *x, int64_t n)
     }
     if (vi_top(size) > 0x7f800000)
         return NAN;
-    const int32_t best = vi_top(top);
-    const uint32_t bits = (uint32_t)(best < 0 ? best ^ 0x7fffffff : best);
-    float result;
-    memcpy(&result, &bits, sizeof result);
-    return result;
+    return top_of(top);
 }
 
 static bool all_finite(const float *x, int64_t n)
@@ -106,11 +112,7 @@ NS_INLINE float largest(const float *x, int64_t n)
             lanes[j] = vf_max(vf_load(x + i + 16 * j), lanes[j]);
     for (; i < n; i += 16)
         lanes[0] = vf_max(n - i < 16 ? tail(x + i, n - i, -INFINITY) : vf_load(x + i), lanes[0]);
-    float of[16], best = -INFINITY;
-    vf_store(of, vf_max(vf_max(lanes[0], lanes[1]), vf_max(lanes[2], lanes[3])));
-    for (i = 0; i < 16; i++)
-        best = of[i] > best ? of[i] : best;
-    return best;
+    return top_of(ordered(vf_bits(vf_max(vf_max(lanes[0], lanes[1]), vf_max(lanes[2], lanes[3])))));
 }
 
 static int64_t argmax(const float *x, int64_t n)

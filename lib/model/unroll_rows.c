@@ -179,12 +179,8 @@ static void unroll_chunk(const span *s, int64_t h, const ns_unrolled *block, int
 /* What its own block of positions leaves of a block of rows. */
 static void begin_rows(const ns_unroll *j, int64_t h, const ns_unrolled *block, float *scratch, float *p)
 {
-    const int64_t key = j->s->key;
     unroll_own(j, h, block, scratch);
-    for (int64_t i0 = 0; i0 < key; i0 += 16)
-        for (int64_t r = 0; r < block->row1 - block->row0; r++)
-            for (int64_t i = i0; i < i0 + 16 && i < key; i++)
-                p[r * key + i] = scratch[i * BLOCK + r];
+    ns_turn(p, j->s->key, scratch, BLOCK, j->s->key, block->row1 - block->row0);
 }
 
 /* A head's block of rows through the span, from its own block of positions on. */
