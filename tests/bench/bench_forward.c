@@ -3,6 +3,7 @@
  *   bench_forward MODEL prefill T THREADS REPEATS     seconds of one pass with the last row's logits
  *   bench_forward MODEL wu T THREADS STEPS            Wu et al.'s decode-time score: prefill T, then STEPS greedy tokens, argmax of
  *                                                     every head's last row
+ *   bench_forward MODEL generate T THREADS STEPS      the same and nobody looks
  *   bench_forward MODEL rows T THREADS ROWS           teacher-forced score: one pass, pattern of the last ROWS rows read
  *   bench_forward MODEL gradient T THREADS TEXTS      influence of TEXTS texts in one call, and a bare pass beside each
  *   bench_forward MODEL attribute T THREADS PAIRS     attribution of all heads for PAIRS pairs that differ in their last 20 tokens
@@ -87,7 +88,7 @@ static double prefill(const ns_model *m, const int32_t *tokens, int64_t T)
     return t;
 }
 
-static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n, bool decode)
+static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n, bool decode, bool looks)
 {
     int64_t hits = 0, n_out;
     ns_hook hook = {.size = sizeof hook, .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_LAST, .n = decode ? 1 : n},
@@ -97,7 +98,7 @@ static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64
     ns_generate_params gp = {.size = sizeof gp};
     int32_t *out = malloc((size_t)n * sizeof *out);
     need(ns_hooks_new(&hooks, ns_model_arch(m), &hook, 1, &err));
-    gp.hooks = hooks;
+    gp.hooks = looks ? hooks : NULL;
     double t0 = now();
     if (decode)
         need(ns_generate(m, s, n, &gp, out, &n_out, &err));
@@ -197,7 +198,7 @@ int main(int argc, char **argv)
     double seconds[64];
     for (int64_t i = 0; i < (whole ? n : 1) && i < 64; i++)
         seconds[i] = whole ? prefill(m, tokens, T) : gradient || strcmp(argv[2], "attribute") == 0 ? 0
-                           : watched(m, tokens, T, n, strcmp(argv[2], "wu") == 0);
+                           : watched(m, tokens, T, n, strcmp(argv[2], "rows") != 0, strcmp(argv[2], "generate") != 0);
     if (gradient || strcmp(argv[2], "attribute") == 0)
         back(m, tokens, T, n, gradient);
     else

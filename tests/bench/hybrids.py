@@ -9,8 +9,8 @@ weights, 16 layers, D 576, V 49152. `prefill` is measured in turns (ours, peer, 
 case at hook_pattern of every layer as by default (the ten statistics of every row of every head, and the 32 largest keys of the answer's
 rows), against the same command that records the logits of the last row, in turns, by the clock and by processor time, which is what
 counts on a machine that others use; `memory` is the peak, as the system counts it, of one case of --long tokens on gdn and on its twin
-whose layers are all full attention: of `needlescope score --probe retrieval`, a pass that goes layer by layer; of `generate`, which
-keeps what every layer needs for the tokens to come; and of `score --probe retrieval_wu`, which decodes and reads its rows."""
+whose layers are all full attention: of `needlescope score --probe retrieval`, a pass that goes layer by layer; of 8 tokens that are
+decoded behind the prompt, for which every layer keeps what it needs; and of `score --probe retrieval_wu`, which decodes and reads rows."""
 import argparse
 import json
 import os
@@ -70,16 +70,11 @@ class Bench(peers.Bench):
     def record(self, cases, *rows):
         return self.command("record", self.model, "--cases", cases, "-o", os.path.join(self.work, "rows.h5"), *rows)
 
-    def unanswered(self, *words):
-        """Exit 1 is that no case was answered, as random weights do."""
-        return peers.timed(["sh", "-c", '"$@"; [ $? -le 1 ]', "sh", self.tool, *words, "--threads", str(self.args.threads), "--quiet"],
-                           self.env)
-
     def score(self, cases, probe):
-        return self.unanswered("score", self.model, "--cases", cases, "--probe", probe, "-o", os.path.join(self.work, "long.h5"))
+        """Exit 1 is that no case was answered, as random weights do."""
+        return peers.timed(["sh", "-c", '"$@"; [ $? -le 1 ]', "sh", self.tool, "score", self.model, "--cases", cases, "--probe", probe,
+                            "--threads", str(self.args.threads), "--quiet", "-o", os.path.join(self.work, "long.h5")], self.env)
 
-    def generate(self, cases):
-        return self.unanswered("generate", self.model, "--cases", cases, "--tokens", "8")
 
 
 def rows(b):
@@ -95,7 +90,7 @@ def rows(b):
 
 def memory(hybrid, twin):
     cases = hybrid.cases(hybrid.args.long)
-    for name, run in (("score", lambda b: b.score(cases, "retrieval")), ("generate", lambda b: b.generate(cases)),
+    for name, run in (("score", lambda b: b.score(cases, "retrieval")), ("generate", lambda b: b.ours("generate", b.args.long, 8)),
                       ("score, decoding", lambda b: b.score(cases, "retrieval_wu"))):
         ours, full = run(hybrid), run(twin)
         print(f"{name}, T {hybrid.args.long}: hybrid {ours['rss_mib']:.0f} MiB in {ours['seconds'][0]:.0f} s, full twin "
