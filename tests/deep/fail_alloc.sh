@@ -138,8 +138,8 @@ run() {   # run FOLDER HOW: in FOLDER/work
         LD_PRELOAD=$preload "$ns" "${words[@]}" "${one_thread[@]}" </dev/null >"$1/said" 2>"$1/err")
 }
 # Finished shards that nobody shares: of a task that has looked at them before, and of another task's, as they were copied there.
-own_shards() {   # own_shards FOLDER: in FOLDER/work/shared
-    cp -r "$in/stages" "$1/work/shared" && case $name in task) (cd "$1/work" && "$ns" "${words[@]}" >/dev/null 2>&1) ;; esac
+own_shards() {   # own_shards FOLDER: in shared of its work
+    (cd "$1/work" && cp -r "$in/stages" shared && case $name in task) "$ns" "${words[@]}" >/dev/null 2>&1 ;; esac)
 }
 bad=0 all=0
 while [ $# -gt 0 ]; do
