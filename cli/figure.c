@@ -56,7 +56,10 @@ int cli_look_check(cli *app, const cli_look *s)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf, .eps or .svg)");
     if (!(s->vmin < s->vmax))
         return ns_fail(&app->err, NS_E_ARG, "--vmin %g --vmax %g: the first colour's value must be less than the last's", s->vmin, s->vmax);
-    return NS_OK;
+    if (s->font_size == 0)
+        return ns_fail(&app->err, NS_E_ARG, "--font-size 0: expected 4 to 24 points");
+    const ns_figure_params params = cli_look_params(app, s);       /* before any file is read: what is wrong is an option */
+    return ns_figure_check(&params, &app->err);
 }
 
 ns_figure_params cli_look_params(cli *app, const cli_look *s)
@@ -75,7 +78,7 @@ ns_figure_params cli_look_params(cli *app, const cli_look *s)
                               .n_facts = (int)app->figure.n,
                               .crowded = app->crowded,
                               .crowded_size = sizeof app->crowded,
-                              .font_size = s->font_size,
+                              .font_size = isnan(s->font_size) ? 0 : s->font_size,
                               .font = s->font,
                               .labels = s->label.list,
                               .n_labels = (int)s->label.n,

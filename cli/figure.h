@@ -10,7 +10,7 @@
 
 typedef struct cli_look { const char *out, *title; int colormap; double vmin, vmax, width, height, font_size; int64_t dpi; const char *font;
                          cli_words label, order; const char *theme, *layers; bool dark, transparent; int values, legend, x; } cli_look;
-#define CLI_LOOK_DEFAULTS {.vmin = -(double)INFINITY, .vmax = (double)INFINITY}
+#define CLI_LOOK_DEFAULTS {.vmin = -(double)INFINITY, .vmax = (double)INFINITY, .font_size = (double)NAN}
 extern const cli_option cli_look_options[], cli_colour_options[], cli_order_options[], cli_course_options[], cli_time_options[],
     cli_cell_options[];
 /* Of figures in lines and points; of those in which colours are values. */

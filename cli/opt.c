@@ -86,7 +86,9 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
     case CLI_NUMBER:
         return cli_value_number(text, field) ? NS_OK : bad_value(option, text, "expected a number", err);
     case CLI_LENGTH:
-        return cli_value_length(text, field) ? NS_OK : bad_value(option, text, "expected a length such as 3.3, 85mm or 240pt", err);
+        return cli_value_length(text, field) && *(double *)field > 0
+                   ? NS_OK
+                   : bad_value(option, text, "expected a length above 0, such as 3.3, 85mm or 240pt", err);
     case CLI_CHOICE:
         return set_choice(option, field, text, err);
     case CLI_WORDS:

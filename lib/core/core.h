@@ -215,6 +215,8 @@ void ns_latex_text(FILE *, const char *text);
 
 /* ---- UTF-8 ---- */
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset);
+/* Takes out what a %.40s left of a character that it cut. Returns the text. */
+char *ns_utf8_whole(char *text);
 int  ns_utf8_put(char *out, uint32_t code);                           /* at most 4 bytes: how many */
 int  ns_utf8_next(const char *text, size_t n, uint32_t *code);         /* bytes used, 0 at the end, -1 invalid */
 /* A format character without ink that makes a text read another way, or not at all: soft hyphen, zero-width space, direction, tags. Not the

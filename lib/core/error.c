@@ -66,6 +66,8 @@ void ns_line_args(char *out, size_t size, const char *fmt, va_list args)
     va_end(again);
     if (wanted < 0)
         snprintf(room, sizeof room, "an error whose message could not be formatted: %.200s", fmt);
+    if (strstr(fmt, "%."))
+        ns_utf8_whole(line);        /* names cut to so many bytes */
     ns_one_line(line);              /* names out of hostile files must not break the line or steer a terminal */
     shorten(line, size);
     strcpy(out, line);

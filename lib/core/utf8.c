@@ -1,4 +1,6 @@
 /* utf8.c - strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#include <string.h>
+
 #include "core/core.h"
 
 bool ns_is_unseen(uint32_t code)
@@ -48,6 +50,25 @@ int ns_utf8_put(char *out, uint32_t code)
         out[i] = (char)(0x80 | (code & 0x3F));
     out[0] = (char)((0xF00 >> n & 0xF0) | code);
     return n;
+}
+
+char *ns_utf8_whole(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at;) {
+        const uint8_t lead = (uint8_t)*at;
+        const int wanted = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 1;
+        int n = 1;
+        while (n < wanted && ((uint8_t)at[n] & 0xC0) == 0x80)
+            n++;
+        if (n == wanted) {
+            memmove(to, at, (size_t)n);
+            to += n;
+        }
+        at += n;
+    }
+    *to = '\0';
+    return text;
 }
 
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset)

@@ -61,7 +61,7 @@ int ns_order_check(const ns_order *o, ns_error *err)
             snprintf(list + used, sizeof list - used, "%s%.40s", i ? ", " : "", o->seen[i]);
         }
         return ns_fail(err, NS_E_ARG, "order '%s': the figure has nothing of that name%s%s%s; it has %s", o->wanted[k],
-                       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", *list ? list : "no names");
+                       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", *list ? ns_utf8_whole(list) : "no names");
     }
     return NS_OK;
 }

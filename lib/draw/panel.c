@@ -205,9 +205,9 @@ int ns_check_values(const ns_panel *panel, const ns_page *page, double size, ns_
     if (size > 0 || (values != NS_VALUES_ON && values != NS_VALUES_NONZERO))
         return NS_OK;
     return ns_fail(err, NS_E_ARG,
-                   "figure: its values do not fit their cells at a width of %.1f inches: make it wider, the font smaller, or draw "
-                   "fewer (layers)",
-                   page->width * page->scale / 72);
+                   "values '%s': they do not fit their cells in a figure %.3g inches wide; a larger width, a smaller font_size or fewer "
+                   "layers help, and 'auto' prints them where they fit",
+                   values == NS_VALUES_ON ? "on" : "nonzero", (page->width + 2 * page->margin) * page->scale / 72);
 }
 
 void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
@@ -325,13 +325,22 @@ static void give_bytes(ns_buffer *from, const ns_figure_params *p)
 }
 
 /* What the caller says of type counts before the theme's word. */
-static int take_theme(ns_panel *panel, ns_theme *theme, ns_error *err)
+static int take_theme(ns_figure_params *p, ns_theme *theme, ns_error *err)
 {
-    ns_figure_params *const p = &panel->params;
     const int code = ns_theme_make(theme, p->dark, p->theme, err);
     p->font = p->font ? p->font : theme->font;
     p->font_size = p->font_size > 0 ? p->font_size : theme->font_size;
     return code != NS_OK ? code : check_params(p, err);
+}
+
+int ns_figure_check(const ns_figure_params *given, ns_error *err)
+{
+    ns_figure_params p;
+    ns_theme theme = {0};
+    int rc = ns_sized_copy(&p, sizeof p, given, "ns_figure_params", err);
+    rc = rc != NS_OK ? rc : take_theme(&p, &theme, err);
+    ns_theme_clear(&theme);
+    return rc;
 }
 
 int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
@@ -344,7 +353,7 @@ int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
         return ns_fail(err, NS_E_ARG, "figure: no path to write to");
     int code = ns_canvas_kind_find(&kind, path, err);
     if (code == NS_OK)
-        code = take_theme(panel, &theme, err);
+        code = take_theme(&panel->params, &theme, err);
     if (code == NS_OK)
         code = ns_type_new(&type, &(ns_wording){panel->params.font, panel->params.labels, panel->params.n_labels}, err);
     if (code == NS_OK)

@@ -39,6 +39,7 @@ static int read_files(const ns_compare_plot *p, pair *two, const char **score, c
         snprintf(two->about, sizeof two->about,
                  strcmp(two->maps[FIRST].model, two->maps[SECOND].model) ? "%.140s against %.140s" : "%.140s", two->maps[FIRST].model,
                  two->maps[SECOND].model);
+    ns_utf8_whole(two->about);
     return rc;
 }
 
@@ -67,6 +68,7 @@ static int read_steps(const ns_compare_plot *p, const ns_figure_params *look, pa
     char *const run_name = rc == NS_OK ? ns_visible(ns_study_run_name(study, run), "") : NULL;
     if (rc == NS_OK && file && run_name)
         snprintf(two->about, sizeof two->about, "%.140s, run %.140s", file, run_name);
+    ns_utf8_whole(two->about);
     rc = rc == NS_OK && (!file || !run_name) ? ns_oom(err, "a figure") : rc;
     free(file);
     free(run_name);
@@ -204,6 +206,7 @@ int ns_plot_compare(const char *path, const ns_compare_plot *plot, const ns_figu
     if (rc == NS_OK) {
         ns_head_maps_share_range(two.maps, DIFFERENCE);
         snprintf(two.title, sizeof two.title, "%.120s of every head, compared", score);
+        ns_utf8_whole(two.title);
         rc = draw(path, &p, &two, &params, err);
     }
     ns_note_count(note, sizeof note, two.hidden, "outlined heads lie in layers that are not drawn");

@@ -85,7 +85,7 @@ static int no_span(const ns_recorded *d, const char *name, ns_error *err)
         const size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%.40s", i ? ", " : "", d->span_names[i]);
     }
-    return ns_fail(err, NS_E_ARG, "case '%s' has no span '%s'; it has %s", d->id, name, *list ? list : "none");
+    return ns_fail(err, NS_E_ARG, "case '%s' has no span '%s'; it has %s", d->id, name, *list ? ns_utf8_whole(list) : "none");
 }
 
 static int span_range(ns_recorded *d, const char *name, int64_t range[2], ns_error *err)

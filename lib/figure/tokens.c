@@ -80,6 +80,7 @@ static int read_row(const ns_tokens_plot *p, const ns_file *f, ns_recorded *d, r
              (long long)r->query);
     if (rc == NS_OK)
         snprintf(r->about, sizeof r->about, "%.140s%s%.140s", model ? model : "", model ? " \xc2\xb7 " : "", d->id);
+    ns_utf8_whole(r->about);
     return rc;
 }
 

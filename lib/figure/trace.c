@@ -149,6 +149,7 @@ static int draw(const traced *t, const ns_file *f, const char *path, const char 
     char *const name = ns_clean_utf8(ns_path_base(file)), *const by = ns_clean_utf8(score ? score : "");
     ns_note_count(note, sizeof note, t->left_out, "runs left out: a panel shows eight groups");
     snprintf(title, sizeof title, "The %.8s best heads by %.100s over training", top ? top : "", by ? by : "");
+    ns_utf8_whole(title);
     const ns_curves_figure figure = {.size = sizeof figure,
                                      .kind = NS_CURVE_LINE,
                                      .curves = t->curves,

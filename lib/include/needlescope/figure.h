@@ -38,6 +38,10 @@ typedef struct ns_figure_params {
     const char *layers;           /* "0-3,7": those alone are drawn; NULL = all. Of figures of files (plot.h) */
 } ns_figure_params;
 
+/* Are these parameters, and the theme that they name, good for a figure? Nothing is drawn. NS_E_ARG, NS_E_FORMAT and NS_E_IO as of a
+ * figure. */
+NS_API NS_MUST_CHECK int ns_figure_check(const ns_figure_params *, ns_error *);
+
 /* Layer x head map of one score. score[L * H] row-major, NaN = no such head (drawn hatched); kind[L]: 0 full 1 swa 2 recurrent
  * (ns_layer_kind), NULL = all full; window[L] of the swa layers, NULL = not known; marks: heads to outline (e.g. planted or top
  * heads) as pairs layer, head. */

@@ -160,6 +160,23 @@ static void prefixes_and_paths(void **state)
 }
 
 /* Every code point of every length, by an encoder written here, and every way to be invalid. */
+/* A name that a message cuts to so many bytes ends with a whole character; bytes that never were UTF-8 are told. */
+static void names_are_cut_between_characters(void **state)
+{
+    (void)state;
+    static const char name[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";                  /* e with accent, euro, a face */
+    static const char *const expected[] = {"", "", "\xc3\xa9", "\xc3\xa9", "\xc3\xa9", "\xc3\xa9\xe2\x82\xac"};
+    ns_error err;
+    for (int n = 0; n < 6; n++) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "'%s' is unknown", expected[n]);
+        assert_int_equal(ns_fail(&err, NS_E_ARG, "'%.*s' is unknown", n, name), NS_E_ARG);
+        assert_string_equal(err.message, wanted);
+    }
+    assert_int_equal(ns_fail(&err, NS_E_ARG, "'%.8s' is unknown", "\x80 \xff"), NS_E_ARG);
+    assert_string_equal(err.message, "'   ' is unknown");
+}
+
 static void utf8_round(void **state)
 {
     (void)state;
@@ -290,6 +307,7 @@ int main(void)
         cmocka_unit_test(fail_keeps_one_clean_line),
         cmocka_unit_test(fail_keeps_name_and_reason_of_any_path), cmocka_unit_test(control_characters_are_shown), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
+        cmocka_unit_test(names_are_cut_between_characters),
         cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
         cmocka_unit_test(base64),
     };

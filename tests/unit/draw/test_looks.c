@@ -236,7 +236,7 @@ static void test_values(void **state)
                          expected[v][1]);
         free(text);
     }
-    refused((ns_figure_params){.values = NS_VALUES_ON, .width = 1.2}, 1, "do not fit their cells");
+    refused((ns_figure_params){.values = NS_VALUES_ON, .width = 1.2}, 1, "values 'on': they do not fit their cells in a figure 1.2 inches");
     refused((ns_figure_params){.values = NS_N_VALUES}, 1, "values 4");
 }
 
