@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(dirname "$(realpath "$0")") root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
 cache=$(realpath "$1") dist=$(mkdir -p "$2" && realpath "$2")
 glibc=2.28 machine=${3:-$(uname -m)}
-linked=$cache/linked-$machine bin=$cache/bin-$machine
+linked=$cache/linked-$machine bin=$cache/bin-$machine made=$cache/made-$machine
 python=$cache/tools/bin/python
 zig=$("$python" -c 'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))')
 
@@ -48,19 +48,22 @@ needs_exe_wrapper = false
 pkg_config_libdir = '$linked/lib/pkgconfig'
 END
 fi
-rm -rf "$cache/made" && mkdir "$cache/made"
+rm -rf "$made" && mkdir "$made"
 PATH=$cache/tools/bin:$PATH PKG_CONFIG_LIBDIR=$linked/lib/pkgconfig PKG_CONFIG_PATH='' \
     CFLAGS="-fno-sanitize=undefined -I$linked/include" _PYTHON_HOST_PLATFORM=linux-$machine \
-    "$here/foreign.sh" "$machine" "$python" -m pip wheel -q --no-deps --no-build-isolation --no-index -w "$cache/made" "$root" \
+    "$here/foreign.sh" "$machine" "$python" -m pip wheel -q --no-deps --no-build-isolation --no-index -w "$made" "$root" \
     -Csetup-args="-Dc_link_args=-L$linked/lib -s" \
     -Csetup-args=-Dprefer_static=true -Csetup-args=-Dcairo=enabled -Csetup-args=-Dfontconfig=disabled \
     -Csetup-args="-Dlicences=$linked/licences" \
     "${cross[@]}" -Cbuild-dir="$cache/build-$machine" >&2
 
 # For any Python, which meson-python cannot know of a library beside a module; named for what it needs of its system: auditwheel refuses
-# one that needs more.
-"$python" -m wheel tags --python-tag py3 --abi-tag none --remove "$cache"/made/*.whl >&2
+# one that needs more. Of another machine it takes no name, and finds one: it has to be this.
+plat=manylinux_${glibc/./_}_$machine
+[ "$machine" = "$(uname -m)" ] && given=$plat || given=auto
+"$python" -m wheel tags --python-tag py3 --abi-tag none --remove "$made"/*.whl >&2
 rm -f "$dist"/needlescope-*_"$machine".whl
-PATH=$cache/tools/bin:$PATH "$cache/tools/bin/auditwheel" repair --plat "manylinux_${glibc/./_}_$machine" -w "$dist" "$cache"/made/*.whl >&2
+PATH=$cache/tools/bin:$PATH "$cache/tools/bin/auditwheel" repair --plat $given -w "$dist" "$made"/*.whl >&2
+[ -e "$dist"/needlescope-*-"$plat".whl ] || { echo "build.sh: auditwheel did not call it $plat" >&2; exit 1; }
 PATH=$cache/tools/bin:$PATH "$cache/tools/bin/auditwheel" show "$dist"/needlescope-*_"$machine".whl >&2
 ls -l "$dist"/needlescope-*_"$machine".whl
