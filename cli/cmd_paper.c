@@ -32,6 +32,7 @@ static int paper(cli *app, const void *settings, char **args, int n_args)
                                     .say = cli_conversation_say, .progress = cli_conversation_show, .cancelled = cli_cancelled,
                                     .user = &talk};
     ns_paper_report report = {.size = sizeof report};
+    cli_signals_say("stopped; the same command goes on from here");
     int rc = cli_own_path(program, sizeof program, &app->err);
     cli_signals_hold(true);
     rc = rc != NS_OK ? rc : ns_paper_run(&report, &params, &app->err);
@@ -51,6 +52,7 @@ const cli_command cli_cmd_paper = {
     .arguments = "[RUN...]",
     .min_args = 0,
     .max_args = 100000,
+    .goes_on = true,
     .groups = {{"Options", options, 0}},
     .resources = CLI_THREADS,
     .settings_size = sizeof(paper_settings),
@@ -60,8 +62,9 @@ const cli_command cli_cmd_paper = {
         "Mamba-2 and Gated DeltaNet, each in turn with full attention, and the smallest window with full layers that do not rotate.\n\n"
         "Every checkpoint is scanned, the last one scored, constrained, ablated, probed and differentiated; DIR/paper.md sets each claim "
         "of the paper beside our number, its interval, its control and a verdict by rules that were written before the runs (supported, "
-        "refuted, undecided, not testable here), with figures; DIR/paper.json holds the same. A call that was killed goes on when it is "
-        "called again: files that are whole, of the same command and of inputs with the same hashes are taken.",
+        "refuted, undecided, not testable here), with figures; DIR/paper.json holds the same. A call that was killed or stopped goes on when "
+        "it is called again: files that are whole, of the same command and of inputs with the same hashes are taken. DIR is known by its "
+        "protocol.json: files of these names without it, and a paper.md that was written by hand, are not replaced.",
     .examples = "needlescope paper runs/* -o paper\n"
                 "needlescope paper --quick -o paper\n"
                 "needlescope paper mixers --seeds 3 --dry-run",

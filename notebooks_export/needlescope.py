@@ -470,6 +470,16 @@ class _LaboratoryReport(c.Structure):
                 ("failures", c.c_int64)]
 
 
+class _PaperParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("folder", c.c_char_p), ("runs", c.POINTER(c.c_char_p)), ("n_runs", c.c_int64),
+                ("scale", c.c_char_p), ("seeds", c.c_int64), ("dry_run", c.c_bool), ("program", c.c_char_p), ("cores", c.c_int),
+                ("by", c.POINTER(_Provenance)), ("say", _SAY), ("progress", _STAGE), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _PaperReport(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("text", c.c_void_p), ("json", c.c_void_p), ("runs", c.c_int64), ("failures", c.c_int64)]
+
+
 class _FigureParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("title", c.c_char_p), ("colormap", c.c_char_p), ("vmin", c.c_double), ("vmax", c.c_double),
                 ("width", c.c_double),
@@ -687,6 +697,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_study_notebook": (_INT, [_P, _S, c.POINTER(_StudyNotebookParams), _P, c.c_size_t, _ERR]),
     "ns_laboratory_run": (_INT, [c.POINTER(_LaboratoryReport), c.POINTER(_LaboratoryParams), _ERR]),
     "ns_laboratory_report_clear": (None, [c.POINTER(_LaboratoryReport)]),
+    "ns_paper_run": (_INT, [c.POINTER(_PaperReport), c.POINTER(_PaperParams), _ERR]),
+    "ns_paper_report_clear": (None, [c.POINTER(_PaperReport)]),
 }
 
 
@@ -3252,6 +3264,29 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
             return json.loads(c.string_at(report.json).decode())
         finally:
             _lib.ns_laboratory_report_clear(c.byref(report))
+
+
+def paper(runs, folder, scale=None, seeds=0, dry_run=False, program=None, cores=0, say=None, progress=None):
+    """The experiments of arXiv 2606.15378 on training runs, into a folder: its claims beside our numbers, with verdicts, in paper.md, with
+    figures (docs/paper.md). -> what paper.json holds, a dict; of dry_run what there is to do. A call that was stopped goes on when it is
+    made again.
+
+    runs     folders of runs, or folders of such; (): the paper's seven architectures are trained first
+    scale    of runs that are trained: "quick", "default" or "full"         seeds    the first so many
+    program, cores, say, progress   as in lab"""
+    (given, n), report = _words(runs), _params(_PaperReport)
+    with _Stoppable() as p:
+        told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
+        how = _params(_PaperParams, folder=os.fspath(folder), runs=given, n_runs=n, scale=scale, seeds=_number("seeds", seeds),
+                      dry_run=dry_run, program=program or _program(), cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0], by=c.pointer(_caller()),
+                      say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
+                      progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
+        try:
+            with p.signals():                   # NS_STOP here: jobs failed, and the page says so
+                _call("ns_paper_run", c.byref(report), c.byref(how))
+            return json.loads(c.string_at(report.json).decode())
+        finally:
+            _lib.ns_paper_report_clear(c.byref(report))
 
 
 # ---- figures ----

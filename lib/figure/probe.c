@@ -36,8 +36,8 @@ static int choose_places(const ns_linear *r, const ns_probe_plot *p, int64_t *pl
 {
     *n = 0;
     for (int i = 0; i < p->n_distances; i++) {
-        int64_t at = 1;
-        while (at < r->N && r->distance[at] != p->distances[i])
+        int64_t at = isnan(p->distances[i]) ? 0 : 1;     /* the first place is all of them */
+        while (at > 0 && at < r->N && r->distance[at] != p->distances[i])
             at++;
         if (at >= r->N)
             return ns_fail(err, NS_E_ARG, "%s: no cases of their own at distance %g", p->file, p->distances[i]);

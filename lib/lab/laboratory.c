@@ -48,19 +48,30 @@ int ns_laboratory_lock(laboratory *lab, ns_error *err)
     return NS_OK;
 }
 
-/* A folder belongs to one protocol: what it says is kept beside the results. */
-int ns_laboratory_keep_protocol(const laboratory *lab, ns_error *err)
+int ns_laboratory_find_protocol(const laboratory *lab, bool *there, ns_error *err)
 {
     char *const text = ns_json_print(lab->protocol, true), *const path = ns_laboratory_path(lab, "protocol.json"), *before = NULL;
     int rc = text && path ? NS_OK : ns_oom(err, "the protocol");
-    if (rc == NS_OK && ns_path_exists(path)) {
+    *there = rc == NS_OK && ns_path_exists(path);
+    if (*there)
         rc = ns_file_read(path, 1 << 20, &before, NULL, err);
-        if (rc == NS_OK && strcmp(before, text) != 0)
-            rc = ns_fail(err, NS_E_ARG, "%s holds the results of another protocol: name another folder (-o)", lab->dir);
-    } else if (rc == NS_OK) {
-        rc = ns_file_write(path, text, strlen(text), err);
-    }
+    if (rc == NS_OK && before && strcmp(before, text) != 0)
+        rc = ns_fail(err, NS_E_ARG, "%s holds the results of another protocol: name another folder (-o)", lab->dir);
     free(before);
+    free(path);
+    free(text);
+    return rc;
+}
+
+/* A folder belongs to one protocol: what it says is kept beside the results. */
+int ns_laboratory_keep_protocol(const laboratory *lab, ns_error *err)
+{
+    bool there;
+    int rc = ns_laboratory_find_protocol(lab, &there, err);
+    if (rc != NS_OK || there)
+        return rc;
+    char *const text = ns_json_print(lab->protocol, true), *const path = ns_laboratory_path(lab, "protocol.json");
+    rc = text && path ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, "the protocol");
     free(path);
     free(text);
     return rc;

@@ -87,6 +87,7 @@ char *ns_laboratory_path(const laboratory *, const char *fmt, ...) NS_PRINTF(2, 
 /* DIR/lock, waited for; DIR/protocol.json, NS_E_ARG where it is another one. */
 int  ns_laboratory_lock(laboratory *, ns_error *);
 int  ns_laboratory_keep_protocol(const laboratory *, ns_error *);
+int  ns_laboratory_find_protocol(const laboratory *, bool *there, ns_error *);      /* the same, and nothing is written */
 
 /* ---- protocol.c, rules.c ---- */
 extern const char *const ns_protocol_laziness[], *const ns_protocol_mixers[], *const ns_protocol_paper[];

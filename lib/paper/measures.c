@@ -343,16 +343,23 @@ static int read_study(paper *p, ns_error *err)
     int rc = ns_laboratory_open_births(&p->lab, &study, &births, err);
     bool *const of = rc == NS_OK && births ? ns_alloc_array((size_t)(births->shape.L * births->shape.H), sizeof *of) : NULL;
     rc = rc == NS_OK && births && !of ? ns_oom(err, "the study") : rc;
+    p->strangers = rc == NS_OK && births ? ns_study_size(study).R : 0;
     for (int64_t i = 0; rc == NS_OK && births && i < p->n_runs; i++) {
         int64_t r;
         paper_run *const run = &p->runs[i];
-        if (ns_study_find_run(study, run->name, &r, NULL) != NS_OK || births->runs[r].measured == 0)
+        if (ns_study_find_run(study, run->name, &r, NULL) != NS_OK)
+            continue;
+        p->strangers--;
+        if (births->runs[r].measured == 0)
             continue;
         run->value[PAPER_BIRTH] = birth_of(births->runs[r].best);
         run->value[PAPER_PREVIOUS] = birth_of(births->runs[r].previous);
         rc = read_losses(p, run, study, r, err);
         rc = rc != NS_OK ? rc : read_other_entropy(p, run, study, r, of, err);
     }
+    if (rc == NS_OK && p->strangers)
+        ns_laboratory_say(&p->lab, NS_LABORATORY_WARNING, "study.h5 holds %lld run%s that this call did not name: figures show them, too",
+                          (long long)p->strangers, ns_plural(p->strangers));
     free(of);
     ns_emergence_free(births);
     ns_study_close(study);

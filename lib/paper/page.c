@@ -4,9 +4,11 @@
 
 #include "paper.h"
 
+const char ns_paper_title[] = "# What arXiv 2606.15378 claims, on these runs";
+
 /* ---- numbers in words ---- */
 
-enum { NUMBER = 32 };
+enum { NUMBER = 32, MOST_CLAIMS = 64 };
 static const char *number(double value, char out[NUMBER])
 {
     if (isnan(value))
@@ -54,6 +56,16 @@ static void say_p(page *g, const ns_evidence *e)
 
 typedef struct judged { const paper_claim *claim; paper_verdict verdict; double *effect, *control; bool untested; } judged;
 
+static bool is_tested(const judged *j)
+{
+    return !j->untested && j->verdict.word != PAPER_NOT_TESTABLE;
+}
+
+static double largest_p(const paper_verdict *v)
+{
+    return v->control.n ? fmax(v->evidence.p, v->control.p) : v->evidence.p;
+}
+
 static const char *word_of(const judged *j)
 {
     return ns_paper_word(j->untested ? PAPER_NOT_TESTABLE : j->verdict.word);
@@ -76,6 +88,17 @@ static void say_row(page *g, const judged *j)
     ns_page_say(g, " | **%s** |\n", word_of(j));
 }
 
+/* By which test. */
+static const char *why(const paper_verdict *v, double alpha)
+{
+    if (v->word == PAPER_SUPPORTED)
+        return v->control.n ? "the effect is above 0, and above its control" : "the effect is above 0";
+    if (v->word == PAPER_REFUTED)
+        return v->against <= alpha ? "the effect is below 0"
+                                   : "the effect is below its control (whether it is above 0 is another question)";
+    return "no test has a small p in either direction";
+}
+
 static void say_reason(page *g, const judged *j)
 {
     const paper_verdict *const v = &j->verdict;
@@ -85,7 +108,7 @@ static void say_reason(page *g, const judged *j)
         ns_page_say(g, "**%s**: no p of %d seed%s is below %.3g.\n", word_of(j), v->evidence.n, ns_plural(v->evidence.n),
             v->evidence.least);
     else
-        ns_page_say(g, "**%s**.\n", word_of(j));
+        ns_page_say(g, "**%s**: %s.\n", word_of(j), why(v, g->lab->claims.alpha));
 }
 
 static void say_evidence(page *g, const judged *j)
@@ -103,7 +126,9 @@ static void say_evidence(page *g, const judged *j)
         ns_page_say(g, "Control: %s in the median; the effect is larger in %d of %d: p = %.3g, of the contrary %.3g.\n",
                     number(v->control_median, control), v->control.yes, v->control.n, v->control.p, v->control_against);
     if (!j->untested)
-        ns_page_say(g, "Of 999 redraws of the seeds %.1f %% earn the same verdict.\n", 100 * v->same);
+        ns_page_say(g, "Otherwise: were the sign of each seed a coin's, the claim would be called supported in %s%.1f %% of such pages; "
+                       "of 999 redraws of these seeds %.1f %% earn the same verdict.\n", v->control.n ? "at most " : "",
+                    100 * ns_paper_by_chance(v->evidence.n, g->lab->claims.alpha), 100 * v->same);
 }
 
 static void say_seeds(page *g, const paper *p, const judged *j)
@@ -180,6 +205,8 @@ static void say_claim(page *g, const paper *p, const judged *j)
     say_reason(g, j);
     if (c->rule)
         ns_page_say(g, "Asked: %s.\n", c->rule);
+    if (c->compared)
+        ns_page_say(g, "Compared: %s.\n", c->compared);
     if (j->verdict.evidence.n)
         say_evidence(g, j);
     if (c->mind)
@@ -211,6 +238,8 @@ static void put_claim(page *g, const paper *p, cJSON *list, const judged *j)
     ns_page_put_text(g, item, "source", j->claim->source);
     if (j->claim->rule)
         ns_page_put_text(g, item, "asked", j->claim->rule);
+    if (j->claim->compared)
+        ns_page_put_text(g, item, "compared", j->claim->compared);
     ns_page_put_text(g, item, "verdict", word_of(j));
     if (j->untested || v->word == PAPER_NOT_TESTABLE)
         ns_page_put_text(g, item, "why", j->claim->needs);
@@ -221,6 +250,8 @@ static void put_claim(page *g, const paper *p, cJSON *list, const judged *j)
     ns_page_put(g, item, "level", v->level);
     put_evidence(g, item, &v->evidence, v->against);
     ns_page_put(g, item, "same_verdict_in_redraws", v->same);
+    if (!j->untested)
+        ns_page_put(g, item, "supported_by_chance", ns_paper_by_chance(v->evidence.n, g->lab->claims.alpha));
     ns_page_put_list(g, item, "effect", j->effect, (int)p->n_seeds);
     if (!j->claim->control)
         return;
@@ -250,11 +281,12 @@ static void put_run(page *g, const paper *p, cJSON *list, const paper_run *run)
 
 static void put_head(page *g, const paper *p)
 {
-    ns_page_put_text(g, g->root, "schema", "needlescope.paper/1");
+    ns_page_put_text(g, g->root, "schema", PAPER_SCHEMA);
     ns_page_put_bool(g, g->root, "trained_here", p->trained);
     ns_page_put(g, g->root, "final_step", (double)p->step);
     ns_page_put(g, g->root, "alpha", p->lab.claims.alpha);
     ns_page_put(g, g->root, "failures", (double)p->lab.failures);
+    ns_page_put(g, g->root, "runs_not_named", (double)p->strangers);
     cJSON *const seeds = ns_page_list(g, g->root, "seeds");
     for (int64_t s = 0; s < p->n_seeds && seeds; s++)
         g->failed |= !cJSON_AddItemToArray(seeds, cJSON_CreateNumber((double)p->seeds[s]));
@@ -272,50 +304,107 @@ static void put_head(page *g, const paper *p)
 
 /* ---- the page ---- */
 
+static int compare_p(const void *a, const void *b)
+{
+    return ns_compare_double(a, b);
+}
+
+/* Holm's step-down over the claims that were tested: how many stay supported. A claim's p is the largest of its tests'. */
+static int kept_by_holm(const judged *list, int n, int tested, double alpha)
+{
+    double p[MOST_CLAIMS];
+    int m = 0, kept = 0;
+    for (int i = 0; i < n && m < MOST_CLAIMS; i++)
+        if (is_tested(&list[i]))
+            p[m++] = largest_p(&list[i].verdict);
+    qsort(p, (size_t)m, sizeof *p, compare_p);
+    while (kept < m && p[kept] <= alpha / (tested - kept))
+        kept++;
+    return kept;
+}
+
+/* No p is corrected: what that means for all of them together. */
+static void say_multiplicity(page *g, const paper *p, const judged *list, int n, int tested)
+{
+    const double alpha = p->lab.claims.alpha;
+    double chance = 0;
+    int seeds = 1;
+    for (int i = 0; i < n; i++)
+        chance += is_tested(&list[i]) ? ns_paper_by_chance(list[i].verdict.evidence.n, alpha) : 0;
+    while (tested && ldexp(1, -seeds) > alpha / tested)
+        seeds++;
+    ns_page_say(g, "\nMany tests: no p is corrected. Of %d claims, %d were tested; were none of them so, at most %.2f would be called "
+                   "supported by chance, and up to twice as many refuted, since a claim with a control has two ways to be. The claims "
+                   "share their runs, so such errors come together. Corrected for all that were tested (Holm), %d would stay supported",
+                n, tested, chance, kept_by_holm(list, n, tested, alpha));
+    if (tested)
+        ns_page_say(g, "; fewer than %d seeds cannot support the first of them so", seeds);
+    ns_page_say(g, ".\n");
+}
+
+static bool has_losses(const paper_run *run)
+{
+    return !isnan(run->value[PAPER_SHORT_LATE]);
+}
+
+/* What is missing, or shown and not meant. */
+static void say_lacks(page *g, const paper *p)
+{
+    const char *before = "";
+    int64_t n = 0;
+    if (p->lab.failures)
+        ns_page_say(g, "\n%lld job%s failed: numbers that they would have given are missing.\n", (long long)p->lab.failures,
+                    ns_plural(p->lab.failures));
+    if (p->strangers)
+        ns_page_say(g, "\nstudy.h5 holds %lld run%s of earlier calls that this one did not name: figures of births, losses and traces show "
+                       "%s, no number is of %s.\n", (long long)p->strangers, ns_plural(p->strangers), p->strangers > 1 ? "them" : "it",
+                    p->strangers > 1 ? "them" : "it");
+    for (int64_t i = 0; i < p->n_runs; i++)
+        n += !has_losses(&p->runs[i]);
+    if (n)
+        ns_page_say(g, "\n%lld run%s without losses over training (metrics.h5), which four claims ask for: ", (long long)n, ns_plural(n));
+    for (int64_t i = 0; i < p->n_runs; i++)
+        if (!has_losses(&p->runs[i])) {
+            ns_page_say(g, "%s%s", before, p->runs[i].name);
+            before = ", ";
+        }
+    ns_page_say(g, n ? ".\n" : "");
+}
+
 static void say_head(page *g, const paper *p, const judged *list, int n)
 {
     int tested = 0, words[PAPER_WORDS] = {0};
     for (int i = 0; i < n; i++) {
         words[list[i].untested ? PAPER_NOT_TESTABLE : list[i].verdict.word]++;
-        tested += !list[i].untested && list[i].verdict.word != PAPER_NOT_TESTABLE;
+        tested += is_tested(&list[i]);
     }
-    ns_page_say(g, "# What arXiv 2606.15378 claims, on these runs\n\n%lld runs of %lld architectures, %lld seed%s (%lld to %lld), read "
-                   "at step "
-                   "%lld and over the steps before: %d claims supported, %d refuted, %d undecided, %d not testable here.\n\n",
-                (long long)p->n_runs, (long long)p->n_arms, (long long)p->n_seeds, ns_plural(p->n_seeds), (long long)p->seeds[0],
-                (long long)p->seeds[p->n_seeds - 1], (long long)p->step, words[PAPER_SUPPORTED], words[PAPER_REFUTED],
+    ns_page_say(g, "%s\n\n%lld run%s of %lld architecture%s, ", ns_paper_title, (long long)p->n_runs, ns_plural(p->n_runs),
+                (long long)p->n_arms, ns_plural(p->n_arms));
+    if (p->n_seeds > 1)
+        ns_page_say(g, "%lld seeds (%lld to %lld)", (long long)p->n_seeds, (long long)p->seeds[0], (long long)p->seeds[p->n_seeds - 1]);
+    else
+        ns_page_say(g, "1 seed (%lld)", (long long)p->seeds[0]);
+    ns_page_say(g, ", read at step %lld and over the steps before: %d claim%s supported, %d refuted, %d undecided, %d not testable "
+                   "here.\n\n",
+                (long long)p->step, words[PAPER_SUPPORTED], ns_plural(words[PAPER_SUPPORTED]), words[PAPER_REFUTED],
                 words[PAPER_UNDECIDED], words[PAPER_NOT_TESTABLE]);
-    ns_page_say(g, "An effect is a number of a seed, above 0 where the claim holds in it. A claim is supported where exact sign tests "
-                   "over the "
-                   "seeds, of the effect above 0 and (where there is one) above its control, give p ≤ %g each; refuted where one does "
-                   "the other "
-                   "way; else undecided. Intervals are of the median over seeds, by order statistics, with what they cover. Each claim is "
-                   "tested by itself: of %d tests of what is not so, %.1f would be called something by chance.\n",
-                p->lab.claims.alpha, tested, p->lab.claims.alpha * tested);
-    if (p->lab.failures)
-        ns_page_say(g, "\n%lld job%s failed: numbers that they would have given are missing.\n", (long long)p->lab.failures,
-                    ns_plural(p->lab.failures));
-    ns_page_say(g, "\n| | the paper says | effect | interval | control | seeds for | p | verdict |\n|---|---|---|---|---|---|---|---|\n");
+    ns_page_say(g, "An effect is a number of a seed, above 0 where the claim holds in it. A claim is supported where exact sign tests over "
+                   "the seeds, of the effect above 0 and (where there is one) above its control, give p ≤ %g each; refuted where one does "
+                   "the other way; else undecided. Intervals are of the median over seeds, by order statistics, with what they cover.\n",
+                p->lab.claims.alpha);
+    say_multiplicity(g, p, list, n, tested);
+    say_lacks(g, p);
+    ns_page_say(g, "\n| | the paper says | effect | interval | control | seeds for | largest p | verdict |\n"
+                   "|---|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < n; i++)
         say_row(g, &list[i]);
 }
 
 static void say_figures(page *g, const paper *p)
 {
-    static const struct { const char *file, *words; } figures[] = {
-        {"laziness", "Births of retrieval heads by architecture"},
-        {"curves", "The best head's retrieval_find over training"},
-        {"loss", "Losses over training, a thin line a run"},
-        {"trace", "Entropy of heads, and distance of their Q and K to the last checkpoint"},
-        {"gradient", "Gradient influence by distance, first seed"},
-        {"ablation", "The finders' edges cut, and controls, first seed"},
-    };
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        char *const path = ns_laboratory_path(&p->lab, "figures/%s.png", figures[i].file);
-        g->failed |= !path;
-        if (path && ns_path_exists(path))
-            ns_page_say(g, "\n![%s](figures/%s.png)\n*%s.*\n", figures[i].words, figures[i].file, figures[i].words);
-        free(path);
+    for (int i = 0; i < p->n_figures; i++) {
+        const paper_figure *const f = &p->figures[i];
+        ns_page_say(g, "\n![%s](figures/%s.png)\n*%s.*\n", f->words, f->file, f->words);
     }
 }
 

@@ -26,7 +26,10 @@ static int end_plan(paper *p, ns_paper_report *out, ns_error *err)
 {
     ns_stream *const plan = p->plan;
     p->plan = NULL;
-    return ns_stream_end(plan, "the plan", &out->text, NULL, err);
+    const int rc = ns_stream_end(plan, "the plan", &out->text, NULL, err);
+    if (rc == NS_OK && !(out->json = ns_json_print(p->plan_json, true)))
+        return ns_oom(err, "the plan");
+    return rc;
 }
 
 static int work(paper *p, ns_paper_report *out, ns_error *err)
@@ -51,6 +54,8 @@ int ns_paper_run(ns_paper_report *out, const ns_paper_params *params, ns_error *
         rc = ns_fail(err, NS_E_ARG, "ns_paper_report: its size field is %zu, not %zu", out->size, sizeof *out);
     if (rc == NS_OK && !own.folder)
         rc = ns_fail(err, NS_E_ARG, "a page needs a folder");
+    if (rc == NS_OK && own.n_runs && own.scale)
+        rc = ns_fail(err, NS_E_ARG, "scale '%s' is of runs that are trained; runs are named", own.scale);
     if (rc != NS_OK)
         return rc;
     paper p = {.params = &own};

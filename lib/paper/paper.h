@@ -25,6 +25,7 @@ typedef struct paper_verdict {
 } paper_verdict;
 /* effect[n], control[n] (NULL: none) by seed, NaN: not measured. Supported: every test that the claim has gives p <= alpha, exact sign
  * tests over seeds, of effect > 0 and of effect > control. Refuted: one gives p <= alpha the other way. No number at all: not testable. */
+double ns_paper_by_chance(int64_t n, double alpha);  /* how often a sign test of n fair coins gives p <= alpha */
 paper_verdict ns_paper_judge(const double *effect, const double *control, int64_t n, double alpha);
 
 /* ---- measures.c: one number of a run ---- */
@@ -59,6 +60,9 @@ typedef struct paper_run {
 } paper_run;
 typedef struct paper_arm { const char *pattern; int64_t window; paper_kind kind; char text[80]; } paper_arm;   /* "SFSF W=4" */
 
+enum { PAPER_FIGURES = 8 };
+typedef struct paper_figure { const char *file; char words[200]; } paper_figure;       /* figures/FILE.png, and what it shows */
+
 typedef struct paper {
     const ns_paper_params *params;
     ns_laboratory_params lab_params;
@@ -68,8 +72,15 @@ typedef struct paper {
     int64_t    *seeds, n_seeds;          /* ascending */
     int64_t     step;                    /* the last that all runs have: what "final" means */
     bool        trained;                 /* here, by the committed protocol */
-    ns_stream  *plan;                    /* of a dry run */
+    ns_stream  *plan;                    /* of a dry run, */
+    cJSON      *plan_json;               /* and the same for --json */
+    int64_t     strangers;               /* runs in study.h5 that were not named: figures of it show them, numbers are not of them */
+    paper_figure figures[PAPER_FIGURES]; int n_figures;      /* that were drawn in this call */
 } paper;
+
+extern const char ns_paper_title[];      /* the first line of paper.md */
+#define PAPER_SCHEMA "needlescope.paper/1"
+#define PAPER_PLAN_SCHEMA "needlescope.paper-plan/1"
 
 int  ns_paper_find_runs(paper *, ns_error *);
 void ns_paper_clear(paper *);
@@ -83,6 +94,7 @@ int64_t ns_paper_arm(const paper *, paper_kind, bool largest);
 int ns_paper_compute(paper *, ns_error *);
 int ns_paper_read_heads(paper *, ns_error *);        /* score/RUN.h5 -> result.heads */
 int ns_paper_measure(paper *, ns_error *);
+extern const char *const ns_paper_folders[];         /* that files of runs lie in; ends with NULL */
 /* A constraint is 1 / 8 of the context, as 2,048 of 16,384. */
 enum { PAPER_KEYS = 8, PAPER_LAST = 4, PAPER_TEXTS = 128, PAPER_CLASSES = 4 };
 
@@ -90,6 +102,7 @@ enum { PAPER_KEYS = 8, PAPER_LAST = 4, PAPER_TEXTS = 128, PAPER_CLASSES = 4 };
 typedef struct paper_claim {
     const char *id, *says, *source;      /* where the paper says it */
     const char *rule;                    /* effect and control in words: fixed before the runs */
+    const char *compared;                /* what is held beside what, and how alike they are otherwise */
     double    (*effect)(const paper *, int64_t seed), (*control)(const paper *, int64_t seed);    /* NULL: nothing to measure; no control */
     const char *needs;                   /* why nothing was measured, where nothing was; of what our scale cannot test: why */
     const char *mind;                    /* what speaks against reading too much into it, or how else it could have come out */

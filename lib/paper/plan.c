@@ -1,7 +1,10 @@
 /* plan.c - what is computed on the runs: a row a stage, a command of needlescope a run. A file that is whole, of this very command and of
  * inputs with the hashes that it names is taken; any other is made. */
+#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <needlescope/dataset.h>
 #include <needlescope/inputs.h>
@@ -59,8 +62,9 @@ static const stage_row final_rows[] = {
      "--threads 1",
      finds},
 };
-static const char *const folders[] = {"", "cases", "configs", "runs", "scan", "log", "figures", "score", "lengths", "recall", "nll",
-                                      "full", "efficient", "probe", "gradient", "ablate"};
+static const char *const folders[] = {"cases", "configs", "runs", "log", "figures"};
+const char *const ns_paper_folders[] = {"scan", "score", "lengths", "recall", "nll", "full", "efficient", "probe", "gradient", "ablate",
+                                        NULL};
 
 /* ---- words of a command ---- */
 
@@ -195,6 +199,14 @@ static bool is_there(const ns_job *job, ns_engine *engine)
     return same && has_its_inputs(path, engine);
 }
 
+/* What is not of this call would be read for what it shall hold, if its job fails or there is none. */
+static int remove_stale(const paper *p, const char *path, ns_error *err)
+{
+    if (p->params->dry_run || unlink(path) == 0 || errno == ENOENT)
+        return NS_OK;
+    return ns_fail(err, NS_E_CREATE, "%s: of other inputs or another command, and cannot be removed: %s", path, strerror(errno));
+}
+
 /* ---- a stage ---- */
 
 typedef struct shift { paper *p; ns_engine *engine; } shift;
@@ -210,11 +222,22 @@ static int add_job(shift *s, const stage_row *row, const paper_run *run, ns_jobs
     if (!ok)
         return ns_oom(err, "the list of jobs");
     job->lenient = row != &scan_row;             /* a model that answers nothing is a result, a checkpoint that is missing is not */
-    if (row != &scan_row && is_there(job, s->engine)) {
-        ns_jobs_drop_last(jobs);
-        (*took)++;
-    }
+    if (row == &scan_row)
+        return NS_OK;
+    if (!is_there(job, s->engine))
+        return remove_stale(s->p, output_of(job), err);
+    ns_jobs_drop_last(jobs);
+    (*took)++;
     return NS_OK;
+}
+
+/* That of a run which the stage does not suit is of an earlier call, when it did. */
+static int remove_unasked(shift *s, const stage_row *row, const paper_run *run, ns_error *err)
+{
+    char *const path = ns_laboratory_path(&s->p->lab, "%s/%s.h5", row->folder, run->name);
+    const int rc = path ? remove_stale(s->p, path, err) : ns_oom(err, run->name);
+    free(path);
+    return rc;
 }
 
 /* DIR/log/STAGE.seconds: what a job of the stage took when it was last made, for the plan of a dry run. */
@@ -247,8 +270,19 @@ static int64_t unscored(const paper *p)
     return n;
 }
 
+/* A row of the plan for --json: seconds are null where it never ran here. */
+static bool put_stage(const paper *p, const stage_row *row, int64_t n, int64_t took, double seconds)
+{
+    cJSON *const stages = cJSON_GetObjectItemCaseSensitive(p->plan_json, "stages"), *const item = cJSON_CreateObject();
+    const bool known = item && cJSON_AddItemToArray(stages, item);
+    const int64_t later = row->suits == finds ? unscored(p) : 0;
+    return known && cJSON_AddStringToObject(item, "stage", row->stage) && cJSON_AddNumberToObject(item, "to_do", (double)n) &&
+           cJSON_AddNumberToObject(item, "there", (double)took) && cJSON_AddNumberToObject(item, "known_after_scores", (double)later) &&
+           (isnan(seconds) ? cJSON_AddNullToObject(item, "seconds") : cJSON_AddNumberToObject(item, "seconds", seconds));
+}
+
 /* How long a stage takes that never ran here is not known. */
-static int plan_stage(const paper *p, const stage_row *row, int64_t n, int64_t took)
+static int plan_stage(const paper *p, const stage_row *row, int64_t n, int64_t took, ns_error *err)
 {
     enum { SHORT = 64 };
     char *const path = seconds_path(p, row), *text = NULL;
@@ -259,9 +293,10 @@ static int plan_stage(const paper *p, const stage_row *row, int64_t n, int64_t t
     if (row->suits == finds && unscored(p))
         fprintf(f, ", %lld known after the scores", (long long)unscored(p));
     fputc('\n', f);
+    const bool ok = put_stage(p, row, n, took, text ? strtod(text, NULL) * (double)n : (double)NAN);
     free(text);
     free(path);
-    return NS_OK;
+    return ok ? NS_OK : ns_oom(err, "the plan");
 }
 
 /* A line a stage: what was taken, what was made (or would be). */
@@ -270,7 +305,7 @@ static int run_stage(shift *s, const stage_row *row, ns_jobs *jobs, int64_t took
     paper *const p = s->p;
     const int64_t n = jobs->n, failures = p->lab.failures;
     if (p->params->dry_run)
-        return plan_stage(p, row, n, took);
+        return plan_stage(p, row, n, took, err);
     const double began = ns_jobs_clock();
     int rc = n ? ns_laboratory_run_jobs(&p->lab, jobs, row->stage, err) : NS_OK;
     const double seconds = ns_jobs_clock() - began;
@@ -292,8 +327,8 @@ static int each_run(shift *s, const stage_row *row, ns_error *err)
     int64_t took = 0;
     int rc = NS_OK;
     for (int64_t i = 0; i < s->p->n_runs && rc == NS_OK; i++)
-        if (!row->suits || row->suits(s->p, &s->p->runs[i]))
-            rc = add_job(s, row, &s->p->runs[i], &jobs, &took, err);
+        rc = !row->suits || row->suits(s->p, &s->p->runs[i]) ? add_job(s, row, &s->p->runs[i], &jobs, &took, err)
+                                                             : remove_unasked(s, row, &s->p->runs[i], err);
     rc = rc != NS_OK ? rc : run_stage(s, row, &jobs, took, err);
     ns_jobs_clear(&jobs);
     return rc;
@@ -463,14 +498,21 @@ static int merge(paper *p, ns_error *err)
 
 /* ---- all ---- */
 
+static int make_folder(const paper *p, const char *name, ns_error *err)
+{
+    char *const path = ns_laboratory_path(&p->lab, "%s", name);
+    const int rc = path ? ns_folder_make(path, err) : ns_oom(err, p->lab.dir);
+    free(path);
+    return rc;
+}
+
 static int make_folders(const paper *p, ns_error *err)
 {
     int rc = NS_OK;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && rc == NS_OK; i++) {
-        char *const path = ns_laboratory_path(&p->lab, "%s", folders[i]);
-        rc = path ? ns_folder_make(path, err) : ns_oom(err, p->lab.dir);
-        free(path);
-    }
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && rc == NS_OK; i++)
+        rc = make_folder(p, folders[i], err);
+    for (int i = 0; ns_paper_folders[i] && rc == NS_OK; i++)
+        rc = make_folder(p, ns_paper_folders[i], err);
     return rc;
 }
 
@@ -485,22 +527,33 @@ static int final_stages(shift *s, ns_error *err)
 
 static int begin(paper *p, ns_error *err)
 {
-    int rc = make_folders(p, err);
+    int rc = make_folder(p, "", err);
     rc = rc != NS_OK ? rc : ns_laboratory_lock(&p->lab, err);
-    rc = rc != NS_OK ? rc : ns_laboratory_keep_protocol(&p->lab, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_keep_protocol(&p->lab, err);      /* first: by it the folder is known as ours */
+    rc = rc != NS_OK ? rc : make_folders(p, err);
     return rc != NS_OK ? rc : write_cases(p, err);
+}
+
+static int begin_plan(paper *p, ns_error *err)
+{
+    cJSON *const o = p->plan_json = cJSON_CreateObject();
+    fprintf(ns_stream_file(p->plan), "%s: %lld run%s of %lld architecture%s, %lld seed%s, read at step %lld\n", p->lab.dir,
+            (long long)p->n_runs, ns_plural(p->n_runs), (long long)p->n_arms, ns_plural(p->n_arms), (long long)p->n_seeds,
+            ns_plural(p->n_seeds), (long long)p->step);
+    const bool ok = o && cJSON_AddStringToObject(o, "schema", PAPER_PLAN_SCHEMA) && cJSON_AddStringToObject(o, "folder", p->lab.dir) &&
+                    cJSON_AddNumberToObject(o, "runs", (double)p->n_runs) &&
+                    cJSON_AddNumberToObject(o, "architectures", (double)p->n_arms) &&
+                    cJSON_AddNumberToObject(o, "seeds", (double)p->n_seeds) && cJSON_AddNumberToObject(o, "final_step", (double)p->step) &&
+                    cJSON_AddArrayToObject(o, "stages");
+    return ok ? NS_OK : ns_oom(err, "the plan");
 }
 
 int ns_paper_compute(paper *p, ns_error *err)
 {
     shift s = {.p = p};
     const bool dry = p->params->dry_run;
-    if (dry)
-        fprintf(ns_stream_file(p->plan), "%s: %lld run%s of %lld architecture%s, %lld seed%s, read at step %lld\n", p->lab.dir,
-                (long long)p->n_runs, ns_plural(p->n_runs), (long long)p->n_arms, ns_plural(p->n_arms), (long long)p->n_seeds,
-                ns_plural(p->n_seeds),
-                (long long)p->step);
-    int rc = ns_engine_new(&s.engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, err);
+    int rc = dry ? begin_plan(p, err) : NS_OK;
+    rc = rc != NS_OK ? rc : ns_engine_new(&s.engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, err);
     rc = rc != NS_OK || dry ? rc : begin(p, err);
     rc = rc != NS_OK || !p->trained ? rc : train(p, err);
     rc = rc != NS_OK ? rc : final_stages(&s, err);

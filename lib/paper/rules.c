@@ -69,6 +69,14 @@ static double binomial_below(int64_t n, int64_t k)
     return ldexp(sum, -(int)n);
 }
 
+double ns_paper_by_chance(int64_t n, double alpha)
+{
+    int64_t k = n;
+    while (k >= 0 && !(binomial_below(n, k) <= alpha))
+        k--;
+    return k >= 0 ? binomial_below(n, k) : 0;
+}
+
 /* The k-th smallest and the k-th largest cover the median unless at least n - k + 1 seeds lie on one side: the narrowest such pair of .95,
  * or the whole range with what it covers. */
 static void interval(const double *x, int64_t m, paper_verdict *out)

@@ -10,7 +10,7 @@
 
 #include "paper.h"
 
-enum { LARGEST = 1 << 20, DEPTH = 8 };
+enum { LARGEST = 1 << 20, LARGEST_PAGE = 1 << 28, DEPTH = 8 };
 
 /* ---- one run ---- */
 
@@ -313,7 +313,7 @@ static int check_pairs(const paper *p, ns_error *err)
 }
 
 /* What paper writes has the names of its stages, and what lies in a run or beside it would be taken for a part of the runs. */
-static int check_folder(const paper *p, ns_error *err)
+static int check_apart(const paper *p, ns_error *err)
 {
     int rc = NS_OK;
     for (int64_t i = 0; i < p->n_runs && rc == NS_OK; i++) {
@@ -326,6 +326,72 @@ static int check_folder(const paper *p, ns_error *err)
                          ns_path_inside(p->lab.dir, run) ? "is read there" : "lies in it");
         free(beside);
     }
+    return rc;
+}
+
+/* A file or folder of paper's names, in a folder that has no protocol of ours, is somebody's. */
+static int check_is_ours(const paper *p, ns_error *err)
+{
+    static const char *const written[] = {"paper.md", "paper.json", "study.h5", "trace.h5", "figures", "cases", "configs", "log"};
+    const size_t n = sizeof written / sizeof *written;
+    int rc = NS_OK;
+    for (size_t i = 0; rc == NS_OK && (i < n || ns_paper_folders[i - n]); i++) {
+        char *const path = ns_laboratory_path(&p->lab, "%s", i < n ? written[i] : ns_paper_folders[i - n]);
+        if (!path)
+            rc = ns_oom(err, p->lab.dir);
+        else if (ns_path_exists(path))
+            rc = ns_fail(err, NS_E_CREATE, "%s is there, and not of paper, which leaves a protocol.json beside it: name another folder "
+                                           "(-o)", path);
+        free(path);
+    }
+    return rc;
+}
+
+/* paper.md and paper.json are replaced where they are such; what was written by hand is not. */
+static int check_page(const paper *p, const char *name, const char *begins, ns_error *err)
+{
+    char *const path = ns_laboratory_path(&p->lab, "%s", name), *text = NULL;
+    int rc = path ? NS_OK : ns_oom(err, name);
+    if (rc == NS_OK && ns_path_exists(path))
+        rc = ns_file_read(path, LARGEST_PAGE, &text, NULL, err);
+    if (rc == NS_OK && text && *text && !ns_starts(text, begins))
+        rc = ns_fail(err, NS_E_CREATE, "%s would be replaced, and is no page that paper wrote: move it, or name another folder (-o)", path);
+    free(text);
+    free(path);
+    return rc;
+}
+
+/* Files of a run have its name: one of another folder left its numbers here, and a scan of this one would be refused in the end. */
+static int check_same_run(const paper *p, const paper_run *run, ns_error *err)
+{
+    char *const index = ns_laboratory_path(&p->lab, "scan/index/%s.json", run->name);
+    cJSON *root = NULL;
+    const char *folder = NULL;
+    int rc = index ? NS_OK : ns_oom(err, run->name);
+    if (rc == NS_OK && ns_path_exists(index))
+        rc = ns_json_read(&root, index, LARGEST_PAGE, DEPTH, err);
+    if (rc == NS_OK && root)
+        rc = ns_json_str(root, "folder", &folder, index, err);
+    if (rc == NS_OK && folder && ns_path_is_dir(folder) && !ns_path_is_same(folder, run->folder))
+        rc = ns_fail(err, NS_E_ARG, "%s holds the numbers of another run '%s', of %s: name another folder (-o)", p->lab.dir, run->name,
+                     folder);
+    cJSON_Delete(root);
+    free(index);
+    return rc;
+}
+
+static int check_folder(const paper *p, ns_error *err)
+{
+    bool ours;
+    if (ns_path_exists(p->lab.dir) && !ns_path_is_dir(p->lab.dir))
+        return ns_fail(err, NS_E_CREATE, "%s: %s, not a folder to work in (-o DIR)", p->lab.dir, ns_path_kind(p->lab.dir));
+    int rc = check_apart(p, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_find_protocol(&p->lab, &ours, err);
+    rc = rc != NS_OK || ours ? rc : check_is_ours(p, err);
+    rc = rc != NS_OK ? rc : check_page(p, "paper.md", ns_paper_title, err);
+    rc = rc != NS_OK ? rc : check_page(p, "paper.json", "{\n\t\"schema\":\t\"" PAPER_SCHEMA "\"", err);
+    for (int64_t i = 0; i < p->n_runs && rc == NS_OK; i++)
+        rc = check_same_run(p, &p->runs[i], err);
     return rc;
 }
 
@@ -374,6 +440,7 @@ void ns_paper_clear(paper *p)
     free(p->arms);
     free(p->seeds);
     ns_stream_drop(p->plan);
+    cJSON_Delete(p->plan_json);
     ns_laboratory_clear(&p->lab);
 }
 

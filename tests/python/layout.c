@@ -17,6 +17,7 @@
 #include <needlescope/open.h>
 #include <needlescope/laboratory.h>
 #include <needlescope/linear.h>
+#include <needlescope/paper.h>
 #include <needlescope/patch.h>
 #include <needlescope/plot.h>
 #include <needlescope/probe.h>
@@ -132,6 +133,9 @@ static void more_structs(void)
     WHOLE(ns_laboratory_params, F(size) F(folder) F(protocol) F(scale) F(seeds) F(windows) F(n_windows) F(program) F(cores) F(by) F(say)
         F(progress) F(cancelled) F(user) F(study))
     WHOLE(ns_laboratory_report, F(size) F(text) F(json) F(runs) F(measured) F(failures))
+    WHOLE(ns_paper_params, F(size) F(folder) F(runs) F(n_runs) F(scale) F(seeds) F(dry_run) F(program) F(cores) F(by) F(say) F(progress)
+          F(cancelled) F(user))
+    WHOLE(ns_paper_report, F(size) F(text) F(json) F(runs) F(failures))
     WHOLE(ns_export_score, F(name) F(of) F(over))
     WHOLE(ns_export_params, F(size) F(scores) F(n_scores) F(run) F(top) F(standalone) F(births) F(by) F(page))
     WHOLE(ns_study_notebook_params, F(size) F(what) F(birth) F(no_births) F(view) F(beside) F(n_beside) F(tokenizer) F(limit) F(page))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""needlescope.py over training runs and files, against the command line: scan, merge, emergence, laziness, patch, record, train, lab.
+"""needlescope.py over training runs and files, against the command line: scan, merge, emergence, laziness, patch, record, train, lab,
+paper.
 
     runs.py NEEDLESCOPE ROOT"""
 import csv
@@ -306,6 +307,29 @@ def test_lab():
     raises(ns.Error, "sises", ns.lab, "lab", protocol=wrong_protocol())
     interrupted(ns.lab, "lab", "quick", program=tool)
     assert os.path.isdir("lab")
+
+
+def test_paper():
+    os.mkdir("papers")
+    for pattern in ("FFF", "SFS"):
+        ns.train({"name": pattern, "coords": {"window": 4}, "checkpoint_every": 4, "validation_seed": 7, "train": {
+            **TRAIN["train"], "pattern": pattern, "length": 64, "max_positions": 256, "steps": 8}}, f"papers/{pattern}")
+    lines, stages = [], set()
+    plan = ns.paper("papers", "page", dry_run=True, program=tool)
+    assert plan["runs"] == 2 and {s["stage"] for s in plan["stages"]} >= {"losses", "trace"} and not os.path.exists("page"), plan
+    page = ns.paper(["papers/FFF", "papers/SFS"], "page", program=tool, say=lines.append, progress=lambda stage, x: stages.add(stage))
+    with open("page/paper.json") as f:
+        assert page == json.load(f) and [run["run"] for run in page["runs"]] == ["FFF", "SFS"], page
+    assert any("losses: 0 taken, 2 made" in line for line in lines) and "losses" in stages, (lines, stages)
+    with open("page/paper.json", "rb") as f:
+        ours = f.read()
+    call("paper", "papers/FFF", "papers/SFS", "-o", "page")
+    with open("page/paper.json", "rb") as f:
+        assert f.read() == ours
+    raises(ns.Error, "no training run", ns.paper, "papers/FFF/step000004", "none", program=tool)
+    raises(ns.Error, "of runs that are trained", ns.paper, "papers", "none", scale="quick", program=tool)
+    assert not os.path.exists("none")
+    interrupted(ns.paper, (), "trained", scale="quick", program=tool)
 
 
 def wrong_protocol():

@@ -65,7 +65,8 @@ def calls(m):
             "load": lambda: ns.load("m/step000010", threads=1).close(),       # of what a finalizer raises Python says a line, no more
             "scan": lambda: ns.scan("m", "cases.jsonl", next(fresh), ["retrieval_find"], threads=1),
             "train": lambda: ns.train(TRAIN, next(fresh)),
-            "lab": lambda: ns.lab(next(fresh), "quick", program=tool)}
+            "lab": lambda: ns.lab(next(fresh), "quick", program=tool),
+            "paper": lambda: ns.paper((), next(fresh), "quick", program=tool)}
 
 
 def test_every_call(m):

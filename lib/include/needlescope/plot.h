@@ -170,7 +170,7 @@ NS_API NS_MUST_CHECK int ns_plot_trace(const char *path, const char *file, const
 typedef struct ns_probe_plot {
     size_t        size;
     const char   *file;
-    const double *distances;  int n_distances;       /* 0 = all; of a study one, 0 = all cases together */
+    const double *distances;  int n_distances;       /* 0 = each; NAN = all cases together; of a study one, 0 = all cases together */
     const char   *run;                               /* of a study; NULL = the first */
 } ns_probe_plot;
 NS_API NS_MUST_CHECK int ns_plot_probe(const char *path, const ns_probe_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);

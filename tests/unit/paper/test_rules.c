@@ -129,6 +129,16 @@ static void interval_by_order_statistics(void **state)
     assert_near(v.level, 1 - 20 / 512., 1e-15);
 }
 
+/* Nine coins: 9 or 8 of one side, 10 / 512; four cannot give .05. */
+static void called_supported_by_chance(void **state)
+{
+    (void)state;
+    assert_near(ns_paper_by_chance(5, .05), 1 / 32., 0);
+    assert_near(ns_paper_by_chance(9, .05), 10 / 512., 1e-15);
+    assert_near(ns_paper_by_chance(4, .05), 0, 0);
+    assert_near(ns_paper_by_chance(0, .05), 0, 0);
+}
+
 static void words_of_all(void **state)
 {
     (void)state;
@@ -146,6 +156,7 @@ int main(void)
         cmocka_unit_test(nothing_measured_is_not_testable), cmocka_unit_test(missing_seeds_are_left_out),
         cmocka_unit_test(control_must_be_exceeded),   cmocka_unit_test(births_that_were_not_seen),
         cmocka_unit_test(interval_by_order_statistics), cmocka_unit_test(words_of_all),
+        cmocka_unit_test(called_supported_by_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
