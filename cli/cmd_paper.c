@@ -62,9 +62,9 @@ const cli_command cli_cmd_paper = {
         "Mamba-2 and Gated DeltaNet, each in turn with full attention, and the smallest window with full layers that do not rotate.\n\n"
         "Every checkpoint is scanned, the last one scored, constrained, ablated, probed and differentiated; DIR/paper.md sets each claim "
         "of the paper beside our number, its interval, its control and a verdict by rules that were written before the runs (supported, "
-        "refuted, undecided, not testable here), with figures; DIR/paper.json holds the same. A call that was killed or stopped goes on when "
-        "it is called again: files that are whole, of the same command and of inputs with the same hashes are taken. DIR is known by its "
-        "protocol.json: files of these names without it, and a paper.md that was written by hand, are not replaced.",
+        "refuted, undecided, not testable here), with figures; DIR/paper.json holds the same. A call that was killed or stopped goes on "
+        "when it is called again: files that are whole, of the same command and of inputs with the same hashes are taken. DIR is known by "
+        "its protocol.json: files of these names without it, and a paper.md that was written by hand, are not replaced.",
     .examples = "needlescope paper runs/* -o paper\n"
                 "needlescope paper --quick -o paper\n"
                 "needlescope paper mixers --seeds 3 --dry-run",

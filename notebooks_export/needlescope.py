@@ -3278,7 +3278,8 @@ def paper(runs, folder, scale=None, seeds=0, dry_run=False, program=None, cores=
     with _Stoppable() as p:
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
         how = _params(_PaperParams, folder=os.fspath(folder), runs=given, n_runs=n, scale=scale, seeds=_number("seeds", seeds),
-                      dry_run=dry_run, program=program or _program(), cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0], by=c.pointer(_caller()),
+                      dry_run=dry_run, program=program or _program(), cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
+                      by=c.pointer(_caller()),
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
         try:

@@ -36,9 +36,9 @@ typedef struct ns_paper_report {
 } ns_paper_report;
 
 /* NS_STOP: the report is there, but jobs failed, and claims lack their numbers. NS_E_ARG: a folder that holds no run, two runs of one
- * architecture and seed, runs of different shapes or of another language, a folder with the numbers of another run of the name or of another
- * protocol, a scale where runs are named; NS_E_CREATE: a file that paper did not write is in the way of one. It is named, and nothing was
- * written. */
+ * architecture and seed, runs of different shapes or of another language, a folder with the numbers of another run of the name or of
+ * another protocol, a scale where runs are named; NS_E_CREATE: a file that paper did not write is in the way of one. It is named, and
+ * nothing was written. */
 NS_API NS_MUST_CHECK int ns_paper_run(ns_paper_report *out, const ns_paper_params *, ns_error *);
 NS_API void ns_paper_report_clear(ns_paper_report *);
 
