@@ -76,7 +76,6 @@ class Bench(peers.Bench):
                             "--threads", str(self.args.threads), "--quiet", "-o", os.path.join(self.work, "long.h5")], self.env)
 
 
-
 def rows(b):
     cases, pairs = b.cases(b.args.length), []
     for _ in range(b.args.rounds):
