@@ -32,6 +32,7 @@ expect 2 err "^start: docs takes no '--fast'$" meson docs --fast
 expect 2 err "^start: no command 'fuz'; did you mean fuzz\?$" meson fuz
 expect 2 err "^start: fuzz: '--fast' is no number of seconds$" meson fuzz --fast
 expect 2 err "^start: wheel takes no '--fast'$" meson wheel --fast
+expect 2 err "^start: deb takes no '--fast'$" meson deb --fast
 expect 2 err "^start: no command 'whel'; did you mean wheel\?$" meson whel
 expect 2 err "^start: fuzz: '0' is no number of seconds$" meson fuzz 0
 stand_in dpkg-query 'exit 1'
