@@ -138,7 +138,7 @@ sleep 1
 kill -9 $pid
 wait $pid 2>/dev/null
 run paper runs/* -o stopped
-cmp -s first.json stopped/paper.json || fail "stopped, killed and called again: another page: $(diff first.json stopped/paper.json | head -5)"
+cmp -s first.json stopped/paper.json || fail "stopped, killed, called again: another page: $(diff first.json stopped/paper.json | head -5)"
 
 # a folder of a laboratory, and a choice of seeds
 mkdir lab && cp -r runs lab/runs && tiny w4b SFS 4 6 && mv runs/w4b lab/runs/
