@@ -30,15 +30,21 @@ void *ns_alloc_array(size_t n, size_t size)
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
+void *ns_alloc_lines(size_t bytes)
+{
+    void *memory = NULL;
+    return posix_memalign(&memory, LINE, bytes ? bytes : 1) == 0 ? memory : NULL;
+}
+
 /* Of the large ones the kernel makes huge pages, if it likes to: hundreds of small ones less to fill in and to look up. */
 void *ns_alloc_aligned(size_t bytes)
 {
     void *memory = NULL;
-    const bool large = bytes >= 2 * (size_t)HUGE_PAGE;
-    if (posix_memalign(&memory, large ? HUGE_PAGE : LINE, bytes ? bytes : 1) != 0)
+    if (bytes < 2 * (size_t)HUGE_PAGE)
+        return ns_alloc_lines(bytes);
+    if (posix_memalign(&memory, HUGE_PAGE, bytes) != 0)
         return NULL;
-    if (large)
-        (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
 }
 

@@ -19,6 +19,7 @@ bool  ns_mul_i64(int64_t a, int64_t b, int64_t *out);
 bool  ns_add_i64(int64_t a, int64_t b, int64_t *out);
 void *ns_alloc_array(size_t n, size_t size);            /* zeroed; NULL when n * size overflows or memory is out; never NULL for n = 0 */
 void *ns_alloc_aligned(size_t bytes);                   /* 64-byte aligned, not zeroed; free() */
+void *ns_alloc_lines(size_t bytes);                     /* so, too, in pages of the usual size */
 bool  ns_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size);   /* realloc a T** list by doubling */
 char *ns_strdup(const char *);
 bool  ns_copy_text(char **to, const char *text);        /* false: memory is out; a NULL stays one */

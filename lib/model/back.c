@@ -47,7 +47,7 @@ static void bias_back(const ns_band *b, const ns_weight *w, const float *dy, int
 /* Into the sheet itself where nothing is there yet, else through a second one. */
 static void input_back(ns_band *b, const ns_taped *s, const float *dy)
 {
-    const ns_weight turned = {.packed = s->weight->turned, .dtype = NS_F32, .n = s->weight->k, .k = s->weight->n};
+    const ns_weight turned = {.packed = s->weight->turned, .dtype = s->weight->dtype, .n = s->weight->k, .k = s->weight->n};
     bool fresh;
     float *const dx = ns_grad_into(b, s->x, &fresh), *to = dx;
     int64_t ld = s->x.sheet->ld;
@@ -76,7 +76,8 @@ static void linear_back(ns_band *b, const ns_taped *s)
 
 void ns_tape_linear(ns_band *b, ns_cols x, ns_cols out, const ns_weight *w, bool more)
 {
-    ns_tape_note(b, (ns_taped){.back = linear_back, .x = x, .out = out, .weight = w, .more = more});
+    ns_tape_note(b, (ns_taped){.back = linear_back, .x = x, .out = out, .weight = w, .more = more,
+                               .unread = NS_OF_OUT | (w->grad ? 0 : NS_OF_X)});
 }
 
 /* ---- norms, row by row in order: gains add up over rows ---- */
@@ -160,7 +161,7 @@ static void norm_back(ns_band *b, const ns_taped *s)
 
 void ns_tape_norm(ns_band *b, ns_cols x, ns_cols out, int64_t groups, const ns_norm *norm, const ns_gains *gains)
 {
-    ns_tape_note(b, (ns_taped){.back = norm_back, .x = x, .out = out, .n = groups, .norm = norm, .gains = gains});
+    ns_tape_note(b, (ns_taped){.back = norm_back, .x = x, .out = out, .n = groups, .norm = norm, .gains = gains, .unread = NS_OF_OUT});
 }
 
 /* ---- activations ---- */
@@ -257,7 +258,7 @@ void ns_tape_act(ns_band *b, ns_cols x, ns_cols out, ns_act act, ns_cols up)
 {
     const bool in_place = x.sheet == out.sheet;
     const ns_back_fn back = up.sheet ? glu_back : in_place ? relu_in_place_back : act_rows_back;
-    ns_tape_note(b, (ns_taped){.back = back, .x = x, .y = up, .out = out, .kind = act});
+    ns_tape_note(b, (ns_taped){.back = back, .x = x, .y = up, .out = out, .kind = act, .unread = NS_OF_OUT});
 }
 
 /* ---- gates, limits, turns ---- */
@@ -326,7 +327,7 @@ static void rope_back(ns_band *b, const ns_taped *s)
 
 void ns_tape_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
 {
-    ns_tape_note(b, (ns_taped){.back = rope_back, .x = x, .out = x, .n = heads, .kind = rope});
+    ns_tape_note(b, (ns_taped){.back = rope_back, .x = x, .out = x, .n = heads, .kind = rope, .unread = NS_OF_X | NS_OF_OUT});
 }
 
 static void scale_back(ns_band *b, const ns_taped *s)
@@ -338,7 +339,7 @@ static void scale_back(ns_band *b, const ns_taped *s)
 
 void ns_tape_scale(ns_band *b, ns_cols x, float factor)
 {
-    ns_tape_note(b, (ns_taped){.back = scale_back, .x = x, .out = x, .factor = factor});
+    ns_tape_note(b, (ns_taped){.back = scale_back, .x = x, .out = x, .factor = factor, .unread = NS_OF_X | NS_OF_OUT});
 }
 
 /* y = cap tanh(x / cap):  dx = dy (1 - (y / cap)^2) */
@@ -382,5 +383,6 @@ static void share_back(ns_band *b, const ns_taped *s)
 /* x and the branches in turn: each is an operation that gives `out` its derivative back unchanged. */
 void ns_tape_share(ns_band *b, ns_cols x, ns_cols out, float factor, bool more)
 {
-    ns_tape_note(b, (ns_taped){.back = share_back, .x = x, .out = out, .factor = factor, .more = more});
+    ns_tape_note(b, (ns_taped){.back = share_back, .x = x, .out = out, .factor = factor, .more = more,
+                               .unread = NS_OF_X | NS_OF_OUT});
 }

@@ -271,7 +271,7 @@ static head head_of(const job *j, int64_t m, int64_t i, int worker)
     h.q = at_row(*j->q, row, i * d);
     h.k = at_row(*j->k, row, g * d);
     h.v = at_row(*j->v, row, g * d);
-    h.z = ns_cols_at(*j->z, row) + i * d;
+    h.z = j->dz ? NULL : ns_cols_at(*j->z, row) + i * d;       /* the way back has no use for it */
     h.dz = j->dz ? j->dz + row * j->z->sheet->ld + i * d : NULL;
     h.dq = grad_at(j->dq, *j->q, row, i * d);
     h.dk = grad_at(j->dk, *j->k, row, g * d);
@@ -398,7 +398,7 @@ ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const ns_gains *
                          (ns_tape_watches(b, NS_POINT_PATTERN) || ns_tape_watches(b, NS_POINT_SCORES));
     const ns_taped step = {.back = attend_back, .x = q, .y = b->k, .z = b->v, .out = ns_band_new(b, a->n_heads * a->head_dim), .attn = a,
                            .gains = sinks, .kind = (int)b->tape->n_attends,
-                           .branch = watched ? b->branch : NULL, .always = watched};
+                           .branch = watched ? b->branch : NULL, .always = watched, .unread = NS_OF_OUT};
     if (b->rc == NS_OK && b->tape->keeps)
         b->rc = place_patterns(b, a);
     if (b->rc != NS_OK)

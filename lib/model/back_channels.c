@@ -136,6 +136,9 @@ void ns_tape_channels(ns_band *b, const ns_channels *s, ns_cols out)
         return;
     }
     t->channels[t->n_channels] = *s;
+    const ns_cols looked_at[] = {s->step, s->write, s->in, s->read};
+    for (size_t i = 0; i < sizeof looked_at / sizeof *looked_at; i++)
+        ns_tape_reads(looked_at[i]);
     ns_tape_note(b, (ns_taped){.back = channels_back, .x = s->step, .out = out, .n = t->n_channels++, .weights = b->weights});
 }
 

@@ -56,7 +56,7 @@ void ns_tape_show(ns_band *b, ns_point point, ns_cols x, int64_t heads)
 {
     if (x.sheet && ns_tape_watches(b, point))
         ns_tape_note(b, (ns_taped){.back = show_back, .x = x, .out = x, .n = heads, .kind = (int)point, .branch = b->branch,
-                                   .always = true});
+                                   .always = true, .unread = NS_OF_X | NS_OF_OUT});
 }
 
 /* ---- x_hat apart from its gain ---- */
@@ -81,6 +81,7 @@ ns_cols ns_tape_hat(ns_band *b, ns_cols x, const ns_norm *norm, const ns_gains *
     ns_tape_show(b, point, hat, 0);
     for (int64_t r = 0; r < b->rows; r++)
         b->p->math->affine(ns_cols_at(out, r), ns_cols_at(hat, r), x.n, gains->gain, norm->offset, gains->bias);
-    ns_tape_note(b, (ns_taped){.back = affine_back, .x = hat, .out = out, .norm = norm, .gains = gains});
+    ns_tape_note(b, (ns_taped){.back = affine_back, .x = hat, .out = out, .norm = norm, .gains = gains,
+                               .unread = NS_OF_X | NS_OF_OUT});
     return out;
 }

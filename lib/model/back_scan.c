@@ -243,6 +243,9 @@ void ns_tape_scan(ns_band *b, const ns_scan *s, ns_cols q, ns_cols a, ns_cols z)
     kept->scan = *s;
     kept->q = q;
     kept->a = a;
+    const ns_cols looked_at[] = {q, a, s->q, s->k, s->v, s->log_decay, s->write};
+    for (size_t i = 0; i < sizeof looked_at / sizeof *looked_at; i++)
+        ns_tape_reads(looked_at[i]);
     scan_job j = {.b = b, .kept = kept, .z = z};
     const bool watched = ns_band_shows(b, NS_POINT_PATTERN) && ns_tape_watches(b, NS_POINT_PATTERN);
     if (run(&j) == NS_OK)

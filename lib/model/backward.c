@@ -2,7 +2,8 @@
  *
  * x_0 -> x_1 ... x_(deepest + 1) -> final norm and logits of the rows that are seeded;  dx -> ... -> dx_0, points read on the way.
  * The last layers, as many as there is memory for, stand on one tape and run once; each layer before them runs again, on a tape of its own,
- * when its turn comes. Which layer is which changes no bit. */
+ * when its turn comes. Of a tape what the way back looks at is kept: without gradients of weights no input of a product. Which layer is
+ * which changes no bit. */
 #include "model/walk.h"
 
 #include <stdlib.h>
@@ -24,28 +25,23 @@ static int begin_tape(ns_walk *r, int64_t layer)
     return rc;
 }
 
-static int on_tape(ns_walk *r, int64_t layer, ns_layer_weights *own)
-{
-    r->w->marks[layer] = r->w->tape.n_steps;
-    return ns_tape_layer(&r->band, layer, own);
-}
-
-/* How much the tape of this layer took. */
-static void measure(ns_walk *r)
+/* How much the tape of this layer takes. */
+static void measure(ns_walk *r, int first)
 {
     int64_t floats = 0;
-    for (int i = 0; i < r->band.used; i++)
-        floats += r->w->layers.sheets[i]->rows * r->w->layers.sheets[i]->ld;
+    for (int i = first; i < r->band.used; i++)
+        floats += r->w->layers.sheets[i]->data ? r->w->layers.sheets[i]->rows * r->w->layers.sheets[i]->ld : 0;
     r->w->row_floats = floats / r->n + 1 > r->w->row_floats ? floats / r->n + 1 : r->w->row_floats;
 }
 
-static int forward_layer(ns_walk *r, int64_t layer, ns_layer_weights *own)
+static int on_tape(ns_walk *r, int64_t layer, ns_layer_weights *own)
 {
-    int rc = begin_tape(r, layer);
-    rc = rc != NS_OK ? rc : on_tape(r, layer, own);
+    const int first = r->band.used;
+    r->w->marks[layer] = r->w->tape.n_steps;
+    const int rc = ns_tape_layer(&r->band, layer, own);
     if (rc == NS_OK) {
-        measure(r);
-        memcpy(input_of(r, layer + 1), r->band.x->data, (size_t)(r->n * r->D) * sizeof(float));
+        ns_tape_thin(&r->band, first);
+        measure(r, first);
     }
     return rc;
 }
@@ -57,9 +53,8 @@ static int64_t room_of(const ns_model *m)
 }
 
 /* W^T stay for the caller's next pass while they take no more than a quarter of the room. */
-static bool stays(ns_walker *w, int64_t numbers)
+static bool stays(ns_walker *w, int64_t bytes)
 {
-    const int64_t bytes = numbers * (int64_t)sizeof(float);
     const bool fits = w->lasts && w->turned + bytes <= room_of(w->model) / 4;
     w->turned += fits ? bytes : 0;
     return fits;
@@ -90,7 +85,7 @@ static int back_layer(ns_walk *r, int64_t layer, ns_layer_weights *own)
     const float *const from = rc == NS_OK && leaves ? ns_grad_onto(&r->band, begin) : NULL;
     if (from)
         memcpy(r->w->dx.data, from, (size_t)(r->n * r->D) * sizeof *from);
-    if (!was && !(rc == NS_OK && stays(r->w, ns_weights_layer_size(r->p.arch, m->checkpoint, layer).numbers)))
+    if (!was && !(rc == NS_OK && stays(r->w, ns_weights_layer_size(r->p.arch, m->checkpoint, layer).bytes)))
         ns_weights_unturn(m, layer, own);
     return rc != NS_OK ? rc : r->band.rc;
 }
@@ -154,7 +149,7 @@ static int with_head(ns_walk *r)
     own.turned = r->w->head.turned;
     rc = rc != NS_OK || own.turned ? rc : ns_weight_turned(m, &own, r->p.err);
     rc = rc != NS_OK ? rc : back_final_rows(r, &own);
-    if (own.turned == r->w->head.turned || (rc == NS_OK && stays(r->w, own.n * own.k)))
+    if (own.turned == r->w->head.turned || (rc == NS_OK && stays(r->w, own.n * own.k * (int64_t)ns_dtype_size(own.dtype))))
         r->w->head.turned = own.turned;
     else
         free(own.turned);
@@ -224,39 +219,67 @@ static int embed(ns_walk *r)
     return rc;
 }
 
-/* The last layer goes straight back. From a walker's third walk on so do more of them, as far as the memory goes and the layers seen so far
- * tell. Not before: memory that was never touched costs more than running a layer again once or twice. Weights that stream are
- * gone by then. */
+static bool alike(const ns_layer *a, const ns_layer *b)
+{
+    bool same = a->n_stages == b->n_stages;
+    for (int s = 0; same && s < a->n_stages; s++) {
+        same = a->stages[s].n_branches == b->stages[s].n_branches;
+        for (int i = 0; same && i < a->stages[s].n_branches; i++)
+            same = a->stages[s].branches[i].class_ == b->stages[s].branches[i].class_;
+    }
+    return same;
+}
+
+/* Was every layer behind this one measured, or one of its kind? */
+static bool all_measured(const ns_walk *r, int64_t layer)
+{
+    const ns_layer *const layers = r->p.arch->layers;
+    bool all = true;
+    for (int64_t l = layer + 1; l <= r->deepest && all && r->w->n_walks == 0; l++) {
+        int64_t like = layer;
+        while (like >= 0 && !alike(&layers[like], &layers[l]))
+            like--;
+        all = like >= 0;
+    }
+    return all;
+}
+
+/* May the tape that has this layer go on to the last? Weights that stream are gone by then. */
 static bool tail_fits(const ns_walk *r, int64_t layer)
 {
-    const int64_t layers = r->deepest + 2 - layer, inputs = (r->deepest + 2) * r->n * r->D * (int64_t)sizeof(float);
+    const int64_t layers = r->deepest + 1 - layer, inputs = (r->deepest + 2) * r->n * r->D * (int64_t)sizeof(float);
     if (r->p.model->streamed)
         return false;
-    return layer == r->deepest || (r->w->n_walks > 1 &&
+    return layer == r->deepest || (all_measured(r, layer) &&
            layers * r->w->row_floats * r->n * (int64_t)sizeof(float) <= room_of(r->p.model) * 3 / 4 - inputs);
+}
+
+/* On a tape of its own, and that tape is the tail's, if there is room for it. */
+static int forward_layer(ns_walk *r, int64_t layer, ns_layer_weights *own)
+{
+    int rc = begin_tape(r, layer);
+    rc = rc != NS_OK ? rc : on_tape(r, layer, own);
+    if (rc == NS_OK && tail_fits(r, layer))
+        r->tail = layer;
+    else if (rc == NS_OK)
+        memcpy(input_of(r, layer + 1), r->band.x->data, (size_t)(r->n * r->D) * sizeof(float));
+    return rc;
 }
 
 static int walk_there(ns_walk *r)
 {
     int rc = embed(r);
     r->tail = r->deepest + 1;
-    for (int64_t l = 0; l <= r->deepest && rc == NS_OK; l++) {
-        if (l < r->tail && tail_fits(r, l)) {
-            r->tail = l;
-            r->w->tape.watch = &r->watch;
-            rc = begin_tape(r, l);
-        }
-        if (rc == NS_OK)
-            rc = with_weights(r, l, l < r->tail ? forward_layer : on_tape);
-    }
+    for (int64_t l = 0; l <= r->deepest && rc == NS_OK; l++)
+        rc = with_weights(r, l, l < r->tail ? forward_layer : on_tape);
     return rc;
 }
 
 static int walk(ns_walk *r)
 {
     r->p.scratch = &r->w->layers;
-    int rc = walk_there(r);
     r->w->tape.watch = &r->watch;
+    int rc = walk_there(r);
     if (rc == NS_OK && r->first < r->last)
         rc = back_final(r);
     for (int64_t l = r->deepest; l >= 0 && rc == NS_OK; l--)
@@ -299,7 +322,7 @@ int ns_walker_new(ns_walker **out, const ns_model *m, ns_error *err)
     *out = ns_alloc_array(1, sizeof **out);
     if (!*out)
         return ns_oom(err, "a walk through the layers");
-    **out = (ns_walker){.model = m, .lasts = true};
+    **out = (ns_walker){.model = m, .lasts = true, .tape.passes = true};
     const int rc = own_layers(*out, err);
     if (rc != NS_OK) {
         ns_walker_free(*out);

@@ -58,7 +58,9 @@ ns_cols ns_band_new(ns_band *b, int64_t n)
     ns_sheet *const sheet = s->sheets[b->used++];
     sheet->ld = n;
     sheet->rows = b->rows;
-    sheet->data = ns_buffer_need(&sheet->buffer, b->rows * n, b->p->err);
+    sheet->read = false;
+    sheet->data = b->tape ? ns_tape_room(b->tape, &sheet->buffer, b->rows * n, b->p->err)
+                          : ns_buffer_need(&sheet->buffer, b->rows * n, b->p->err);
     if (!sheet->data)
         b->rc = NS_E_MEMORY;
     return sheet->data ? (ns_cols){sheet, 0, n} : (ns_cols){0};

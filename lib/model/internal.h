@@ -31,7 +31,7 @@ typedef struct ns_weight {
     ns_dtype dtype;            /* NS_F32, NS_BF16, NS_F16 */
     int64_t  n, k, n_experts;
     struct ns_weight *experts; /* [n_experts] one for each, of a weight that experts have, instead of all that is here; or NULL */
-    float   *turned;           /* W^T, packed the same way in f32; NULL where nobody goes back */
+    void    *turned;           /* W^T, packed the same way, of the same dtype; NULL where nobody goes back */
     float   *grad, *bias_grad; /* [n, k], [n] += on the way back; or NULL. Another's */
     int64_t  at;               /* where the trainer keeps W */
 } ns_weight;
@@ -82,8 +82,7 @@ int  ns_weights_head(const ns_model *, ns_weight *out, ns_error *);
 void ns_weight_free(ns_weight *);
 /* W [n, k] into the packed form of f32, and into that of W^T where there is room for one. */
 void ns_weight_fill(ns_weight *, const float *W);
-void ns_weight_turn(ns_weight *, const float *W);                                      /* the second alone */
-void ns_weight_unpack(const ns_weight *, const ns_math *, float *W);
+void ns_weight_turn(ns_engine *, ns_weight *);                 /* out of what is packed into W^T, which has room */
 /* turned.c: w->turned of one weight. ns_weights_own: *w, a copy of the model's, gets lists of its own, given back by ns_weights_disown,
  * after an error too; ns_weights_turn and _unturn fill and empty them (what is turned already stays). */
 int  ns_weight_turned(const ns_model *, ns_weight *, ns_error *);
@@ -236,6 +235,7 @@ struct ns_sheet {                   /* of band.h: row r at data + r * ld */
     float          *data;
     int64_t         ld, rows;
     struct ns_grad *grad;           /* of a taped band on its way back (tape.h) */
+    bool            read;           /* on that way its numbers are looked at */
 };
 typedef struct ns_scratch {
     ns_sheet **sheets;              /* [n_sheets] of one band's stage */

@@ -10,10 +10,67 @@ void ns_tape_note(ns_band *b, ns_taped step)
     if (!t || b->rc != NS_OK)
         return;
     step.rows = b->rows;
+    const ns_cols *const of[] = {&step.x, &step.y, &step.z, &step.out};
+    for (int i = 0; i < 4; i++)
+        if (!(step.unread & 1u << i))
+            ns_tape_reads(*of[i]);
     if (ns_grow(&t->steps, &t->capacity, t->n_steps + 1, sizeof *t->steps))
         t->steps[t->n_steps++] = step;
     else
         b->rc = ns_oom(b->p->err, "the tape");
+}
+
+void ns_tape_reads(ns_cols c)
+{
+    if (c.sheet)
+        c.sheet->read = true;
+}
+
+void ns_tape_thin(ns_band *b, int first)
+{
+    ns_tape *const t = b->tape;
+    for (int i = first; i < b->used; i++) {
+        ns_sheet *const s = b->p->scratch->sheets[i];
+        if (s->read || s == b->x || !s->buffer.data || !ns_grow(&t->spare, &t->spare_capacity, t->n_spare + 1, sizeof *t->spare))
+            continue;
+        t->spare[t->n_spare++] = s->buffer;
+        s->buffer = (ns_buffer){0};
+        s->data = NULL;
+    }
+}
+
+/* No more than a quarter of it may be lost. */
+static ns_buffer spare_of(ns_tape *t, int64_t n)
+{
+    for (int64_t i = t->n_spare - 1; i >= 0; i--)
+        if ((int64_t)t->spare[i].n >= n && (int64_t)t->spare[i].n / 5 * 4 <= n) {
+            const ns_buffer found = t->spare[i];
+            t->spare[i] = t->spare[--t->n_spare];
+            return found;
+        }
+    return (ns_buffer){0};
+}
+
+static void free_spare(ns_tape *t)
+{
+    for (int64_t i = 0; i < t->n_spare; i++)
+        free(t->spare[i].data);
+    t->n_spare = 0;
+}
+
+/* Small pages for a pass: huge ones pay where memory is read again and again, and filling them in takes longer under some hypervisors (2 s
+ * a GB against .8). */
+float *ns_tape_room(ns_tape *t, ns_buffer *b, int64_t n, ns_error *err)
+{
+    if (!t->passes || (int64_t)b->n >= n)
+        return ns_buffer_need(b, n, err);
+    free(b->data);
+    *b = spare_of(t, n);
+    if (!b->data && (b->data = ns_alloc_lines((size_t)(n + NS_PANEL) * sizeof *b->data)))
+        b->n = (size_t)n;
+    if (!b->data)
+        (void)ns_fail(err, NS_E_MEMORY, "no memory for a buffer of %lld bytes; lower --memory or use shorter texts", (long long)n * 4);
+    return b->data;
 }
 
 void ns_tape_lacks(ns_band *b, const char *what)
@@ -61,7 +118,7 @@ static bool take(ns_band *b, ns_sheet *s)
         return false;
     }
     ns_grad *const g = t->grads[t->n_free - 1];
-    if (!ns_buffer_need(&g->numbers, s->rows * s->ld, b->p->err) || !fit(g, s->ld)) {
+    if (!ns_tape_room(t, &g->numbers, s->rows * s->ld, b->p->err) || !fit(g, s->ld)) {
         b->rc = ns_oom(b->p->err, "gradients");
         return false;
     }
@@ -182,6 +239,9 @@ int ns_tape_begin(ns_band *b, ns_pass *p, ns_tape *t, const ns_member *members, 
                    .parts = NS_PART_STATE | NS_PART_ROWS};
     for (int i = 0; i < n_members; i++)
         b->rows += members[i].end - members[i].begin;
+    if (t->spare_rows != b->rows)
+        free_spare(t);
+    t->spare_rows = b->rows;
     b->x = ns_band_new(b, p->arch->d_model).sheet;
     return b->rc;
 }
@@ -203,6 +263,8 @@ void ns_tape_free(ns_tape *t)
     free(t->channels);
     forget_shares(t);
     free(t->shares);
+    free_spare(t);
+    free(t->spare);
     free(t->grads);
     free(t->kept);
     free(t->steps);

@@ -25,6 +25,8 @@ typedef struct ns_kept_scan { ns_scan scan; ns_cols q, a; ns_buffer states; } ns
 
 typedef struct ns_share { int64_t row; float weight; } ns_share;       /* a row that an expert has, and by how much */
 
+enum { NS_OF_X = 1, NS_OF_Y = 2, NS_OF_Z = 4, NS_OF_OUT = 8 };
+
 /* An operation as it ran. */
 typedef struct ns_taped ns_taped;
 typedef void (*ns_back_fn)(ns_band *, const ns_taped *);
@@ -38,6 +40,7 @@ struct ns_taped {
     double     sign, low, high;            /* of a softplus; sign: a constant rate of decay */
     bool       always;                     /* walked back also where no derivative has come */
     bool       more;                       /* the operation before it gave a part of the same sheet */
+    unsigned   unread;                     /* NS_OF_...: whose numbers the way back does not look at */
     const ns_weight *weight;
     const ns_norm   *norm;
     const ns_gains  *gains;
@@ -72,6 +75,9 @@ typedef struct ns_tape {
     int64_t   n_channels, channels_capacity;
     ns_share **shares;                     /* of experts */
     int64_t   n_shares, shares_capacity;
+    ns_buffer *spare;                      /* of sheets that the way back does not look at, of a pass of so many rows */
+    int64_t   n_spare, spare_capacity, spare_rows;
+    bool      passes;                      /* its numbers are read once: it is for a pass, not for the steps of a training run */
     bool      keeps;                       /* patterns; else they are computed anew on the way back */
 } ns_tape;
 
@@ -79,6 +85,11 @@ void ns_tape_free(ns_tape *);
 /* A new sheet for an operation on a tape, x itself otherwise. */
 ns_cols ns_taped_out(ns_band *, ns_cols x);
 void ns_tape_note(ns_band *, ns_taped);    /* nothing on a band without a tape */
+void ns_tape_reads(ns_cols);               /* what a step looks at on its way back beside its x, y, z and out */
+/* Sheets from number `first` on that nobody looks at on the way back hand their room on to those that follow, but for the band's x. */
+void ns_tape_thin(ns_band *, int first);
+/* Room of a sheet or a derivative: what it has, what was handed on, or new. NULL with an error when memory is out. */
+float  *ns_tape_room(ns_tape *, ns_buffer *, int64_t n, ns_error *);
 /* An operation that cannot be walked back: on a tape the band fails with NS_E_UNSUPPORTED, by its name. */
 void ns_tape_lacks(ns_band *, const char *what);
 

@@ -1,4 +1,4 @@
-/* turned.c - weights of the way back: W^T of every matrix of a layer, packed in f32. The layer's lists are copied first, for the model's
+/* turned.c - weights of the way back: W^T of every matrix of a layer, packed as W is. The layer's lists are copied first, for the model's
  * are everybody's; a tape that was made with the copies finds W^T there once they are turned. */
 #include "model/internal.h"
 
@@ -9,15 +9,11 @@ int ns_weight_turned(const ns_model *m, ns_weight *w, ns_error *err)
 {
     if (!w->packed)
         return NS_OK;
-    float *const plain = ns_alloc_array((size_t)(w->n * w->k), sizeof *plain);
-    w->turned = ns_alloc_aligned((size_t)ns_packed_floats(w->k, w->n) * sizeof *w->turned);
-    const int rc = plain && w->turned ? NS_OK : ns_oom(err, "weights of the way back");
-    if (rc == NS_OK) {
-        ns_weight_unpack(w, m->engine->math, plain);
-        ns_weight_turn(w, plain);
-    }
-    free(plain);
-    return rc;
+    w->turned = ns_alloc_aligned((size_t)ns_packed_floats(w->k, w->n) * ns_dtype_size(w->dtype));
+    if (!w->turned)
+        return ns_oom(err, "weights of the way back");
+    ns_weight_turn(m->engine, w);
+    return NS_OK;
 }
 
 static ns_weight *own_list(const ns_weight *list, int64_t n)

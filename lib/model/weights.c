@@ -150,10 +150,10 @@ static int pack_job_run(pack_job *j, ns_error *err)
 }
 
 #ifdef NS_GEMM_OPENBLAS
-void ns_weight_turn(ns_weight *w, const float *W)
+static void fill_turned(ns_weight *w, const float *W)
 {
     for (int64_t i = 0; i < w->n * w->k; i++)
-        w->turned[i % w->k * w->n + i / w->k] = W[i];
+        ((float *)w->turned)[i % w->k * w->n + i / w->k] = W[i];
 }
 
 static void pack_whole(ns_weight *w, const float *W)
@@ -161,13 +161,13 @@ static void pack_whole(ns_weight *w, const float *W)
     memcpy(w->packed, W, (size_t)(w->n * w->k) * sizeof *W);
 }
 
-void ns_weight_unpack(const ns_weight *w, const ns_math *math, float *W)
+void ns_weight_turn(ns_engine *e, ns_weight *w)
 {
-    (void)math;
-    memcpy(W, w->packed, (size_t)(w->n * w->k) * sizeof *W);
+    (void)e;
+    fill_turned(w, w->packed);
 }
 #else
-void ns_weight_turn(ns_weight *w, const float *W)
+static void fill_turned(ns_weight *w, const float *W)
 {
     ns_pack_cols(w->turned, W, w->n, w->k, w->k);
 }
@@ -177,25 +177,40 @@ static void pack_whole(ns_weight *w, const float *W)
     ns_pack_rows(w->packed, W, w->n, w->k, w->k);
 }
 
-/* The 32 numbers of a panel and an input, widened. */
-static void read_lane(const ns_weight *w, const ns_math *math, int64_t panel, int64_t k, float out[NS_PANEL])
+/* to [outputs, 32] = from [inputs, 32]^T, filled up with 0 */
+static void turn_square_16(uint16_t *to, const uint16_t *from, int64_t outputs, int64_t inputs)
 {
-    const int64_t at = (panel * w->k + k) * NS_PANEL;
-    if (w->dtype == NS_F32)
-        memcpy(out, (const float *)w->packed + at, NS_PANEL * sizeof *out);
-    else
-        (w->dtype == NS_BF16 ? math->bf16_to_f32 : math->f16_to_f32)(out, (const uint16_t *)w->packed + at, NS_PANEL);
+    for (int64_t i = 0; i < outputs; i++)
+        for (int64_t j = 0; j < NS_PANEL; j++)
+            to[i * NS_PANEL + j] = j < inputs ? from[j * NS_PANEL + i] : 0;
 }
 
-void ns_weight_unpack(const ns_weight *w, const ns_math *math, float *W)
+static void turn_square_32(float *to, const float *from, int64_t outputs, int64_t inputs)
 {
-    float lane[NS_PANEL];
-    for (int64_t panel = 0; panel * NS_PANEL < w->n; panel++)
-        for (int64_t k = 0; k < w->k; k++) {
-            read_lane(w, math, panel, k, lane);
-            for (int64_t i = 0; i < NS_PANEL && panel * NS_PANEL + i < w->n; i++)
-                W[(panel * NS_PANEL + i) * w->k + k] = lane[i];
-        }
+    for (int64_t i = 0; i < outputs; i++)
+        for (int64_t j = 0; j < NS_PANEL; j++)
+            to[i * NS_PANEL + j] = j < inputs ? from[j * NS_PANEL + i] : 0;
+}
+
+/* A panel of W^T has 32 inputs of W, which stand as squares of 32 x 32 numbers in the panels of W. */
+static void turn_panel(void *user, int64_t panel, int worker)
+{
+    (void)worker;
+    const ns_weight *const w = user;
+    const int64_t k0 = panel * NS_PANEL, inputs = w->k - k0 < NS_PANEL ? w->k - k0 : NS_PANEL;
+    for (int64_t n = 0; n < w->n; n += NS_PANEL) {
+        const int64_t outputs = w->n - n < NS_PANEL ? w->n - n : NS_PANEL;
+        const int64_t from = n * w->k + k0 * NS_PANEL, to = (panel * w->n + n) * NS_PANEL;
+        if (w->dtype == NS_F32)
+            turn_square_32((float *)w->turned + to, (const float *)w->packed + from, outputs, inputs);
+        else
+            turn_square_16((uint16_t *)w->turned + to, (const uint16_t *)w->packed + from, outputs, inputs);
+    }
+}
+
+void ns_weight_turn(ns_engine *e, ns_weight *w)
+{
+    ns_engine_run(e, (w->k + NS_PANEL - 1) / NS_PANEL, turn_panel, w);
 }
 #endif
 
@@ -203,7 +218,7 @@ void ns_weight_fill(ns_weight *w, const float *W)
 {
     pack_whole(w, W);
     if (w->turned)
-        ns_weight_turn(w, W);
+        fill_turned(w, W);
 }
 
 /* *out = NULL for an absent tref. */

@@ -7,7 +7,8 @@
  *   bench_forward MODEL rows T THREADS ROWS           teacher-forced score: one pass, pattern of the last ROWS rows read
  *   bench_forward MODEL gradient T THREADS TEXTS      influence of TEXTS texts in one call, and a bare pass beside each
  *   bench_forward MODEL attribute T THREADS PAIRS     attribution of all heads for PAIRS pairs that differ in their last 20 tokens
- * Prints JSON: seconds per repeat, load seconds, peak RSS; of the last two also the bare passes' and the ratios. */
+ * Prints JSON: seconds per repeat, load seconds, peak RSS; of the last two also the bare passes', and the ratios in seconds and in the
+ * processor time of all threads. */
 #include <needlescope/attribute.h>
 #include <needlescope/gradient.h>
 #include <needlescope/model.h>
@@ -28,11 +29,21 @@ static void need(int rc)
     }
 }
 
-static double now(void)
+static double read_clock(clockid_t id)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(id, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static double cpu(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static double peak_rss_mib(void)
@@ -113,14 +124,22 @@ static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64
 
 /* ---- passes back: each beside a bare pass, timed as the calls report their progress ---- */
 
-typedef struct turns { const ns_model *m; const int32_t *tokens; int64_t T, n; double from, seconds[64], forward[64]; } turns;
+typedef struct turns {
+    const ns_model *m;
+    const int32_t  *tokens;
+    int64_t         T, n;
+    double          from, cpu_from, seconds[64], forward[64], cpu_ratio[64];
+} turns;
 
 static void turn_ends(void *user, double fraction)
 {
     turns *const t = user;
     (void)fraction;
     t->seconds[t->n] = now() - t->from;
+    const double back = cpu(), spent = back - t->cpu_from;
     t->forward[t->n] = prefill(t->m, t->tokens, t->T);
+    t->cpu_from = cpu();
+    t->cpu_ratio[t->n] = spent / (t->cpu_from - back);
     t->n++;
     t->from = now();
 }
@@ -162,6 +181,7 @@ static void back(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n,
     const ns_attribute_params ap = {.size = sizeof ap, .progress = turn_ends, .user = &t};
     prefill(m, tokens, T);
     t.from = now();
+    t.cpu_from = cpu();
     need(gradient ? ns_gradient_of(&g, m, &cases, &gp, &err) : ns_attribute(&a, m, &cases, &ap, &err));
     double ratio[64];
     for (int64_t i = 0; i < t.n; i++)
@@ -169,6 +189,7 @@ static void back(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n,
     print_list("seconds", t.seconds, t.n);
     print_list("forward", t.forward, t.n);
     print_list("ratio", ratio, t.n);
+    print_list("cpu_ratio", t.cpu_ratio, t.n);
     ns_gradient_free(g);
     ns_attribution_free(a);
     ns_cases_clear(&cases);

@@ -3,9 +3,9 @@
  *     J = sum over seeds of <values, activation at the seed's point and rows>;   hooks read dJ / d(activation) at theirs
  *
  * as torch.autograd.grad(J, activation) gives it: whatever follows from the activation moves with it, softmax, norms and windows too. A
- * seed of one 1 at hook_logits gives the derivative of that logit. The layers' inputs are kept (n_layers x tokens x d_model numbers), and
- * each layer runs again on its way back; from a walker's third pass on what is inside the last layers is kept too, as far as the model's
- * memory (ns_model_params) goes. Same bits for any threads, CPU, --memory and pass. */
+ * seed of one 1 at hook_logits gives the derivative of that logit. Of the last layers what the way back looks at is kept, as far as the
+ * model's memory (ns_model_params) goes; of each layer before them its input (tokens x d_model numbers), and it runs again on its way back.
+ * Same bits for any threads, CPU, --memory and pass. */
 #ifndef NEEDLESCOPE_BACKWARD_H
 #define NEEDLESCOPE_BACKWARD_H
 
