@@ -40,31 +40,34 @@ cJSON *ns_config_get(ns_config *c, const char *key)
 int ns_config_i64(ns_config *c, const char *key, int64_t otherwise, int64_t low, int64_t high, int64_t *out, ns_error *err)
 {
     ns_config_get(c, key);
-    const int rc = ns_json_i64(c->object, key, otherwise, out, c->label, err);
-    if (rc != NS_OK)
-        return rc;
-    if (*out < low || *out > high)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, outside %lld to %lld", c->label, key, (long long)*out, (long long)low,
-                       (long long)high);
-    return NS_OK;
+    int64_t said;
+    int rc = ns_json_i64(c->object, key, otherwise, &said, c->label, err);
+    if (rc == NS_OK && (said < low || said > high))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, outside %lld to %lld", c->label, key, (long long)said, (long long)low,
+                     (long long)high);
+    *out = rc == NS_OK ? said : otherwise;               /* nobody counts with what was refused */
+    return rc;
 }
 
 int ns_config_f64(ns_config *c, const char *key, double otherwise, double low, double high, double *out, ns_error *err)
 {
     ns_config_get(c, key);
-    const int rc = ns_json_f64(c->object, key, otherwise, out, c->label, err);
-    if (rc != NS_OK)
-        return rc;
-    if (!(*out >= low && *out <= high))
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is %g, outside %g to %g", c->label, key, *out, low, high);
-    if (!ns_is_single(*out))
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is %g: so near to 0, no number of 32 bits is it", c->label, key, *out);
-    return NS_OK;
+    double said;
+    int rc = ns_json_f64(c->object, key, otherwise, &said, c->label, err);
+    if (rc == NS_OK && !(said >= low && said <= high))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: %s is %g, outside %g to %g", c->label, key, said, low, high);
+    else if (rc == NS_OK && !ns_is_single(said))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: %s is %g: so near to 0, no number of 32 bits is it", c->label, key, said);
+    *out = rc == NS_OK ? said : otherwise;
+    return rc;
 }
 
 int ns_config_bool(ns_config *c, const char *key, bool otherwise, bool *out, ns_error *err)
 {
-    ns_config_get(c, key);
+    const cJSON *const said = ns_config_get(c, key);
+    if (otherwise && said && cJSON_IsNull(said))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s is null, which transformers takes for false, though it is true where the key is "
+                       "absent: write true or false", c->label, key);
     return ns_json_bool(c->object, key, otherwise, out, c->label, err);
 }
 
@@ -179,6 +182,14 @@ static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *e
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s 'xielu' is not supported for %s", c->label, key, row->type);
     f->act = (ns_act)value;
     return NS_OK;
+}
+
+int ns_facts_silu(const ns_facts *f, ns_config *c, const char *why, ns_error *err)
+{
+    if (f->act == NS_ACT_SILU)
+        return NS_OK;
+    return ns_fail(err, NS_E_UNSUPPORTED, "%s: hidden_act is '%.40s': %s", c->label, cJSON_GetStringValue(ns_config_get(c, "hidden_act")),
+                   why);
 }
 
 static int read_biases(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)

@@ -60,7 +60,7 @@ static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error 
     }
     if (m->sparse == NS_SPARSE_AFTER)
         rc = ns_config_i64(c, "first_k_dense_replace", 1, 0, NS_MAX_LAYERS, &first, err);
-    for (int64_t i = first; i < f->layers; i++)
+    for (int64_t i = first; rc == NS_OK && i < f->layers; i++)
         f->sparse[i] = true;
     return rc;
 }

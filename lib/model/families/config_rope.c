@@ -30,6 +30,23 @@ static const struct { ns_rope_scaling scaling; const char *keys[8];
     {NS_ROPE_LONGROPE, {"factor", "attention_factor", "short_factor", "long_factor", "original_max_position_embeddings", NULL}},
 };
 
+/* transformers takes rope_scaling where both are set, and only its version 5 reads the other. */
+static int check_both(const rope_reader *r, const cJSON *scaling, const cJSON *parameters, ns_error *err)
+{
+    const cJSON *said;
+    cJSON_ArrayForEach(said, scaling)
+    {
+        const cJSON *other = cJSON_GetObjectItemCaseSensitive(parameters, said->string);
+        if (!other && strcmp(said->string, "type") == 0)
+            other = cJSON_GetObjectItemCaseSensitive(parameters, "rope_type");
+        if (!cJSON_Compare(said, other, true))
+            return ns_fail(err, NS_E_UNSUPPORTED,
+                           "%s: rope_scaling and rope_parameters are both set, and do not agree on '%.40s': take one of them out",
+                           r->c->label, said->string);
+    }
+    return NS_OK;
+}
+
 static int select_object(rope_reader *r, const ns_rope_source *source, bool *unscaled, ns_error *err)
 {
     cJSON *const all = ns_config_get(r->c, "rope_parameters"), *const scaling = ns_config_get(r->c, "rope_scaling");
@@ -49,6 +66,9 @@ static int select_object(rope_reader *r, const ns_rope_source *source, bool *uns
             if (!cJSON_IsObject(found))
                 return ns_fail(err, NS_E_FORMAT, "%s: rope_parameters has no object '%s'", r->c->label, source->type);
         }
+        const int rc = cJSON_IsObject(scaling) && !full && !sliding ? check_both(r, scaling, all, err) : NS_OK;
+        if (rc != NS_OK)
+            return rc;
     }
     if (found && !cJSON_IsNull(found) && !cJSON_IsObject(found))
         return ns_fail(err, NS_E_FORMAT, "%s: %s must be an object or null", r->c->label, key);

@@ -185,7 +185,8 @@ struct ns_config {
 bool ns_config_open(ns_config *, cJSON *object, const char *label, const ns_arch_params *);
 void ns_config_close(ns_config *);
 cJSON *ns_config_get(ns_config *, const char *key);   /* NULL when absent; JSON null is returned as such */
-/* Checked getters: absent -> otherwise; null -> otherwise (NULL when `null_too` is false: an error). Out of [low, high] is an error. */
+/* Checked getters: absent -> otherwise; null -> otherwise, but for a switch that is on where it is absent. Out of [low, high] is an error;
+ * *out is otherwise then, too. */
 int ns_config_i64(ns_config *, const char *key, int64_t otherwise, int64_t low, int64_t high, int64_t *out, ns_error *);
 int ns_config_f64(ns_config *, const char *key, double otherwise, double low, double high, double *out, ns_error *);
 int ns_config_bool(ns_config *, const char *key, bool otherwise, bool *out, ns_error *);
@@ -193,6 +194,8 @@ int ns_config_str(ns_config *, const char *key, const char *otherwise, const cha
 /* An entry of a list of names; the number of the entry is for the message. */
 int ns_config_name_at(const ns_config *, const char *key, const cJSON *entry, int64_t index, const char **out, ns_error *);
 void ns_config_warn(const ns_config *, const char *fmt, ...) NS_PRINTF(2, 3);
+/* hidden_act is silu, or NS_E_UNSUPPORTED says why it must be. */
+int ns_facts_silu(const ns_facts *, ns_config *, const char *why, ns_error *);
 /* Every key that nobody read: harmless, neutral, unknown (a warning) or an error. */
 int ns_config_unread(ns_config *, const ns_family *, ns_error *);
 /* The same for a rope object: keys in `known` were read. */
@@ -324,6 +327,8 @@ typedef struct ns_delta_names {
     const char *o, *step_bias, *rate, *norm;
 } ns_delta_names;
 ns_norm *ns_build_gated_deltanet(ns_builder *, ns_branch *, const ns_delta_names *);
+#define NS_SHORT_CONV_ACT                                                                                                              \
+    "its short convolutions would have it too, which is not supported (silu is; or describe the model with --arch)"
 #define NS_DELTA_NEXT_PLAIN       /* qwen3_next without its convolution */                                                            \
     .module = "linear_attn.", .qkvz = "in_proj_qkvz", .ba = "in_proj_ba", .o = "out_proj", .step_bias = "dt_bias", .rate = "A_log",    \
     .norm = "norm"

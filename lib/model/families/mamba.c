@@ -51,7 +51,11 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
         f->recurrent[i] = true;
     const bool fla = ns_config_get(c, "norm_eps");          /* flash-linear-attention's spelling */
     bool norm = true;
+    const double usual = f->eps;
     int rc = fla ? ns_config_f64(c, "norm_eps", 1e-5, 0, 1, &f->eps, err) : NS_OK;
+    if (rc == NS_OK && f->eps != usual && ns_config_get(c, "layer_norm_epsilon"))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: norm_eps is %g and layer_norm_epsilon %g: take one of them out", c->label, f->eps,
+                       usual);
     if (!fla)                          /* transformers gates before the norm whatever it says: Codestral's is true */
         ns_config_get(c, "norm_before_gate");
     rc = rc != NS_OK ? rc : ns_config_bool(c, "rmsnorm", true, &norm, err);

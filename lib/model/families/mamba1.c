@@ -19,12 +19,10 @@ static int read_sizes(ns_facts *f, ns_config *c, const keys *k, ns_error *err)
 {
     ns_mixer_facts *const m = &f->mixer;
     int rc;
-    if (f->act != NS_ACT_SILU)        /* transformers 4 has it for the gate, transformers 5 and mamba_ssm have silu there */
-        return ns_fail(err, NS_E_UNSUPPORTED,
-                       "%s: hidden_act is '%.40s': for the gate of Mamba the versions of transformers read it differently "
-                       "(silu is supported; or describe the model with --arch)",
-                       c->label, cJSON_GetStringValue(ns_config_get(c, "hidden_act")));
-    if ((rc = ns_config_i64(c, k->state, 16, 1, 65536, &m->key_dim, err)) != NS_OK ||
+    /* transformers 4 has it for the gate, transformers 5 and mamba_ssm have silu there */
+    if ((rc = ns_facts_silu(f, c, "for the gate of Mamba the versions of transformers read it differently (silu is supported; or describe "
+                            "the model with --arch)", err)) != NS_OK ||
+        (rc = ns_config_i64(c, k->state, 16, 1, 65536, &m->key_dim, err)) != NS_OK ||
         (rc = ns_config_i64(c, k->conv, 4, 2, 1024, &m->taps, err)) != NS_OK || (rc = read_rank(f, c, k->rank, err)) != NS_OK ||
         (rc = ns_config_bool(c, k->bias, false, &m->bias, err)) != NS_OK)
         return rc;

@@ -67,7 +67,8 @@ static int read_hybrid(ns_facts *f, ns_config *c, ns_error *err)
         (rc = ns_config_i64(c, "linear_key_head_dim", 3 * f->d_model / (4 * m->groups), 1, 65536, &m->key_dim, err)) != NS_OK ||
         (rc = ns_config_i64(c, "linear_value_head_dim", 2 * m->key_dim, 1, 65536, &m->value_dim, err)) != NS_OK ||
         (rc = ns_config_i64(c, "linear_conv_kernel_dim", 4, 1, 1024, &m->taps, err)) != NS_OK ||
-        (rc = ns_config_bool(c, "linear_allow_neg_eigval", true, &m->negative, err)) != NS_OK)
+        (rc = ns_config_bool(c, "linear_allow_neg_eigval", true, &m->negative, err)) != NS_OK ||
+        (rc = ns_facts_silu(f, c, NS_SHORT_CONV_ACT, err)) != NS_OK)
         return rc;
     if (m->heads % m->groups)
         return ns_fail(err, NS_E_FORMAT, "%s: linear_num_value_heads %lld is not a multiple of linear_num_key_heads %lld", c->label,
