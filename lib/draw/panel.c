@@ -338,6 +338,7 @@ int ns_figure_check(const ns_figure_params *given, ns_error *err)
     ns_figure_params p;
     ns_theme theme = {0};
     int rc = ns_sized_copy(&p, sizeof p, given, "ns_figure_params", err);
+    p.comment = NULL;                        /* of whoever draws, who has it cleaned first: names of files need not be UTF-8 */
     rc = rc != NS_OK ? rc : take_theme(&p, &theme, err);
     ns_theme_clear(&theme);
     return rc;
