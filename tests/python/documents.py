@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,13 +26,18 @@ def prepare():
     with open(os.path.join(root, "start")) as f:
         demo = f.read().split("\ndemo() {\n")[1].split("\n}\n")[0].replace("\\\n", " ")
     lines = [line.strip() for line in demo.splitlines()]
-    for command in ("needlescope lab plant", "needlescope cases needle", "needlescope score"):
+    os.makedirs("demo")
+
+    def demo_line(command):
         line = next(x for x in lines if x.startswith(command)).split("|")[0]
-        os.makedirs("demo", exist_ok=True)
-        subprocess.run([tool, *line.split()[1:]], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([tool, *shlex.split(line)[1:]], check=True, stdout=subprocess.DEVNULL)
+
+    for command in ("needlescope lab plant", "needlescope cases needle", "needlescope score"):
+        demo_line(command)
     assert "grep -m 1 '\"depth\": 0.5,' demo/cases.jsonl >demo/one.jsonl" in demo
     with open("demo/cases.jsonl") as cases, open("demo/one.jsonl", "w") as one:
         one.write(next(line for line in cases if '"depth": 0.5,' in line))
+    demo_line("needlescope record")
     subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True,
                    stdout=subprocess.DEVNULL)
     os.symlink(SMOLLM2, "SmolLM2-135M-Instruct")
