@@ -132,8 +132,9 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
     const int64_t fewest = m->sparse == NS_SPARSE_STEP || m->sparse == NS_SPARSE_ANY ? 0 : 1;    /* 0: every layer has an MLP */
     const char *const key = m->keys.n_5 && !ns_config_get(c, m->keys.n) ? m->keys.n_5 : m->keys.n;
     if ((rc = ns_config_i64(c, key, m->defaults.n, fewest, 65536, &r->n_experts, err)) != NS_OK ||
-        (rc = ns_config_i64(c, top_k, m->defaults.top_k, 1, 65536, &r->top_k, err)) != NS_OK ||
-        (m->keys.d_ff && (rc = ns_config_i64(c, m->keys.d_ff, m->defaults.d_ff, 1, NS_MAX_DIM, &f->d_expert, err)) != NS_OK) ||
+        (rc = ns_config_i64(c, top_k, m->defaults.top_k, r->n_experts ? 1 : 0, 65536, &r->top_k, err)) != NS_OK ||
+        (m->keys.d_ff && (rc = ns_config_i64(c, m->keys.d_ff, m->defaults.d_ff, r->n_experts ? 1 : 0, NS_MAX_DIM, &f->d_expert,
+                                             err)) != NS_OK) ||
         (m->keys.normalise && (rc = ns_config_bool(c, m->keys.normalise, m->defaults.normalise, &r->normalise, err)) != NS_OK))
         return rc;
     if (r->n_experts == 0 || ((m->sparse == NS_SPARSE_SEVERAL || m->sparse == NS_SPARSE_PERIOD) && r->n_experts == 1))

@@ -214,6 +214,8 @@ static void experts_of_layers(void **state)
     expect_experts(config_with("qwen3_moe", "\"decoder_sparse_step\":2"), 128, 8, "MEME");
     expect_experts(config_with("qwen3_moe", "\"mlp_only_layers\":[0,3]"), 128, 8, "MEEM");
     expect_experts(config_with("qwen3_moe", "\"num_experts\":0"), 0, 0, "MMMM");
+    expect_experts(config_with("qwen3_moe", "\"num_experts\":0,\"num_experts_per_tok\":0,\"moe_intermediate_size\":0"), 0, 0, "MMMM");
+    expect_experts(config_with("granitemoehybrid", "\"mamba_n_heads\":4,\"num_local_experts\":0,\"num_experts_per_tok\":0"), 0, 0, "MMMM");
     expect_experts(config_with("glm4_moe", "\"first_k_dense_replace\":3"), 128, 8, "MMME");
     expect_experts(config_with("llama4_text", ""), 16, 1, "EEEE");
     expect_experts(config_with("llama4_text", "\"interleave_moe_layer_step\":2"), 16, 1, "MEME");
@@ -265,8 +267,9 @@ static void rope_generations(void **state)
     expect_rope(config_with("llama", "\"rope_parameters\":{\"rope_theta\":5e5,\"factor\":4,\"type\":\"linear\"}"), 0, NS_ROPE_LINEAR, 5e5,
                 4, 8);
     expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"), 0, NS_ROPE_LINEAR, 1e4, 2, 8);
-    expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"default\"}"),
-                0, NS_ROPE_DEFAULT, 1e4, 0, 8);
+    expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},"      /* agreed; others: test_refused.c */
+                                     "\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2,\"rope_theta\":5e5}"),
+                0, NS_ROPE_LINEAR, 5e5, 2, 8);
     expect_rope(config_with("phi3", "\"partial_rotary_factor\":0.75"), 0, NS_ROPE_DEFAULT, 1e4, 0, 6);
     expect_rope(config_with("phi3", "\"rope_parameters\":{\"rope_theta\":1e4,\"partial_rotary_factor\":0.5}"), 0, NS_ROPE_DEFAULT, 1e4, 0,
                 4);
