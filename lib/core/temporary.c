@@ -109,14 +109,27 @@ static bool is_gone(long pid)
     return dead;
 }
 
+/* The children of a process that was killed hold its lock until they have died of it (child.c), which they do within a moment. */
+static bool is_unlocked(int fd, bool soon)
+{
+    static const struct timespec moment = {.tv_nsec = 10000000};
+    bool free = flock(fd, LOCK_SH | LOCK_NB) == 0;
+    for (int i = 0; !free && soon && i < 200; i++) {
+        nanosleep(&moment, NULL);
+        free = flock(fd, LOCK_SH | LOCK_NB) == 0;
+    }
+    return free;
+}
+
 /* Its process is gone: nobody holds the lock, and the process is not there; on another host, whose processes cannot be asked, nothing was
  * written for a day. */
 static bool left_over(int fd, uint32_t host, long pid)
 {
     struct stat st;
-    if (flock(fd, LOCK_SH | LOCK_NB) != 0 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+    const bool here = host == this_host(), gone = here && is_gone(pid);
+    if (!is_unlocked(fd, gone) || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
         return false;
-    return host == this_host() ? is_gone(pid) : time(NULL) - st.st_mtime > DAY;
+    return here ? gone : time(NULL) - st.st_mtime > DAY;
 }
 
 /* A file, or a folder of files: a checkpoint half written. */

@@ -235,13 +235,36 @@ static void folders(void **state)
     assert_int_equal(temporaries(), 0);
 }
 
+/* A child of a killed process, which dies of it a moment later, has its lock still. */
+static void children_that_die(void **state)
+{
+    (void)state;
+    static const struct timespec moment = {.tv_nsec = 200000000};
+    const pid_t pid = fork();
+    if (pid == 0) {
+        char *const name = ns_temporary_name(target);
+        if (!name || ns_temporary_file(name) < 0)
+            _exit(1);
+        if (fork() == 0) {
+            nanosleep(&moment, NULL);
+            _exit(0);
+        }
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    ns_temporaries_sweep(folder, NULL);
+    assert_int_equal(temporaries(), 0);
+}
+
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)      /* of its own: one fails, the others say */
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(planted_links), IN_A_FOLDER(killed_writers), IN_A_FOLDER(what_is_never_swept),
-        IN_A_FOLDER(long_names),    IN_A_FOLDER(other_hosts),    IN_A_FOLDER(folders),
+        IN_A_FOLDER(long_names),    IN_A_FOLDER(other_hosts),    IN_A_FOLDER(folders), IN_A_FOLDER(children_that_die),
         IN_A_FOLDER(links_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
