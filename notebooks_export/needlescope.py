@@ -3241,6 +3241,23 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
                    out.layout.decode(), out.own_layout_because.decode() or None)
 
 
+def _job(name, report, params, say, progress, folder, seeds, program, cores, **more):
+    """A call that trains and scores for long, by processes of its own: ns_NAME_run -> its report, a dict."""
+    report = _params(report)
+    with _Stoppable() as p:
+        told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
+        how = _params(params, folder=os.fspath(folder), seeds=_number("seeds", seeds), program=program or _program(),
+                      cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0], by=c.pointer(_caller()),
+                      say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
+                      progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE(), **more)
+        try:
+            with p.signals():                   # NS_STOP here: jobs failed, and the report says which
+                _call(f"ns_{name}_run", c.byref(report), c.byref(how))
+            return json.loads(c.string_at(report.json).decode())
+        finally:
+            getattr(_lib, f"ns_{name}_report_clear")(c.byref(report))
+
+
 def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=None, cores=0, say=None, progress=None, study="laziness"):
     """The laboratory in one call (docs/laboratory.md): trains, scans, silences, and says which claims hold. -> the summary, a
     dict. A call that was stopped goes on when it is made again.
@@ -3249,21 +3266,9 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
     scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the wheel's, or the
                                                              one of the PATH)
     say(line) is told what is noted; progress(stage, fraction) how far it is"""
-    chosen, report = _whole("windows", windows, 1).reshape(-1), _params(_LaboratoryReport)
-    with _Stoppable() as p:
-        told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
-        how = _params(_LaboratoryParams, folder=os.fspath(folder), protocol=protocol, scale=scale, seeds=seeds,
-                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=program or _program(),
-                      cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
-                      by=c.pointer(_caller()), study=study,
-                      say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
-                      progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
-        try:
-            with p.signals():                   # NS_STOP here: jobs failed, and the summary says which
-                _call("ns_laboratory_run", c.byref(report), c.byref(how))
-            return json.loads(c.string_at(report.json).decode())
-        finally:
-            _lib.ns_laboratory_report_clear(c.byref(report))
+    chosen = _whole("windows", windows, 1).reshape(-1)
+    return _job("laboratory", _LaboratoryReport, _LaboratoryParams, say, progress, folder=folder, protocol=protocol, scale=scale,
+                seeds=seeds, windows=_pointer(chosen, _I64), n_windows=chosen.size, program=program, cores=cores, study=study)
 
 
 def paper(runs, folder, scale=None, seeds=0, dry_run=False, program=None, cores=0, say=None, progress=None):
@@ -3274,20 +3279,9 @@ def paper(runs, folder, scale=None, seeds=0, dry_run=False, program=None, cores=
     runs     folders of runs, or folders of such; (): the paper's seven architectures are trained first
     scale    of runs that are trained: "quick", "default" or "full"         seeds    the first so many
     program, cores, say, progress   as in lab"""
-    (given, n), report = _words(runs), _params(_PaperReport)
-    with _Stoppable() as p:
-        told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
-        how = _params(_PaperParams, folder=os.fspath(folder), runs=given, n_runs=n, scale=scale, seeds=_number("seeds", seeds),
-                      dry_run=dry_run, program=program or _program(), cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
-                      by=c.pointer(_caller()),
-                      say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
-                      progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
-        try:
-            with p.signals():                   # NS_STOP here: jobs failed, and the page says so
-                _call("ns_paper_run", c.byref(report), c.byref(how))
-            return json.loads(c.string_at(report.json).decode())
-        finally:
-            _lib.ns_paper_report_clear(c.byref(report))
+    given, n = _words(runs)
+    return _job("paper", _PaperReport, _PaperParams, say, progress, folder=folder, runs=given, n_runs=n, scale=scale,
+                seeds=seeds, dry_run=dry_run, program=program, cores=cores)
 
 
 # ---- figures ----

@@ -113,12 +113,12 @@ static bool is_gone(long pid)
 static bool is_unlocked(int fd, bool soon)
 {
     static const struct timespec moment = {.tv_nsec = 10000000};
-    bool free = flock(fd, LOCK_SH | LOCK_NB) == 0;
-    for (int i = 0; !free && soon && i < 200; i++) {
+    bool unlocked = flock(fd, LOCK_SH | LOCK_NB) == 0;
+    for (int i = 0; !unlocked && soon && i < 200; i++) {
         nanosleep(&moment, NULL);
-        free = flock(fd, LOCK_SH | LOCK_NB) == 0;
+        unlocked = flock(fd, LOCK_SH | LOCK_NB) == 0;
     }
-    return free;
+    return unlocked;
 }
 
 /* Its process is gone: nobody holds the lock, and the process is not there; on another host, whose processes cannot be asked, nothing was

@@ -193,6 +193,18 @@ static void numbers_of_python(void **state)
     assert_int_equal(ns_json_parse_python(&tree, "[Infinity", 9, 8, "t", &err), NS_E_FORMAT);
 }
 
+typedef char *(*edit_fn)(const char *text, const char *key, const char *value);
+
+static void check_edits(const char *const (*pairs)[2], size_t n, edit_fn edit, const char *value)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *const got = edit(pairs[i][0], "k", value);
+        assert_non_null(got);
+        assert_string_equal(got, pairs[i][1]);
+        free(got);
+    }
+}
+
 /* A member more: nothing else moves, and one of the same name is replaced wherever it stands. */
 static void a_member_more(void **state)
 {
@@ -205,12 +217,7 @@ static void a_member_more(void **state)
         {"{\"a\": 1,\n \"k\": null\n}", "{\"a\": 1,\n  \"k\": \"v\"\n}"},
         {"{\"a\":{\"k\":1},\"b\":\"k\",\"c\":[\"}\",\"\\\"\"]}", "{\"a\":{\"k\":1},\"b\":\"k\",\"c\":[\"}\",\"\\\"\"],\n  \"k\": \"v\"\n}"},
     };
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        char *const got = ns_json_with_string(pairs[i][0], "k", "v");
-        assert_non_null(got);
-        assert_string_equal(got, pairs[i][1]);
-        free(got);
-    }
+    check_edits(pairs, sizeof pairs / sizeof *pairs, ns_json_with_string, "v");
 }
 
 /* Other values at any depth, of this name alone: not in a text, not of another type, not the value that has the name's letters. */
@@ -226,12 +233,7 @@ static void other_values(void **state)
          "{\"k\": 1, \"kk\": \"a\", \"a\": \"k\", \"b\": [\"k\", \"k\"]}"},
         {"{\"a\": \"\\\"k\\\": \\\"b\\\"\"}", "{\"a\": \"\\\"k\\\": \\\"b\\\"\"}"},
     };
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        char *const got = ns_json_with_values(pairs[i][0], "k", "vwxyz");
-        assert_non_null(got);
-        assert_string_equal(got, pairs[i][1]);
-        free(got);
-    }
+    check_edits(pairs, sizeof pairs / sizeof *pairs, ns_json_with_values, "vwxyz");
 }
 
 int main(void)
