@@ -123,15 +123,11 @@ static void die_with(pid_t parent)
 }
 
 /* The answer: one letter, 'a' = NS_OK, 'b' = -1 ..., and the message. */
-static _Noreturn void child(ns_child_work work, void *user, char *busy, const char *label, const ns_child_limits *limits, int to)
+static _Noreturn void child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, int to)
 {
     ns_error err = {""};
     const struct rlimit none = {0, 0};
     char answer[ANSWER];
-    reset_signals();
-    this_child.busy = busy;
-    this_child.limits = *limits;
-    ns_child_busy(label);                       /* first: what follows may find a lock */
     setrlimit(RLIMIT_CORE, &none);
     const bool limited = !limits->bytes_beside || limit_memory(limits->bytes_beside);
     const int rc = limited ? work(user, &err) : ns_fail_errno(&err, NS_E_MEMORY, label, "no room to read it in");
@@ -198,22 +194,29 @@ static int judge(const char *answer, int signal, const char *busy, const ns_chil
                    "touched)", busy);
 }
 
-typedef struct forked { pid_t pid; int why; } forked;
+typedef struct forked { pid_t pid, parent; int why; char *busy; const char *label; const ns_child_limits *limits; } forked;
 
+/* The child's patience begins here, before it gives back what is held: that may find a lock that another thread was about to have. */
 static void fork_now(void *out)
 {
     forked *const f = out;
     f->pid = fork();
     f->why = errno;
+    if (f->pid != 0)
+        return;
+    die_with(f->parent);
+    reset_signals();
+    this_child.busy = f->busy;
+    this_child.limits = *f->limits;
+    ns_child_busy(f->label);
 }
 
 static int try_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, int *signal, ns_error *err)
 {
     int pipes[2];
-    const pid_t parent = getpid();
-    forked f = {-1, ENOMEM};                             /* as long as it is not made */
     char answer[ANSWER] = "";
     char *const busy = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    forked f = {-1, getpid(), ENOMEM, busy, label, limits};      /* as long as it is not made */
     if (busy == MAP_FAILED)
         return ns_oom(err, label);
     if (pipe(pipes) != 0) {
@@ -227,8 +230,7 @@ static int try_child(ns_child_work work, void *user, const char *label, const ns
         fork_now(&f);
     if (f.pid == 0) {
         close(pipes[0]);
-        die_with(parent);
-        child(work, user, busy, label, limits, pipes[1]);
+        child(work, user, label, limits, pipes[1]);
     }
     close(pipes[1]);
     if (f.pid > 0)

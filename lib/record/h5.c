@@ -18,11 +18,13 @@ static herr_t act_once(hid_t class_, const char *property, void *user)
     const held *const h = user;
     (void)class_;
     (void)property;
+    H5Eget_num(H5E_DEFAULT);        /* as any call does, passes by the mutex that guards the lock: who was at it waits for the lock after */
     h->act(h->arg);
     return 1;
 }
 
-/* HDF5 calls back under its one lock. It is this thread's, also in a child of fork(), where the rest of the call gives it back. */
+/* HDF5 calls back under its one lock. It is this thread's, also in a child of fork(), where the rest of the call gives it back. The mutex
+ * about the lock may be another thread's for a moment, and is its for ever in a child made then. */
 void ns_file_hold(void (*act)(void *), void *arg)
 {
     held h = {act, arg};

@@ -156,6 +156,28 @@ static void test_waits(void **state)
     munmap(made, sizeof *made);
 }
 
+static pid_t maker;
+
+/* As a lock that another thread was about to have, so that the child cannot give it back. */
+static void hold_for_ever(void (*act)(void *), void *arg)
+{
+    act(arg);
+    while (getpid() != maker)
+        pause();
+}
+
+static void test_held(void **state)
+{
+    (void)state;
+    static const ns_child_limits held = {.cpu_seconds = 1, .patience = 1, .hold = hold_for_ever};
+    ns_error err = {""};
+    maker = getpid();
+    alarm(20);                                           /* it would wait for ever */
+    assert_int_equal(ns_in_child(succeed, &(int){0}, "file.h5", &held, &err), NS_E_IO);
+    alarm(0);
+    assert_non_null(strstr(err.message, "file.h5: reading it waited for 1 seconds"));
+}
+
 static int sent_signal, lives;                           /* to the children; how many of them get it */
 
 /* As from somebody else. */
@@ -207,6 +229,7 @@ static void test_works_slowly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_ends), cmocka_unit_test(test_ignored),
-                                       cmocka_unit_test(test_waits), cmocka_unit_test(test_killed), cmocka_unit_test(test_works_slowly)};
+                                       cmocka_unit_test(test_waits), cmocka_unit_test(test_held), cmocka_unit_test(test_killed),
+                                       cmocka_unit_test(test_works_slowly)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
