@@ -33,22 +33,21 @@ static int check_params(const ns_figure_params *p, ns_error *err)
 {
     int code;
     if (p->width != 0 && !(p->width >= 1 && p->width <= 40))
-        return ns_fail(err, NS_E_ARG, "figure: a width of %g inches; use 1 to 40 (a paper's column is %g), or 0 to have it chosen",
-                       p->width, COLUMN);
+        return ns_fail(err, NS_E_ARG, "figure: a width of %g inches; use 1 to 40 (a paper's column is %g)", p->width, COLUMN);
     if (p->dpi != 0 && (p->dpi < 50 || p->dpi > 1200))
         return ns_fail(err, NS_E_ARG, "figure: %d dpi; use 50 to 1200, or 0 for 200", p->dpi);
     if (isnan(p->vmin) || isnan(p->vmax) || ((p->vmin != 0 || p->vmax != 0) && !(p->vmin < p->vmax)) || p->vmin >= 1e38 || p->vmax <= -1e38)
         return ns_fail(err, NS_E_ARG, "figure: a colour range from %g to %g; vmin must be less than vmax (both 0 = the score's own range)",
                        p->vmin, p->vmax);
     if (p->font_size != 0 && !(p->font_size >= 4 && p->font_size <= 24))
-        return ns_fail(err, NS_E_ARG, "figure: texts of %g points; use 4 to 24, or 0 for 7", p->font_size);
+        return ns_fail(err, NS_E_ARG, "figure: texts of %g points; use 4 to 24", p->font_size);
     if ((code = check_text(p->title, "the title", false, err)) != NS_OK || (code = check_text(p->font, "the font", false, err)) != NS_OK)
         return code;
     for (int i = 0; i < p->n_labels; i++)
         if ((code = check_text(p->labels[i], "a label", false, err)) != NS_OK || !strchr(p->labels[i], '='))
             return code != NS_OK ? code : ns_fail(err, NS_E_ARG, "figure: label '%s' is not OLD=NEW", p->labels[i]);
     if (p->height != 0 && !(p->height >= .5 && p->height <= 40))
-        return ns_fail(err, NS_E_ARG, "figure: a height of %g inches; use .5 to 40, or 0 to have it chosen", p->height);
+        return ns_fail(err, NS_E_ARG, "figure: a height of %g inches; use .5 to 40", p->height);
     if (p->values < 0 || p->values >= NS_N_VALUES || p->legend < 0 || p->legend >= NS_N_LEGENDS || p->x_axis < 0 || p->x_axis >= NS_N_X)
         return ns_fail(err, NS_E_ARG, "figure: values %d, legend %d, x %d; these are below %d, %d and %d", p->values, p->legend, p->x_axis,
                        NS_N_VALUES, NS_N_LEGENDS, NS_N_X);
@@ -329,7 +328,7 @@ static int take_theme(ns_figure_params *p, ns_theme *theme, ns_error *err)
 {
     const int code = ns_theme_make(theme, p->dark, p->theme, err);
     p->font = p->font ? p->font : theme->font;
-    p->font_size = p->font_size > 0 ? p->font_size : theme->font_size;
+    p->font_size = p->font_size != 0 ? p->font_size : theme->font_size;
     return code != NS_OK ? code : check_params(p, err);
 }
 

@@ -81,6 +81,29 @@ expect 2 'unknown option.*layers' figure grid three.h5 --layers 1 -o no.png
 printf '{"colors": {"inc": "#000000"}}' >theme.json
 expect 65 "'inc'" figure grid three.h5 --theme theme.json -o no.png
 
+# ---- sizes that no page has, by every figure: before a file is read, so that there need be none
+kinds=$("$NEEDLESCOPE" figure --help | sed -n 's/^  figure \([a-z]*\)  .*/\1/p')
+[ "$(echo "$kinds" | wc -l)" -ge 19 ] || fail "figure --help lists $kinds"
+for kind in $kinds; do
+    files=none.h5
+    [ "$kind" != compare ] || files='none.h5 nought.h5'
+    for size in 0 -1 nan; do
+        for option in width height; do expect 2 "--$option $size: expected a length above 0" figure $kind $files --$option=$size -o no.png; done
+        expect 2 "$(case $size in -1) echo texts of -1 points ;; *) echo "--font-size $size: expected" ;; esac)" \
+            figure $kind $files --font-size=$size -o no.png
+    done
+    for size in 1e9 inf .01mm; do
+        expect 2 'a width of [0-9einf+.-]* inches; use 1 to 40' figure $kind $files --width $size -o no.png
+        expect 2 'a height of [0-9einf+.-]* inches; use .5 to 40' figure $kind $files --height $size -o no.png
+    done
+    for size in 1e9 3.9 24.1; do expect 2 "texts of [0-9.e+]* points; use 4 to 24" figure $kind $files --font-size $size -o no.png; done
+    expect 66 'solarized: cannot be read: No such file' figure $kind $files --theme solarized -o no.png
+    expect 65 'model/config.json: .*a theme has' figure $kind $files --theme model/config.json -o no.png
+    expect 2 '--width 5furlong: expected a length' figure $kind $files --width 5furlong -o no.png
+done
+printf '{"font_size": 9}' >theme.json
+expect 2 'error: figure: texts of -1 points' figure grid three.h5 --theme theme.json --font-size=-1 -o no.png
+
 # ---- a map's rows and keys; its tokens
 run record model --cases cases.jsonl --at 'blocks.3.attn.hook_pattern' --maps dense -o maps.h5
 run figure map maps.h5 --layer 3 --head 1 --rows last:4 --keys 10:20 --tokens -o part.svg

@@ -261,6 +261,30 @@ static void test_in_vain(void **state)
     refused((ns_figure_params){.x_axis = NS_X_STEPS}, 1, "steps or tokens");
 }
 
+/* What no page has is refused by its name and number, whatever a theme says of the same; by the check that draws nothing, too. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    static const double never[] = {-1, -1e-300, 1e-9, 1e9, 1e300, (double)INFINITY, -(double)INFINITY, (double)NAN};
+    char *const path = theme_file("{\"font_size\": 9}");
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
+        const ns_figure_params p[] = {{.size = sizeof *p, .width = never[i]},
+                                      {.size = sizeof *p, .height = never[i]},
+                                      {.size = sizeof *p, .font_size = never[i]},
+                                      {.size = sizeof *p, .font_size = never[i], .theme = path}};
+        static const char *const of[] = {"a width of", "a height of", "texts of", "texts of"};
+        for (int k = 0; k < 4; k++) {
+            char expected[64];
+            ns_error why;
+            snprintf(expected, sizeof expected, "%s %g %s", of[k], never[i], k < 2 ? "inches" : "points");
+            refused(p[k], 1, expected);
+            assert_int_equal(ns_figure_check(&p[k], &why), NS_E_ARG);
+            assert_non_null(strstr(why.message, expected));
+        }
+    }
+    free(path);
+}
+
 /* ---- legends show the marks ---- */
 
 static void test_marks(void **state)
@@ -394,7 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_dark),   cmocka_unit_test(test_transparent), cmocka_unit_test(test_theme),
                                        cmocka_unit_test(test_height), cmocka_unit_test(test_order),       cmocka_unit_test(test_values),
-                                       cmocka_unit_test(test_legend), cmocka_unit_test(test_in_vain),     cmocka_unit_test(test_marks),
+                                       cmocka_unit_test(test_legend), cmocka_unit_test(test_in_vain),     cmocka_unit_test(test_sizes),  cmocka_unit_test(test_marks),
                                        cmocka_unit_test(test_seams),  cmocka_unit_test(test_tokens)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
