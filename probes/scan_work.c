@@ -29,6 +29,18 @@ static int check_same_heads(const ns_arch *arch, const ns_arch *first, const cha
         (long long)ns_arch_max_heads(first));
 }
 
+/* The run's cases were read by the tokenizer of its first checkpoint. One that makes other tokens of them measures other cases. */
+static int check_same_tokenizer(const ns_scan_pass *s, ns_opened *m, ns_error *err)
+{
+    ns_error why = {""};
+    const char *const own = ns_checkpoint_tokenizer_path(m->checkpoint), *const first = ns_checkpoint_tokenizer_path(s->first->checkpoint);
+    if (s->p->open.tokenizer || !own || (first && strcmp(own, first) == 0))
+        return NS_OK;
+    const int rc = ns_open_check_cases(m, s->cases, &why);
+    return rc == NS_E_FORMAT ? ns_fail(err, rc, "its tokenizer is another than that of the run's '%s': %s", s->first_label, why.message)
+         : rc != NS_OK       ? ns_fail(err, rc, "%s", why.message)
+                             : NS_OK;
+}
 
 /* Scores of a file that was replaced meanwhile are of neither. */
 static int check_unchanged(const ns_scan_pass *s, const ns_scan_place *at, ns_error *err)
@@ -67,7 +79,9 @@ static int open_checkpoint(ns_scan_pass *s, ns_opened **m, ns_error *err)
     if (rc != NS_OK)
         return ns_fail(err, rc, "%s", s->err ? s->err->message : "");
     rc = ns_scan_open(m, s, s->item, err);
-    return rc == NS_OK && s->first ? check_same_heads((*m)->arch, s->first->arch, s->first_label, err) : rc;
+    if (rc == NS_OK && s->first)
+        rc = check_same_heads((*m)->arch, s->first->arch, s->first_label, err);
+    return rc == NS_OK && s->first ? check_same_tokenizer(s, *m, err) : rc;
 }
 
 /* The outcome of one checkpoint, which is ours to do; NS_STOP when cancelled. */

@@ -64,6 +64,26 @@ done
 cat text.jsonl | "$NEEDLESCOPE" scan runs/a runs/b --cases - --probe previous_token -o piped >out 2>err
 [ $? -eq 65 ] && grep -q "run 'b': case 't': its ids are of another tokenizer" err || fail "a pipe cannot be read twice: $(cat err)"
 
+# within a run the first checkpoint's reads the cases: one that makes other tokens of them fails, one that makes the same does not
+mkdir runs/c
+for step in 1 2 3 4; do cp -r runs/a/step1 runs/c/step$step; done
+cp runs/b/step1/tokenizer.json runs/c/step2/tokenizer.json
+sed 's/"version"/ &/' runs/a/step1/tokenizer.json >runs/c/step3/tokenizer.json
+rm runs/c/step4/tokenizer.json
+for cases in text told byhand hash; do
+    "$NEEDLESCOPE" scan runs/c --cases $cases.jsonl --probe previous_token -o within.$cases >out 2>err </dev/null
+    [ $? -eq 1 ] || fail "$cases, two tokenizers in a run: $(cat out err)"
+    grep -q "c step 2 failed: its tokenizer is another than that of the run's 'step1': case .*--tokenizer" err || fail "whose: $(cat err)"
+    scored=$(cd within.$cases/shards/c && echo *.h5)
+    case $cases in
+    hash) wanted='step000001.h5 step000004.h5' ;;                    # without its text a case knows the file alone
+    *) wanted='step000001.h5 step000003.h5 step000004.h5' ;;
+    esac
+    [ "$scored" = "$wanted" ] || fail "$cases, two tokenizers in a run: $scored"
+done
+run scan runs/c --cases told.jsonl --probe previous_token --tokenizer $A -o within.one
+[ "$(ls within.one/shards/c/*.h5 | wc -l)" -eq 4 ] || fail "one tokenizer is named for all: $(cat err)"
+
 # with a tokenizer there are no synthetic tokens; ids that it does not have are no text
 for option in --vocab --first-id --answer-tokens; do
     expect 2 "$option is of synthetic tokens" cases needle --model $A $option 5 --lengths 600 --depths 0.5 -o no.jsonl

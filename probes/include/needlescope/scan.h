@@ -65,7 +65,8 @@ typedef struct ns_scan_counts {
 } ns_scan_counts;
 /* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before); (NS_E_FORMAT) to replace a
  * shard of other cases or probes, or of the same checkpoint read by another arch, without force, and cases of another tokenizer than a
- * run's; (NS_E_UNSUPPORTED) shards of a newer version.
+ * run's; (NS_E_UNSUPPORTED) shards of a newer version. A checkpoint whose own tokenizer makes other tokens of the cases than the run's
+ * first did is one that failed.
  * OUT/index/RUN.json says which checkpoints were found and which taken, so that a merge misses those without a shard.
  * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
 NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
