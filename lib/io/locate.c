@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_REF = 256, SOME_REVISIONS = 5 };
+enum { MAX_REF = 256, SOME_REVISIONS = 5, REF_DEPTH = 4 };
 
 bool ns_plain_name(const char *name)
 {
@@ -122,6 +122,49 @@ static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
     return at->n_files ? note_others(at, reader, names, n, err) : ns_other_form(at->dir, names, n, err);
 }
 
+typedef struct revisions { const char *refs; char **names; int64_t n, capacity; } revisions;
+
+/* refs/step1000, refs/main, refs/hf_ckpt/20B ... A revision's name may hold '/'. */
+static int add_revisions(revisions *r, const char *under, int depth, ns_error *err)
+{
+    char **names = NULL, *const folder = *under ? ns_path_join(r->refs, under) : ns_strdup(r->refs);
+    int64_t n = 0;
+    int rc = folder ? ns_folder_list(&names, &n, folder, err) : ns_oom(err, r->refs);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
+        char *name = *under ? ns_path_join(under, names[i]) : ns_strdup(names[i]), *const path = ns_path_join(folder, names[i]);
+        if (!name || !path || !ns_grow(&r->names, &r->capacity, r->n + 1, sizeof *r->names)) {
+            rc = ns_oom(err, r->refs);
+        } else if (ns_path_is_dir(path)) {
+            rc = depth < REF_DEPTH ? add_revisions(r, name, depth + 1, err) : NS_OK;
+        } else {
+            r->names[r->n++] = name;
+            name = NULL;
+        }
+        free(name);
+        free(path);
+    }
+    ns_free_strings(names, n);
+    free(folder);
+    return rc;
+}
+
+int ns_cache_revisions(char ***out, int64_t *n, const char *cache, ns_error *err)
+{
+    char *const refs = ns_path_join(cache, "refs");
+    revisions r = {.refs = refs};
+    int rc = refs ? NS_OK : ns_oom(err, cache);
+    if (rc == NS_OK && ns_path_is_dir(refs))
+        rc = add_revisions(&r, "", 0, err);
+    if (rc != NS_OK) {
+        ns_free_strings(r.names, r.n);
+        r = (revisions){0};
+    }
+    *out = r.names;
+    *n = r.n;
+    free(refs);
+    return rc;
+}
+
 /* What the cache has instead: the nearest name, or some of them. */
 static void revision_hint(char *const *names, int64_t n, const char *wanted, char *out, size_t size)
 {
@@ -140,15 +183,13 @@ static void revision_hint(char *const *names, int64_t n, const char *wanted, cha
 
 static int no_revision(const char *cache, const char *revision, ns_error *err)
 {
-    char *const refs = ns_path_join(cache, "refs"), **names = NULL, hint[320];
-    int64_t n = 0;
-    if (!refs)
-        return ns_oom(err, cache);
-    if (ns_path_is_dir(refs))
-        (void)ns_folder_list(&names, &n, refs, NULL);
+    char **names, hint[320];
+    int64_t n;
+    const int rc = ns_cache_revisions(&names, &n, cache, err);
+    if (rc != NS_OK)
+        return rc;
     revision_hint(names, n, revision, hint, sizeof hint);
     ns_free_strings(names, n);
-    free(refs);
     return ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (%s)", cache, revision, revision, hint);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COMMIT = 256, REF_DEPTH = 4 };
+enum { MAX_COMMIT = 256 };
 
 typedef struct cache {
     ns_series  *series;
@@ -30,6 +30,12 @@ static int read_commit(cache *c, const char *revision, const char **out, ns_erro
     return NS_OK;
 }
 
+/* huggingface_hub keeps it as refs/refs/pr/1; its number is no step. */
+static bool is_pull_request(const char *revision)
+{
+    return ns_starts(revision, "refs/pr/") || ns_starts(revision, "pr/");
+}
+
 static int add_revision(cache *c, const char *revision, ns_error *err)
 {
     ns_series_item item = {0};
@@ -41,8 +47,8 @@ static int add_revision(cache *c, const char *revision, ns_error *err)
     bool step = rc == NS_OK && ns_series_parse(ns_path_base(revision), &item);
     if (rc == NS_OK && (!step || item.final) && ns_path_is_dir(snapshot))
         rc = ns_series_step_inside(snapshot, &item, &step, err);
-    if (rc == NS_OK && ns_starts(revision, "pr/"))
-        rc = ns_series_leave(c->series, revision, false, err, "a pull request: name it with --revision");
+    if (rc == NS_OK && is_pull_request(revision))
+        rc = ns_series_leave(c->series, revision, false, err, "a pull request, not a step of the run: name it in a --manifest");
     else if (rc == NS_OK && (!ns_plain_name(commit) || !ns_path_is_dir(snapshot)))
         rc = ns_series_leave(c->series, revision, false, err, "its snapshot %.80s is not in the cache (download it again)", commit);
     else if (rc == NS_OK && step)
@@ -53,25 +59,14 @@ static int add_revision(cache *c, const char *revision, ns_error *err)
     return rc;
 }
 
-/* refs/step1000, refs/main, refs/hf_ckpt/20B ... A revision's name may hold '/'. */
-static int add_revisions(cache *c, const char *under, int depth, ns_error *err)
+static int add_revisions(cache *c, ns_error *err)
 {
-    char **names = NULL, *const refs = ns_printf_alloc("%s/refs%s%s", c->path, *under ? "/" : "", under);
-    int64_t n = 0;
-    int rc = refs ? ns_folder_list(&names, &n, refs, err) : ns_oom(err, c->path);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
-        char *const revision = ns_printf_alloc("%s%s%s", under, *under ? "/" : "", names[i]), *const path = ns_path_join(refs, names[i]);
-        if (!revision || !path)
-            rc = ns_oom(err, c->path);
-        else if (ns_path_is_dir(path))
-            rc = depth < REF_DEPTH ? add_revisions(c, revision, depth + 1, err) : NS_OK;
-        else
-            rc = add_revision(c, revision, err);
-        free(revision);
-        free(path);
-    }
+    char **names;
+    int64_t n;
+    int rc = ns_cache_revisions(&names, &n, c->path, err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        rc = add_revision(c, names[i], err);
     ns_free_strings(names, n);
-    free(refs);
     return rc;
 }
 
@@ -102,7 +97,7 @@ static int leave_nameless(const cache *c, ns_error *err)
 int ns_series_add_cache(ns_series *s, const char *path, bool refs, ns_error *err)
 {
     cache c = {.series = s, .path = path};
-    int rc = refs ? add_revisions(&c, "", 0, err) : NS_OK;
+    int rc = refs ? add_revisions(&c, err) : NS_OK;
     if (rc == NS_OK)
         rc = leave_nameless(&c, err);
     ns_free_strings(c.commits, c.n);

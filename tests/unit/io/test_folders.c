@@ -210,7 +210,7 @@ static void hugging_face_cache(void **state)
         ns_checkpoint_free(ck);
     }
     expect(cache, "step11", NS_E_MISSING, "no refs/step11 and no snapshots/step11 in it (did you mean step10?)");
-    expect(cache, "something-else", NS_E_MISSING, "(name one of its 5 revisions with --revision: ");
+    expect(cache, "something-else", NS_E_MISSING, "(name one of its 5 revisions with --revision: evil, gone, main, pr/1, step10)");
     expect(cache, "gone", NS_E_MISSING, "names the snapshot ccc, which is not in it");
     expect(cache, "evil", NS_E_FORMAT, "'../../secret' is not a commit hash");
     expect(cache, "../x", NS_E_ARG, "is not a revision");

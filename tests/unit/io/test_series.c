@@ -544,12 +544,13 @@ static void revisions(void **state)
     (void)state;
     static const char *const folders[] =
         {"models--o--n",       "models--o--n/refs",      "models--o--n/refs/pr",        "models--o--n/refs/hf",
-         "models--o--n/blobs", "models--o--n/snapshots", "models--o--n/snapshots/other"};
+         "models--o--n/refs/refs", "models--o--n/refs/refs/pr", "models--o--n/blobs", "models--o--n/snapshots", "models--o--n/snapshots/other"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         put_folder(folders[i]);
     put_checkpoint("models--o--n/snapshots/aaa", "1");
     put_checkpoint("models--o--n/snapshots/bbb", "2");
     put_checkpoint("models--o--n/snapshots/nameless", "3");
+    put_checkpoint("models--o--n/snapshots/request", "4");
     put_text("models--o--n/blobs/9", "9");
     put_folder("models--o--n/snapshots/ccc");
     assert_int_equal(symlink("../../blobs/9", in_scratch("models--o--n/snapshots/ccc/model.safetensors")), 0);
@@ -563,9 +564,10 @@ static void revisions(void **state)
     put_revision("models--o--n", "step9", "gone");
     put_revision("models--o--n", "step8", "../aaa");
     put_revision("models--o--n", "pr/1", "aaa");
+    put_revision("models--o--n", "refs/pr/7", "request");          /* a conversion, say: step 7 it is not */
     expect_order("models--o--n", (const char *const[]){"step1000", "hf/step2000", "step3000", NULL});
     expect_left("models--o--n", (const left[]){{"main", "the same weights as step3000"}, {"nameless", "no revision names"},
-                                               {"pr/1", "pull request"},
+                                               {"pr/1", "pull request"}, {"refs/pr/7", "a pull request, not a step"},
                                                {"step8", "is not in the cache"}, {"step9", "its snapshot gone is not in the cache"},
                                                {"tag", "no step in its name"}, {NULL, NULL}});
     ns_series s, again;                                            /* a manifest keeps the revisions apart */
