@@ -10,7 +10,7 @@
 
 enum { MOST_ROWS = 4096 };
 static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9,
-                    BAR = 7, BAR_GAP = 8, KEY_LINE = 10, UNDER = 0.5, NARROWEST = 36, COMFORTABLE = 60,
+                    BAR = 7, BAR_GAP = 8, BAR_MOST = 110, KEY_LINE = 10, UNDER = 0.5, NARROWEST = 36, COMFORTABLE = 60, SWATCH = 9,
                     NAMES = 0.22; /* of the page, at most, for the bands' names */
 static const ns_rgb WHITE = {255, 255, 255, NS_ROLE_PAPER};
 
@@ -123,6 +123,13 @@ static double place_bands(ns_bands_panel *p, const ns_page *page)
     return y;
 }
 
+/* As long as the rows are high, but never so short that three numbers and the levels' names have no room. */
+static double bar_length(const ns_bands_panel *p, double height)
+{
+    const double least = fmax(40, (3 + p->bar.n_levels) * NS_SIZE_TICK);
+    return fmax(least, fmin(height, BAR_MOST));
+}
+
 static int put_keys(const ns_bands_panel *, const ns_type *, ns_canvas *, double width);
 
 static double tokens_depth(const ns_type *type)
@@ -140,7 +147,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double left = fmin(widest(page->type, f->bands, f->n_bands), NAMES * page->width) + LABEL_GAP;
     const double notes = widest(page->type, f->notes, f->n_bands);
     const double name = NS_SIZE_LABEL * 1.4, height = place_bands(p, page);
-    const double bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, fmin(height, 110), page->type), right = NOTES_GAP + notes + bar;
+    const double length = bar_length(p, height), bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, length, page->type);
+    const double right = NOTES_GAP + notes + bar;
     p->tiles = ns_tile(f->n_panels, page->width - left - right, PANEL_GAP, COMFORTABLE);
     if (p->tiles.width < NARROWEST)
         return ns_fail(err, NS_E_ARG, "bands figure: a panel, with names and colour bar, needs a width of %.1f inches; it is %.1f",
@@ -153,13 +161,13 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     }
     const ns_box *const last = &p->box[p->tiles.columns - 1];
     p->notes_x = last->x + last->w + NOTES_GAP;
-    p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, last->y, BAR, fmin(height, 110)};
+    p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, last->y, BAR, length};
     p->tokens = (ns_axis){.side = NS_BOTTOM,
                           .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true},
                           .label = f->x_name ? f->x_name : "tokens",
                           .gap = 2};
     ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
-    const double end = p->box[f->n_panels - 1].y + height + under;
+    const double end = fmax(p->box[f->n_panels - 1].y + height + under, last->y + length + NS_SIZE_TICK / 2);
     const bool above = base->params.legend == NS_LEGEND_TOP;
     p->key_y = above ? ns_header_height(base) - base->above : end + 5;
     base->width = page->width;
@@ -274,6 +282,9 @@ static void draw_marks(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t
 /* ---- the line of keys ---- */
 
 typedef enum mark { BIRTH, CENSORED, DEATH, MISSING, LEVEL, TICK, NO_MARK, MARKS } mark;
+static const char *const key_text[MARKS] = {
+    "birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not measured",
+    "at the colour bar: chance, by panel",       "the architecture changes",   "close checkpoints: the strongest"};
 typedef struct pencil {
     const ns_type *type;
     ns_canvas     *canvas;               /* NULL: measures */
@@ -309,12 +320,14 @@ static void draw_mark(ns_canvas *c, mark m, double x, double y)
     }
 }
 
+static double key_width(const ns_type *type, mark m)
+{
+    return (m == NO_MARK ? 0 : SWATCH) + ns_type_width(type, key_text[m], NS_SIZE_TICK, false);
+}
+
 static void put_key(pencil *at, mark m)
 {
-    static const char *const texts[MARKS] = {
-        "birth, as wide as its checkpoint interval", "not born up to the horizon",      "death", "not measured",
-        "at the colour bar: chance, by panel",       "the architecture changes",         "close checkpoints: the strongest"};
-    const double swatch = m == NO_MARK ? 0 : 9, need = swatch + ns_type_width(at->type, texts[m], NS_SIZE_TICK, false);
+    const double swatch = m == NO_MARK ? 0 : SWATCH, need = key_width(at->type, m);
     if (at->lines == 0 || (at->x > at->left && at->x + need > at->width)) {
         at->x = at->left;
         at->lines++;
@@ -322,16 +335,20 @@ static void put_key(pencil *at, mark m)
     const double y = at->y + (at->lines - .5) * KEY_LINE;
     if (at->canvas) {
         draw_mark(at->canvas, m, at->x, y);
-        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), texts[m], (ns_style){.size = NS_SIZE_TICK,
-                                                                                                      .color = NS_INK});
+        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), key_text[m],
+                       (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }
     at->x += need + 10;
 }
 
-/* How many lines they take. */
+/* How many lines they take. They begin at the panels' left edge, or further left if the longest of them asks for it. */
 static int put_keys(const ns_bands_panel *p, const ns_type *type, ns_canvas *c, double width)
 {
-    pencil at = {.type = type, .canvas = c, .x = p->box[0].x, .left = p->box[0].x, .width = width, .y = p->key_y};
+    double left = p->box[0].x;
+    for (mark m = 0; m < MARKS; m++)
+        if (is_shown(p, m))
+            left = fmax(0, fmin(left, width - key_width(type, m)));
+    pencil at = {.type = type, .canvas = c, .x = left, .left = left, .width = width, .y = p->key_y};
     for (mark m = 0; m < MARKS; m++)
         if (is_shown(p, m))
             put_key(&at, m);

@@ -184,6 +184,44 @@ static void test_refusals(void **state)
     refused(&f, "inf");
 }
 
+/* The colour bar of a single thin row: three numbers and the levels have room beside it, and it reaches neither the keys nor the edge. */
+static void test_one_run(void **state)
+{
+    (void)state;
+    ns_bands_figure f = bands();
+    f.n_bands = 1;
+    f.n_rows = 1;
+    f.n_controls = 0;
+    for (int n = 1; n <= N; n++) {
+        f.n_panels = n;
+        drawn d;
+        draw(&d, &f);
+        const ns_ticks *const t = &d.panel.bar.axis.ticks;
+        const ns_box b = d.panel.bar_box;
+        assert_true(t->n >= 3 && d.panel.bar.n_levels == n);
+        assert_true(b.h >= (t->n + n) * NS_SIZE_TICK);
+        for (int i = 1; i < t->n; i++)
+            assert_true((t->at[i] - t->at[i - 1]) * b.h >= 2 * NS_SIZE_TICK);
+        assert_true(d.panel.row_height < NS_SIZE_TICK && d.panel.box[0].h < b.h);
+        assert_true(b.y + b.h + NS_SIZE_TICK / 2 <= fmin(d.panel.key_y, d.panel.base.height));
+        done(&d);
+    }
+}
+
+/* Keys that are longer than the page is wide from the panels on begin further left. */
+static void test_large_texts(void **state)
+{
+    (void)state;
+    char crowded[256] = "not said", *const path = scratch("large.svg");
+    const ns_figure_params params = {
+        .size = sizeof params, .width = 3.3, .font_size = 10, .crowded = crowded, .crowded_size = sizeof crowded};
+    ns_bands_figure f = bands();
+    f.notes = NULL;
+    assert_int_equal(ns_draw_bands(path, &f, &params, NULL), NS_OK);
+    assert_string_equal(crowded, "");
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +229,8 @@ int main(void)
         cmocka_unit_test(test_birth),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_large_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,30 @@ static int draw_bands(const drawing *d, ns_error *err)
     return ns_draw_bands("x.svg", &f, d->params, err);
 }
 
+/* One run: a colour bar beside a single thin row, with a level for each panel. */
+static int draw_one_band(const drawing *d, ns_error *err)
+{
+    static const char *const notes[1] = {"140 (1 of 1)"};
+    static const int band[1] = {0};
+    static const double chance[PANELS][2] = {{.013, .013}, {.02, .02}, {.5, .5}, {0, 0}, {.98, .98}, {.99, .99}, {.3, .33}, {.4, .4}, {1, 1}};
+    const ns_bands_figure f = {.size = sizeof f,
+                               .tokens = tokens,
+                               .n_points = POINTS,
+                               .panels = d->names,
+                               .n_panels = d->n,
+                               .bands = d->names,
+                               .n_bands = 1,
+                               .notes = notes,
+                               .band = band,
+                               .n_rows = 1,
+                               .value = values,
+                               .birth = (const double(*)[2])levels,
+                               .chance = chance,
+                               .value_name = "Scores over training",
+                               .study_name = "study.h5"};
+    return ns_draw_bands("x.svg", &f, d->params, err);
+}
+
 static int draw_curves_of(const drawing *d, ns_curve_kind kind, bool diagonal, ns_error *err)
 {
     ns_curve curves[2 * PANELS];
@@ -301,7 +325,7 @@ static const struct {
     const char *name;
     int (*draw)(const drawing *, ns_error *);
 } kinds[] = {{"heads", draw_heads},   {"map", draw_map},           {"bands", draw_bands},   {"lines", draw_lines},
-             {"probe", draw_probe},
+             {"probe", draw_probe},   {"one band", draw_one_band},
              {"points", draw_points}, {"matrix", draw_matrix},     {"rank", draw_rank},     {"strips", draw_strips},
              {"fit", draw_fit},       {"compared", draw_compared}, {"tokens", draw_tokens}, {"map of tokens", draw_token_map}};
 
