@@ -7,6 +7,7 @@
 #define STATE_DICT "load its state dict with torch.load and save it with safetensors.torch.save_file as model.safetensors"
 #define DCP "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt, then " STATE_DICT
 #define ZERO "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is DeepSpeed's)"
+#define NEOX "convert it: GPT-NeoX's tools/ckpts/convert_neox_to_hf.py --input_dir FOLDER --config_file YML --output_dir OUT"
 #define MEGATRON "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py"
 #define ORBAX "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file"
 #define TENSORFLOW "load it in transformers 4 with from_tf=True and save_pretrained it"
@@ -22,10 +23,13 @@ static const struct form {
     { "model_and_optim/*.distcp", "an OLMo-core checkpoint",
       "convert it: OLMo-core's src/examples/huggingface/convert_checkpoint_to_hf.py -i FOLDER -o OUT" },
     {"*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP},
+    {"layer_*-model_*-model_states.pt", "a GPT-NeoX checkpoint", NEOX},
+    {"global_step*/layer_*-model_*-model_states.pt", "a folder of GPT-NeoX checkpoints", NEOX},
+    { "model_world_size_*_rank_*.pt", "an FSDP checkpoint of ranks (verl)",
+      "convert it: python -m verl.model_merger merge --backend fsdp --local_dir FOLDER --target_dir OUT" },
     {"zero_to_fp32.py", "a DeepSpeed ZeRO checkpoint", ZERO},
     {"*_optim_states.pt", "a DeepSpeed ZeRO checkpoint", ZERO},
     {"mp_rank_*_model_states.pt", "a DeepSpeed checkpoint", ZERO},
-    {"layer_*-model_*-model_states.pt", "a GPT-NeoX checkpoint", "convert it: GPT-NeoX's tools/ckpts/convert_neox_to_hf.py"},
     {"mp_rank_*", "a Megatron checkpoint of model-parallel ranks", MEGATRON},
     {"mp_rank_*/*", "a Megatron checkpoint of model-parallel ranks", MEGATRON},
     {"latest_checkpointed_iteration.txt", "a folder of Megatron checkpoints", MEGATRON},
@@ -54,9 +58,9 @@ static const struct form {
     {"*.tflite", "a TensorFlow Lite export", "take the checkpoint that it was exported from"},
     {"*/*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP},
     {"global_step*/*", "a folder of DeepSpeed checkpoints", ZERO},
-    {"models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it", .around = true},
-    {"checkpoint-*", "a folder of training checkpoints", "name one of them", .around = true},
-    {"step*", "a folder of training checkpoints", "name one of them", .around = true},
+    {"models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it"},
+    {"checkpoint-*", "a folder of training checkpoints", "name one of them; scan takes the folder", .around = true},
+    {"step*", "a folder of training checkpoints", "name one of them; scan takes the folder", .around = true},
     {"*/model.safetensors", "a folder around a checkpoint", "name the folder inside it", .around = true},
     {"*/model.safetensors.index.json", "a folder around a checkpoint", "name the folder inside it", .around = true},
 };
@@ -69,7 +73,7 @@ static const char *const states[] = {
 
 /* Files of forms above that are no model by themselves, and tokenizers. */
 static const char *const pieces[] = {
-    "adapter_model*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*", "tokenizer*.bin",
+    "adapter_model*", "*model_world_size_*_rank_*", "optim_world_size_*_rank_*", "extra_state_world_size_*_rank_*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*", "tokenizer*.bin",
     "tok*.bin", NULL,
 };
 
@@ -148,8 +152,8 @@ static int say_form(const char *folder, const listing *l, bool around, ns_error 
         const struct form *const form = &forms[f % n_forms];
         for (int64_t i = 0; i < l->n && (around || !form->around); i++)
             if ((f < n_forms ? fits : fits_below)(form->glob, l->names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which needlescope does not read (%s)", folder, form->what,
-                               l->names[i], form->remedy);
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which %s (%s)", folder, form->what, l->names[i],
+                               form->around ? "is no checkpoint itself" : "needlescope does not read", form->remedy);
     }
     return NS_OK;
 }

@@ -102,7 +102,7 @@ typedef struct ns_location {
     char   *note;                       /* which other weights lie beside them, or NULL */
 } ns_location;
 int  ns_locate(ns_location *out, const char *path, const char *revision, ns_error *);
-int  ns_cache_revisions(char ***out, int64_t *n, const char *cache, ns_error *);    /* the names below refs/, in order: "main", "hf/step1" */
+int  ns_cache_revisions(char ***out, int64_t *n, const char *cache, ns_error *);   /* the names below refs/, in order: "hf/step1", "main" */
 void ns_location_free(ns_location *);
 /* By its name: a file of weights that is read by itself, and no trainer's state, adapter or part of a form that is not read. */
 bool ns_is_weights(const char *name);

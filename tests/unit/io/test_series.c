@@ -175,6 +175,15 @@ static void folders_left_out(void **state)
     put_text("zero/zero_to_fp32.py", "");
     expect_failure("zero", NS_E_UNSUPPORTED, "zero: a DeepSpeed ZeRO checkpoint ('zero_to_fp32.py'), which needlescope does not read "
                    "(convert it: python zero_to_fp32.py . OUT");
+    put_folder("hub");
+    put_folder("hub/models--o--x");
+    expect_failure("hub", NS_E_UNSUPPORTED, "hub: a Hugging Face cache of several models ('models--o--x'), which needlescope does not read "
+                   "(name one models--ORG--NAME folder");
+    put_folder("neox");
+    put_folder("neox/global_step5");
+    put_text("neox/global_step5/mp_rank_00_model_states.pt", "");
+    put_text("neox/global_step5/layer_00-model_00-model_states.pt", "");
+    expect_failure("neox", NS_E_UNSUPPORTED, "a folder of GPT-NeoX checkpoints");
     put_folder("bare");                                 /* folders around checkpoints are no form */
     put_folder("bare/step10");
     expect_failure("bare", NS_E_MISSING, "no checkpoint could be put in order: 'step10': no model.safetensors");
@@ -543,8 +552,9 @@ static void revisions(void **state)
 {
     (void)state;
     static const char *const folders[] =
-        {"models--o--n",       "models--o--n/refs",      "models--o--n/refs/pr",        "models--o--n/refs/hf",
-         "models--o--n/refs/refs", "models--o--n/refs/refs/pr", "models--o--n/blobs", "models--o--n/snapshots", "models--o--n/snapshots/other"};
+        {"models--o--n",           "models--o--n/refs",         "models--o--n/refs/pr",  "models--o--n/refs/hf",
+         "models--o--n/refs/refs", "models--o--n/refs/refs/pr", "models--o--n/blobs",    "models--o--n/snapshots",
+         "models--o--n/snapshots/other"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         put_folder(folders[i]);
     put_checkpoint("models--o--n/snapshots/aaa", "1");
