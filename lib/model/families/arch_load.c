@@ -30,6 +30,14 @@ static int from_description(ns_arch **out, const cJSON *arch, const char *label,
     return rc;
 }
 
+/* The text model was trained with them; the classes around it end in its trunk and a bare head. */
+static void warn_scaled_head(const ns_config *config, const ns_text_config *text, const ns_arch *arch)
+{
+    if (text->wrapper && (arch->logit_scale != 1 || arch->logit_softcap > 0))
+        ns_config_warn(config, "logits are scaled by %g%s, as the text model was trained; transformers' class of %.60s leaves that out",
+                       (double)arch->logit_scale, arch->logit_softcap > 0 ? " and capped" : "", text->wrapper);
+}
+
 static int from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_checkpoint *checkpoint,
                        const ns_arch_params *params, ns_error *err)
 {
@@ -61,6 +69,7 @@ static int from_config(ns_arch **out, const char *json, size_t n, const char *la
         (rc = ns_arch_build(out, text.row, &facts, &prefixes, err)) != NS_OK ||
         ((text.wrapper || prefixes.wrapped) && (rc = ns_leave_towers(*out, err)) != NS_OK))
         goto out;
+    warn_scaled_head(&config, &text, *out);
     if ((rc = ns_arch_validate(*out, label, err)) == NS_OK && params && params->names_path)
         rc = ns_arch_apply_names(*out, params->names_path, err);
 out:

@@ -77,8 +77,11 @@ int ns_config_name_at(const ns_config *c, const char *key, const cJSON *entry, i
 static int refuse(const ns_config *c, const char *type, const cJSON *item, ns_error *err)
 {
     char *const value = ns_json_print(item, false);
-    const int rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: %s is %.60s%s, which would change the result and is not supported for %s", c->label,
-                           item->string, value ? value : "set", value && strlen(value) > 60 ? "..." : "", type);
+    const char *const remedy = strcmp(item->string, "quantization_config") == 0
+                                   ? " (load the model in transformers, call its dequantize(), and save_pretrained it)"
+                                   : "";
+    const int rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: %s is %.60s%s, which would change the result and is not supported for %s%s",
+                           c->label, item->string, value ? value : "set", value && strlen(value) > 60 ? "..." : "", type, remedy);
     free(value);
     return rc;
 }
