@@ -57,8 +57,10 @@ def _library_path():
         return os.environ["NEEDLESCOPE_LIB"]
     name = "libneedlescope.so.0"
     folder = os.path.dirname(os.path.realpath(__file__))
+    # Debian's folder of this interpreter's machine, beside which those of others may stand; elsewhere lib or lib64, whichever is its own
+    own = os.path.join("lib", sysconfig.get_config_var("MULTIARCH") or "*"), getattr(sys, "platlibdir", "lib")
     for _ in range(5):                          # PREFIX/lib/python3/dist-packages, or notebooks_export of a source tree
-        for inside in ("", "needlescope.libs", "lib*", os.path.join("lib", "*"), "build"):       # needlescope.libs: of a wheel
+        for inside in ("", "needlescope.libs", *own, "lib*", "build"):       # needlescope.libs: of a wheel
             found = sorted(_glob.glob(os.path.join(_glob.escape(folder), inside, name)))
             if found:
                 return found[0]

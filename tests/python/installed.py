@@ -29,6 +29,11 @@ with tempfile.TemporaryDirectory() as work:
     said = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
     library, shape = said.splitlines()
     assert library.startswith(root) and shape == "(512,)", said
+    for machine in "aaa-linux-gnu", "zzz-linux-gnu":          # of another machine, as Debian puts it beside ours: whatever comes first
+        os.makedirs(os.path.join(root, "lib", machine))
+        with open(os.path.join(root, "lib", machine, "libneedlescope.so.0"), "wb") as f:
+            f.write(b"\x7fELF of another machine")
+    assert subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout == said
     wrong = subprocess.run([sys.executable, "-B", "-c", code], env=env | {"NEEDLESCOPE_LIB": "/absent/lib.so"}, stderr=subprocess.PIPE,
                            text=True)
     assert wrong.returncode and "ImportError: /absent/lib.so" in wrong.stderr, wrong.stderr
