@@ -3,7 +3,8 @@
  *
  * A claim is stale when its process is gone. On the same boot of the same machine the kernel knows: the file is locked as long as its
  * process lives, also across containers. Of another machine only the claim itself speaks: its time is renewed every minute, and one that
- * was not renewed for five is stale. Times are those of the file system, so that clocks of nodes need not agree. A stale claim is taken
+ * was not renewed for five is stale. One that does not say whose it is was left by a process that was killed between making and writing it,
+ * and is stale after some seconds. Times are those of the file system, so that clocks of nodes need not agree. A stale claim is taken
  * over in place: by its lock, which only one can have. (A file system without locks across nodes leaves a moment in which two take one
  * over: the last to write has it. Twice done is the same file twice.) */
 #include <errno.h>
@@ -22,7 +23,7 @@
 
 #include "core/core.h"
 
-enum { RENEW = 60, STALE = 300, TEXT = 512, TRIES = 8 };       /* seconds, seconds, bytes, tries */
+enum { RENEW = 60, STALE = 300, SILENT = 15, TEXT = 512, TRIES = 8 };       /* seconds, seconds, seconds, bytes, tries */
 
 typedef struct owner { char host[256], boot[64]; long pid; } owner;
 
@@ -91,11 +92,19 @@ static bool is_live(int fd, const char *path, int how, char text[TEXT], owner *w
     char boot[64];
     this_boot(boot);
     const bool known = read_claim(fd, text, who), here = known && strcmp(who->boot, "-") != 0 && strcmp(who->boot, boot) == 0;
-    if (!here && fstat(fd, &st) == 0 && llabs((long long)(time_beside(path) - st.st_mtime)) < STALE)
+    if (!here && fstat(fd, &st) == 0 && llabs((long long)(time_beside(path) - st.st_mtime)) < (known ? STALE : SILENT))
         return true;                                     /* a time that lies far ahead is of a clock that was put back since */
     if (flock(fd, how | LOCK_NB) == 0)
         return false;
     return errno == EWOULDBLOCK || (here && (kill((pid_t)who->pid, 0) == 0 || errno != ESRCH));
+}
+
+static void say_holder(char holder[NS_CLAIM_HOLDER], const owner *who)
+{
+    if (who->pid)
+        snprintf(holder, NS_CLAIM_HOLDER, "process %ld on %.200s", who->pid, who->host);
+    else
+        snprintf(holder, NS_CLAIM_HOLDER, "a process that has not said yet which it is");
 }
 
 static bool is_at(int fd, const char *path)
@@ -199,7 +208,7 @@ static int take_over(ns_claim *claim, char holder[NS_CLAIM_HOLDER], ns_error *er
     if (claim->fd < 0)
         return errno == ENOENT ? GONE : ns_fail_errno(err, NS_E_CREATE, claim->path, "cannot be opened");
     if (is_live(claim->fd, claim->path, LOCK_EX, text, &who)) {
-        snprintf(holder, NS_CLAIM_HOLDER, "process %ld on %.200s", who.pid, who.host);
+        say_holder(holder, &who);
         return HELD;
     }
     if (!is_at(claim->fd, claim->path))
@@ -268,6 +277,6 @@ bool ns_claim_held(const char *path, char holder[NS_CLAIM_HOLDER])
     if (fd >= 0)
         close(fd);
     if (held)
-        snprintf(holder, NS_CLAIM_HOLDER, "process %ld on %.200s", who.pid, who.host);
+        say_holder(holder, &who);
     return held;
 }

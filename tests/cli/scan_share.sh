@@ -182,6 +182,10 @@ how='--cases cases.jsonl --probe retrieval_find'
     echo 'host elsewhere boot 11111111-2222-3333-4444-555555555555 pid 17 token 0123456789abcdef' >$claim
     touch -d '6 minutes ago' $claim && run scan run $how -o held --json
     counts scored 1 'a stale claim of another node' && [ ! -e $claim ] || fail 'a stale claim stays'
+    rm held/shards/run/step000020.*                      # whose process was killed before it could say which it is
+    : >$claim && cp $claim held/index/run.json.claim && touch -d '20 seconds ago' $claim held/index/run.json.claim
+    run scan run $how -o held --json
+    counts scored 1 'an empty claim' && [ -z "$(find held -name '*.claim')" ] || fail "an empty claim stays: $(find held)"
     rm held/shards/run/step000020.*                      # of this boot, by a process that is gone
     echo "host here boot $(cat /proc/sys/kernel/random/boot_id) pid 999999999 token 0123456789abcdef" >$claim
     run scan run $how -o held --json

@@ -123,8 +123,12 @@ static void of_another_machine(void **state)
     expect_held(ELSEWHERE, 330, false);
     expect_held(ELSEWHERE, -7 * 86400, false);
     expect_held("", 0, true);
+    assert_string_equal(holder, "a process that has not said yet which it is");
+    expect_held("", 5, true);
+    expect_held("", 20, false);                          /* its process was killed before it could */
     expect_held("", 330, false);
     expect_held("host elsewhere boot", 0, true);
+    expect_held("host elsewhere boot", 20, false);
     expect_held("host elsewhere boot", 330, false);
 }
 
