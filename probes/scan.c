@@ -165,10 +165,10 @@ static int work_unsettled(ns_scan_pass *s, const char *folder)
     return s->settled[s->number] ? NS_OK : ns_scan_checkpoint(s, folder);
 }
 
-static int work_run(ns_scan_pass *s, const char *folder, int64_t *number)
+static int visit_run(ns_scan_pass *s, const char *folder, int64_t *number)
 {
     int rc = ns_scan_find_reference(s);
-    rc = rc != NS_OK ? rc : each_own(s, folder, number, work_unsettled);
+    rc = rc != NS_OK ? rc : each_own(s, folder, number, s->visit);
     close_models(s);
     return rc;
 }
@@ -197,7 +197,7 @@ static int work(ns_scan_pass *s, ns_own_cases *own, const ns_scan_run *runs, int
     int rc;
     do {
         s->waiting = 0;
-        rc = each_run(s, own, runs, n_runs, shards, work_run);
+        rc = each_run(s, own, runs, n_runs, shards, visit_run);
         if (rc == NS_OK && s->waiting) {
             char line[NS_CLAIM_HOLDER + 100];
             snprintf(line, sizeof line, "waiting for %lld checkpoint%s that another scan has in hand (%s)", (long long)s->waiting,
@@ -260,27 +260,57 @@ static int make_folders(ns_scan_pass *s, const char *shards, const char *index)
     return rc == NS_OK && !s->settled ? ns_oom(s->err, s->p->out) : rc;
 }
 
+/* A call: what it is asked, found and writes to. */
+typedef struct call { ns_scan_pass pass; ns_own_cases *own; char *shards, *index; } call;
+
+/* Up to the first write. */
+static int begin(call *c, const ns_scan_run *runs, int64_t n_runs)
+{
+    ns_scan_pass *const s = &c->pass;
+    s->probes = probe_list(&s->p->score);
+    c->shards = ns_path_join(s->p->out, "shards");
+    c->index = ns_path_join(s->p->out, "index");
+    c->own = ns_alloc_array((size_t)n_runs + 1, sizeof *c->own);
+    *s->counts = (ns_scan_counts){0};
+    int rc = c->shards && c->index && s->probes && c->own ? check_request(runs, n_runs, s->p, s->err) : ns_oom(s->err, s->p->out);
+    rc = rc != NS_OK ? rc : ns_scan_question(s);
+    rc = rc != NS_OK ? rc : each_run(s, c->own, runs, n_runs, c->shards, prepare_run);
+    s->told = true;
+    return rc;
+}
+
+static void end(call *c, int64_t n_runs)
+{
+    for (int64_t i = 0; c->own && i < n_runs; i++)
+        ns_scan_cases_clear(&c->own[i]);
+    free(c->own);
+    free(c->pass.settled);
+    free(c->pass.question);
+    free(c->pass.probes);
+    free(c->shards);
+    free(c->index);
+}
+
 int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_scan_counts *counts, ns_error *err)
 {
-    ns_scan_pass s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
-    char *const shards = ns_path_join(p->out, "shards"), *const index = ns_path_join(p->out, "index");
-    *counts = (ns_scan_counts){0};
-    ns_own_cases *const own = ns_alloc_array((size_t)n_runs + 1, sizeof *own);
-    int rc = shards && index && s.probes && own ? check_request(runs, n_runs, p, err) : ns_oom(err, p->out);
-    rc = rc != NS_OK ? rc : ns_scan_question(&s);
-    if (rc == NS_OK)
-        rc = each_run(&s, own, runs, n_runs, shards, prepare_run);
-    s.told = true;
-    rc = rc != NS_OK ? rc : make_folders(&s, shards, index);
-    rc = rc != NS_OK ? rc : each_run(&s, own, runs, n_runs, shards, begin_run);
-    rc = rc != NS_OK ? rc : work(&s, own, runs, n_runs, shards);
-    for (int64_t i = 0; own && i < n_runs; i++)
-        ns_scan_cases_clear(&own[i]);
-    free(own);
-    free(s.settled);
-    free(s.question);
-    free(s.probes);
-    free(shards);
-    free(index);
+    call c = {.pass = {.p = p, .counts = counts, .visit = work_unsettled, .err = err}};
+    int rc = begin(&c, runs, n_runs);
+    rc = rc != NS_OK ? rc : make_folders(&c.pass, c.shards, c.index);
+    rc = rc != NS_OK ? rc : each_run(&c.pass, c.own, runs, n_runs, c.shards, begin_run);
+    rc = rc != NS_OK ? rc : work(&c.pass, c.own, runs, n_runs, c.shards);
+    end(&c, n_runs);
+    return rc;
+}
+
+int ns_scan_walk(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, int (*visit)(ns_scan_pass *, const char *folder),
+                 void *user, ns_error *err)
+{
+    ns_scan_params nowhere = *p;
+    nowhere.out = p->out ? p->out : "/dev/null";         /* nothing can lie below it */
+    ns_scan_counts counts;
+    call c = {.pass = {.p = &nowhere, .counts = &counts, .visit = visit, .user = user, .err = err}};
+    int rc = begin(&c, runs, n_runs);
+    rc = rc != NS_OK ? rc : each_run(&c.pass, c.own, runs, n_runs, c.shards, visit_run);
+    end(&c, n_runs);
     return rc;
 }

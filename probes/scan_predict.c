@@ -26,68 +26,73 @@ static int64_t bytes_of(const ns_arch *arch, const ns_checkpoint *ck)
 }
 
 /* Prompts with their answers; shared beginnings are computed once, so it is less as a rule. */
-static int flops_of(const ns_scan_params *p, const ns_arch *arch, const ns_checkpoint *ck, double *out, ns_error *err)
+static int flops_of(const ns_scan_pass *s, const ns_arch *arch, const ns_checkpoint *ck, double *out, ns_error *err)
 {
-    int64_t *const lengths = ns_alloc_array((size_t)p->cases->n + 1, sizeof *lengths);
+    const ns_cases *const cases = s->cases;
+    int64_t *const lengths = ns_alloc_array((size_t)cases->n + 1, sizeof *lengths);
     ns_cost cost = {0};
     if (!lengths)
         return ns_oom(err, "lengths of cases");
-    for (int64_t i = 0; i < p->cases->n; i++)
-        lengths[i] = p->cases->list[i].n_tokens + (p->cases->list[i].n_answer > 1 ? p->cases->list[i].n_answer - 1 : 0);
-    const int rc = ns_model_cost(arch, ck, p->open.memory, lengths, p->cases->n, &cost, err);
+    for (int64_t i = 0; i < cases->n; i++)
+        lengths[i] = cases->list[i].n_tokens + (cases->list[i].n_answer > 1 ? cases->list[i].n_answer - 1 : 0);
+    const int rc = ns_model_cost(arch, ck, s->p->open.memory, lengths, cases->n, &cost, err);
     *out = cost.flops;
     free(lengths);
     return rc;
 }
 
-static int64_t is_present(const ns_scan_pass *s)
+static int add_work(ns_scan_pass *s, const ns_opened *m, ns_error *err)
 {
-    char *const folder = s->p->out ? ns_printf_alloc("%s/shards/%s", s->p->out, s->run->name) : NULL;
-    char *const shard = folder ? ns_shard_path(s, folder, "h5") : NULL;
-    const bool there = shard && ns_path_exists(shard);
-    free(shard);
-    free(folder);
-    return there && !s->p->force;
-}
-
-/* One that does not open would fail in its own turn. */
-static int add_checkpoint(ns_scan_pass *s, ns_scan_prediction *out, ns_error *err)
-{
-    ns_opened *m = NULL;
+    ns_scan_prediction *const out = s->user;
     double flops = 0;
-    ns_error why = {""};
-    out->checkpoints++;
-    if (is_present(s)) {
-        out->present++;
-        return NS_OK;
-    }
-    int rc = ns_scan_open(&m, s, s->item, &why);
-    if (rc == NS_E_MEMORY)
-        return ns_fail(err, rc, "%s", why.message);
-    rc = rc != NS_OK ? rc : flops_of(s->p, m->arch, m->checkpoint, &flops, &why);
-    if (rc == NS_OK) {
-        out->bytes += bytes_of(m->arch, m->checkpoint);
-        out->flops += flops;
-    }
-    if (rc != NS_OK && out->failing++ == 0)
-        ns_line(out->why, sizeof out->why, "%s step %lld: %s", s->run->name, (long long)s->item->step, why.message);
-    ns_close(m);
-    return NS_OK;
+    const int rc = flops_of(s, m->arch, m->checkpoint, &flops, err);
+    out->bytes += rc == NS_OK ? bytes_of(m->arch, m->checkpoint) : 0;
+    out->flops += flops;
+    return rc;
 }
 
-static int add_run(ns_scan_pass *s, int64_t *number, ns_scan_prediction *out, ns_error *err)
+static void count_failing(const ns_scan_pass *s, const char *why)
 {
-    int rc = NS_OK;
-    for (int64_t i = 0; i < s->run->series.n && rc == NS_OK; i++) {
-        s->item = &s->run->series.list[i];
-        if (!ns_scan_takes(s->p, s->item->step))
-            continue;
-        const int64_t mine = (*number)++;
-        if (s->p->score.cancelled && s->p->score.cancelled(s->p->score.user))
-            rc = NS_STOP;
-        else if (s->p->n_shards <= 1 || mine % s->p->n_shards == s->p->shard)
-            rc = add_checkpoint(s, out, err);
-    }
+    ns_scan_prediction *const out = s->user;
+    if (out->failing++ == 0)
+        ns_line(out->why, sizeof out->why, "%s step %lld: %s", s->run->name, (long long)s->item->step, why);
+}
+
+/* Opened, as its scan would. */
+static int look(ns_scan_pass *s, const ns_scan_place *at)
+{
+    ns_scan_prediction *const out = s->user;
+    ns_opened *m = NULL;
+    ns_fact_list f = {0};
+    ns_error why = {""};
+    bool done;
+    int rc = ns_scan_look(s, at, &m, &f, &done, &why);
+    if (rc == NS_OK && done)
+        out->present++;
+    else if (rc == NS_OK)
+        rc = add_work(s, m, &why);
+    if (rc != NS_OK && rc != NS_E_MEMORY && rc != NS_STOP)
+        count_failing(s, why.message);
+    ns_fact_list_clear(&f);
+    ns_close(m);
+    return rc == NS_E_MEMORY || rc == NS_STOP ? ns_fail(s->err, rc, "%s", why.message) : NS_OK;
+}
+
+/* Done, failed on these very files, or looked at. */
+static int predict_one(ns_scan_pass *s, const char *folder)
+{
+    ns_scan_prediction *const out = s->user;
+    char why[NS_SCAN_WHY];
+    ns_scan_place at;
+    int rc = ns_scan_place_of(s, folder, &at, s->err);
+    out->checkpoints++;
+    if (rc == NS_OK && !s->p->force && ns_scan_seen(s, &at))
+        out->present++;
+    else if (rc == NS_OK && !s->p->force && !s->p->retry_failed && ns_scan_failed(&at, why))
+        count_failing(s, why);
+    else if (rc == NS_OK)
+        rc = look(s, &at);
+    ns_scan_place_clear(&at);
     return rc;
 }
 
@@ -168,13 +173,8 @@ static int measure(const ns_scan_params *p, const ns_opened *m, ns_scan_predicti
 int ns_scan_predict(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, const ns_opened *first, ns_scan_prediction *out,
                     ns_error *err)
 {
-    ns_scan_pass s = {.p = p, .err = err, .told = true};
-    int64_t number = 0;
     int rc = p->cases->n ? NS_OK : ns_fail(err, NS_E_ARG, "there is no case to predict a scan of");
     *out = (ns_scan_prediction){0};
-    for (int64_t i = 0; i < n_runs && rc == NS_OK; i++) {
-        s.run = &runs[i];
-        rc = add_run(&s, &number, out, err);
-    }
+    rc = rc != NS_OK ? rc : ns_scan_walk(runs, n_runs, p, predict_one, out, err);
     return rc == NS_OK && out->bytes ? measure(p, first, out, err) : rc;
 }

@@ -36,6 +36,8 @@ typedef struct ns_scan_pass {
     bool                  writing;            /* the shard in hand is being written: what fails now is the machine's fault */
     int64_t               waiting;            /* checkpoints that other scans have in hand, and one of those scans */
     char                  holder[NS_CLAIM_HOLDER];
+    int                 (*visit)(struct ns_scan_pass *, const char *folder);   /* what is done with each checkpoint */
+    void                 *user;               /* of `visit` */
     ns_error             *err;
 } ns_scan_pass;
 
@@ -66,6 +68,10 @@ int  ns_scan_same_reference(ns_scan_pass *, const ns_file *shard, bool *same, ns
 /* ---- scan_work.c, scan.c ---- */
 int  ns_scan_checkpoint(ns_scan_pass *, const char *folder);             /* the item: settled, or another scan has it in hand */
 int  ns_scan_open_run(ns_scan_pass *);                                   /* the run's first checkpoint that opens, once */
+int  ns_scan_look(ns_scan_pass *, const ns_scan_place *, ns_opened **, ns_fact_list *, bool *done, ns_error *);
+/* A scan up to its first write, then visit(pass, folder of the run's shards) for each checkpoint. out = NULL: no shard is there. */
+int  ns_scan_walk(const ns_scan_run *, int64_t n_runs, const ns_scan_params *, int (*visit)(ns_scan_pass *, const char *folder), void *user,
+                  ns_error *);
 
 /* Its architecture. What is odd about a config is told once a run. */
 int   ns_scan_open(ns_opened **, const ns_scan_pass *, const ns_series_item *, ns_error *);

@@ -84,20 +84,25 @@ static int open_checkpoint(ns_scan_pass *s, ns_opened **m, ns_error *err)
     return rc == NS_OK && s->first ? check_same_tokenizer(s, *m, err) : rc;
 }
 
+/* The checkpoint as the run has it, what its shard is asked for, and whether that is there. *m and *f are the caller's, after errors, too. */
+int ns_scan_look(ns_scan_pass *s, const ns_scan_place *at, ns_opened **m, ns_fact_list *f, bool *done, ns_error *err)
+{
+    char scan_sha256[65];
+    *done = false;
+    int rc = open_checkpoint(s, m, err);
+    rc = rc != NS_OK ? rc : ns_shard_facts(s, *m, at->stamp, f, scan_sha256, err);
+    return rc == NS_OK && !s->p->force ? ns_scan_is_done(s, at, scan_sha256, *m, done, err) : rc;
+}
+
 /* The outcome of one checkpoint, which is ours to do; NS_STOP when cancelled. */
 static int do_checkpoint(ns_scan_pass *s, const ns_scan_place *at, ns_scan_outcome *outcome, ns_error *err)
 {
     ns_opened *m = NULL;
     ns_fact_list f = {0};
-    char scan_sha256[65];
+    bool done;
     *outcome = NS_SCAN_FAILED_NOW;
     s->writing = false;
-    int rc = open_checkpoint(s, &m, err);
-    if (rc == NS_OK)
-        rc = ns_shard_facts(s, m, at->stamp, &f, scan_sha256, err);
-    bool done = false;
-    if (rc == NS_OK && !s->p->force)
-        rc = ns_scan_is_done(s, at, scan_sha256, m, &done, err);
+    int rc = ns_scan_look(s, at, &m, &f, &done, err);
     if (rc == NS_OK && done) {
         *outcome = NS_SCAN_PRESENT;
         s->counts->unsealed += ns_file_is_unsealed(at->shard);

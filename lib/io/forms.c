@@ -73,8 +73,8 @@ static const char *const states[] = {
 
 /* Files of forms above that are no model by themselves, and tokenizers. */
 static const char *const pieces[] = {
-    "adapter_model*", "*model_world_size_*_rank_*", "optim_world_size_*_rank_*", "extra_state_world_size_*_rank_*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*", "tokenizer*.bin",
-    "tok*.bin", NULL,
+    "adapter_model*", "*_world_size_*_rank_*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*",
+    "tokenizer*.bin", "tok*.bin", NULL,
 };
 
 static bool fits_any(const char *const *globs, const char *name)

@@ -326,6 +326,24 @@ awk -v all="$tflop" -v one="$(grep gflop out | tr -dc '0-9.\n' | awk '{sum += $1
     fail "--dry-run: $tflop TFLOP, where inspect --cost says $(cat out)"
 run scan predicted --cases cases.jsonl --probe retrieval_find --dry-run --shard 1/2 --json
 grep -q '"checkpoints":[[:space:]]*2' out || fail "--dry-run of a shard: $(cat out)"
+# ... and what the scan then finds: a file that was touched or changed, another shape, what failed before, what is refused
+counts_of() { sed -n "s/.*\"$1\":[[:space:]]*\([0-9]*\).*/\1/p" out; }
+how='scan predicted --cases cases.jsonl --probe retrieval_find -o foretold --json'
+for stage in new done changed shape; do
+    case $stage in
+    changed) touch predicted/step10/model.safetensors && cp b/step200/model.safetensors predicted/step20/model.safetensors ;;
+    shape) run lab plant -o predicted/step70 --heads 4 --kv-heads 2 --retrieval 3.1 ;;
+    esac
+    # shellcheck disable=SC2086
+    run $how --dry-run
+    told="$(counts_of checkpoints) $(counts_of present) $(counts_of failing)"
+    # shellcheck disable=SC2086
+    "$NEEDLESCOPE" $how >out 2>err </dev/null
+    found="$(counts_of checkpoints) $(counts_of present) $(counts_of failed)"
+    [ "$told" = "$found" ] || fail "--dry-run, $stage: checkpoints, done and failing are $told, and of the scan $found"
+done
+[ "$found" = '6 4 2' ] || fail "what was foretold: $found"
+expect 65 'was scored with other probes' scan predicted --cases cases.jsonl --probe previous_token -o foretold --dry-run
 # files of weights in RUN/checkpoints are scored with the config beside the folder
 mkdir -p filed/checkpoints && cp b/step5/config.json filed
 cp b/step5/model.safetensors filed/checkpoints/step5.safetensors && cp b/step10/model.safetensors filed/checkpoints/step10.safetensors

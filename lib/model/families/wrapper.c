@@ -84,8 +84,8 @@ static int check_wrapper(const cJSON *root, const char *type, const char *label,
     const cJSON *const quantised = cJSON_GetObjectItemCaseSensitive(root, "quantization_config");
     if (quantised && !cJSON_IsNull(quantised))
         return ns_fail(err, NS_E_UNSUPPORTED,
-                       "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16 (load it "
-                       "in transformers, call its dequantize(), and save_pretrained it)", label);
+                       "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16 "
+                       "(load it in transformers, call its dequantize(), and save_pretrained it)", label);
     return NS_OK;
 }
 

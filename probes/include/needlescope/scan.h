@@ -71,8 +71,8 @@ typedef struct ns_scan_counts {
  * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
 NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
 
-/* What such a call would do: its checkpoints, of them those whose shard is there (not scored again) and those that would fail, the first
- * for `why`; the bytes of weights and the operations of the others (an upper bound: cases share beginnings); and how long it takes on this
+/* What such a call would do, refused as that is: its checkpoints, of them those whose shard is there (not scored again) and those that failed
+ * before or do not open as the run's, the first for `why` (what only the numbers of weights would say, the scan finds); the bytes of weights and the operations of the others (an upper bound: cases share beginnings); and how long it takes on this
  * machine, by the rates at which one layer of `first` (ns_scan_open_first) was read and run: the probes' own work is not in it. All 0 where
  * nothing is left to do. */
 typedef struct ns_scan_prediction {

@@ -50,8 +50,8 @@ static void unknown_keys(void **state)
     static const char aya[] = "{\"model_type\":\"aya_vision\",\"text_config\":{\"model_type\":\"cohere2\",\"hidden_size\":16,"
                               "\"num_attention_heads\":4,\"num_hidden_layers\":4,\"vocab_size\":32,\"intermediate_size\":16}}";
     assert_int_equal(warnings(aya, last, sizeof last), 1);
-    assert_string_equal(last, "config.json: text_config: logits are scaled by 0.0625, as the text model was trained; transformers' class of "
-                              "aya_vision leaves that out");
+    assert_string_equal(last, "config.json: text_config: logits are scaled by 0.0625, as the text model was trained; transformers' "
+                              "class of aya_vision leaves that out");
     static const struct { const char *family, *more, *says;
     } changing[] = {
         {"llama", "\"sliding_window\":4096", "sliding_window is 4096, which would change the result"},
