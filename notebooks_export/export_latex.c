@@ -35,7 +35,7 @@ static void begin(const table *t)
               "\\pagestyle{empty}\n\\begin{document}\n",
               t->f);
     else
-        fputs("% needs \\usepackage{booktabs}\n", t->f);
+        fputs("% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}\n", t->f);
     fprintf(t->f, "\\begin{tabular}{%sll%slr%s}\n\\toprule\n%sScore & Head & %sLayer kind & Value%s \\\\\n", t->runs ? "l" : "",
             t->x->is_study ? "r" : "", t->intervals ? "l" : "", t->runs ? "Run & " : "", t->x->is_study ? "Step & " : "",
             t->intervals ? " & 95\\,\\% interval" : "");

@@ -80,7 +80,7 @@ static int read_row(const ns_tokens_plot *p, const ns_file *f, ns_recorded *d, r
              (long long)r->query);
     if (rc == NS_OK)
         snprintf(r->about, sizeof r->about, "%.140s%s%.140s", model ? model : "", model ? " \xc2\xb7 " : "", d->id);
-    ns_utf8_whole(r->about);
+    ns_one_line(ns_utf8_whole(r->about));            /* in LaTeX it is a comment, which a line end would leave */
     return rc;
 }
 
@@ -94,20 +94,31 @@ static double largest(const row *r)
     return most > 0 ? most : 1;
 }
 
-/* A blank at the front would be eaten by the macro; a line end has its sign, and ends the line. */
+/* Blanks that LaTeX would eat are kept, line ends and tabs have their signs; the rest is escaped, character by character. */
+static void put_text(FILE *f, const char *text)
+{
+    for (int n; *text; text += n) {
+        uint32_t code;
+        char one[5] = "";
+        n = ns_utf8_next(text, strnlen(text, 4), &code);
+        n = n > 0 ? n : 1;
+        memcpy(one, text, (size_t)n);
+        if (strchr(" \n\t", *one))
+            fputs(*one == ' ' ? "\\ " : *one == '\n' ? "$\\hookleftarrow$" : "$\\mapsto$", f);
+        else
+            ns_latex_text(f, one);
+    }
+}
+
+/* A line end in the text ends the line. */
 static void put_token(FILE *f, const row *r, int64_t i, double most)
 {
     const double w = (double)r->weight[i];
     const char *const text = r->texts[r->key[0] + i];
     const bool query = r->key[0] + i == r->query;
     fprintf(f, "\\ns%s{%.0f}{", query ? "query" : w < 0 ? "less" : "token", isnan(w) ? 0 : 100 * fabs(w) / most);
-    fputs(*text == ' ' ? "\\ " : "", f);
-    char *const kept = ns_strdup(text + (*text == ' '));
-    for (char *at = kept; at && *at; at++)
-        *at = *at == '\n' ? ' ' : *at;
-    ns_latex_text(f, kept ? kept : "");
-    free(kept);
-    fputs(strchr(text, '\n') ? "$\\hookleftarrow$}\\par\n" : "}%\n", f);
+    put_text(f, text);
+    fputs(strchr(text, '\n') ? "}\\par\n" : "}%\n", f);
 }
 
 static void put_macros(FILE *f)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Exports as their readers take them: the notebook by nbformat's schema and by nbclient, whose outputs must be those that it came with; the
 CSV by pandas, bit for bit against h5py; the table by LaTeX, where there is one. Of a study whose checkpoints end, fail and are missing, of
-the same study with names that are hostile to every format, and of the scores of one checkpoint.
+the same study with names that are hostile to every format, and of the scores of one checkpoint. A row of attention over hostile tokens, by
+LaTeX too.
 
     export.py NEEDLESCOPE"""
 import base64
@@ -159,14 +160,77 @@ def check_births(notebook, want):
 def check_latex(path):
     text = open(path).read()
     assert text.count("\\midrule") >= 1 and "\\bottomrule" in text
+    compile_latex(path)
+
+
+def compile_latex(path):
+    """With whatever LaTeX there is; no error, and no letter that the font lacks. Gives the name of the PDF, None without LaTeX."""
     engine = next((e for e in ("pdflatex", "lualatex", "xelatex") if shutil.which(e)), None)
     if not engine:
         print(f"{os.path.basename(path)}: no LaTeX engine here, not compiled", flush=True)
-        return
+        return None
     done = subprocess.run([engine, "-interaction=nonstopmode", "-halt-on-error", os.path.basename(path)], cwd=os.path.dirname(path),
                           capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout[-3000:]
+    assert "Missing character" not in open(path[:-4] + ".log", errors="replace").read(), path
     print(f"{os.path.basename(path)}: compiled by {engine}", flush=True)
+    return path[:-4] + ".pdf"
+
+
+def compile_part(path, *packages):
+    """What an author inputs: it says itself which packages it needs."""
+    needs = next(x for x in open(path, encoding="utf-8") if x.startswith("% needs "))
+    assert re.findall(r"\\usepackage(\S*\{[a-z0-9]*\})", needs) == [*packages], needs
+    around = path[:-4] + "_author.tex"
+    with open(around, "w") as f:
+        f.write("\\documentclass{article}\n" + "".join(f"\\usepackage{x}\n" for x in packages))
+        f.write("\\begin{document}\n\\input{" + os.path.basename(path[:-4]) + "}\nafterwards\n\\end{document}\n")
+    return compile_latex(around)
+
+
+def byte_letters():
+    """The letter that byte-level BPE writes for each byte."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in plain]
+    return {b: chr(b) for b in plain} | {b: chr(256 + i) for i, b in enumerate(others)}
+
+
+def check_tokens(work):
+    """figure tokens -o FILE.tex, \\input as an author does it: every printable ASCII character, line ends, tabs, runs of blanks, what TeX
+    reads as commands and ligatures; the id of the case, which stands in a comment, ends no line there."""
+    texts = [chr(x) for x in range(33, 127)]
+    texts += [" ", "\n", "\t", "    ", " two  blanks ", "end\n\n", "\\input{/etc/passwd}", "%", " ---", "``''", "<<>>", "^^5c", "\\", "[1]",
+              "*", "$x_1$", "a&b", "#1", "~", "?`!`"]
+    letters = byte_letters()
+    vocab = {"".join(letters[b] for b in text.encode()): i for i, text in enumerate(dict.fromkeys(texts))}
+    os.mkdir(os.path.join(work, "words"))
+    with open(os.path.join(work, "words", "tokenizer.json"), "w") as f:
+        pre = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+        json.dump({"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": pre, "post_processor": None, "decoder": pre,
+                   "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "fuse_unk": False,
+                             "end_of_word_suffix": None, "byte_fallback": False, "vocab": vocab, "merges": []}}, f)
+    with open(os.path.join(work, "tokens.jsonl"), "w") as f:
+        json.dump({"id": "a\n\\stop \u2028 %{", "tokens": list(range(len(vocab))), "answer": [5]}, f)
+    call(TOOL, "lab", "plant", "small", "--layers", "4", "--heads", "4", "--kv-heads", "2", "--retrieval", "2.3", "--vocab", "128",
+         cwd=work)
+    call(TOOL, "record", "small", "--cases", "tokens.jsonl", "--at", "blocks.2.attn.hook_pattern", "--maps", "dense", "-o", "row.h5", "-q",
+         cwd=work)
+    call(TOOL, "figure", "tokens", "row.h5", "--layer", "2", "--head", "3", "--tokenizer", "words", "-o", "tokens.tex", cwd=work)
+    lines = open(os.path.join(work, "tokens.tex"), encoding="utf-8").read().split("\n")[:-1]
+    shown = [x for x in lines if re.match(r"\\ns(token|query|less)\{", x)]
+    count(len(shown), "tokens")
+    assert len(shown) == len(vocab), lines
+    assert all(x[0] in "%\\{" for x in lines), [x for x in lines if x[0] not in "%\\{"]
+    assert "\\stop" not in "".join(x for x in lines if x[0] != "%"), lines
+    for text in "\\ " * 4, "\\ two\\ \\ blanks\\ ", "end" + 2 * "$\\hookleftarrow$", "$\\mapsto$":          # none is eaten
+        assert sum("{" + text + "}" in x for x in shown) == 1, (text, lines)
+    pdf = compile_part(os.path.join(work, "tokens.tex"), "[T1]{fontenc}", "{textcomp}", "{xcolor}")
+    if pdf and shutil.which("pdftotext"):
+        page = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+        seen = "".join(page.split())
+        lost = [x for x in map(chr, range(33, 127)) if seen.count(x) < "".join(dict.fromkeys(texts)).count(x)]
+        assert not lost and "afterwards" in seen and "\\input{/etc/passwd}" in seen, (lost, page)
+        count(94, "characters of the page")
 
 
 def main():
@@ -175,6 +239,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         make(work)
         os.mkdir(os.path.join(work, "paper"))
+        check_tokens(work)
         for name in "study", "hostile", "scores":
             path = os.path.join(work, name + ".h5")
             notebook, table, tex = (os.path.join(work, "paper", name + ending) for ending in (".ipynb", ".csv", ".tex"))
@@ -183,6 +248,9 @@ def main():
             second = {"study": "ov_copying", "hostile": "previous_token", "scores": "induction"}[name]
             call(TOOL, "export", "latex", path, "--score", f"retrieval_find,{second}", "--top", "4", "--standalone", "-o", tex)
             check_latex(tex)
+            part = tex[:-4] + "_part.tex"
+            call(TOOL, "export", "latex", path, "--score", second, "-o", part)
+            compile_part(part, "[T1]{fontenc}", "{booktabs}")
             view = {"study": ["--view", "--beside", os.path.join(work, "rec.h5"), "--limit", "3M"], "scores": ["--view"]}.get(name, [])
             call(TOOL, "export", "notebook", path, "--score", f"retrieval_find,{second}", "-o", notebook, *view)
             done = check_notebook(notebook)
