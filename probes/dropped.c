@@ -62,6 +62,7 @@ int ns_drops_add(ns_drops *d, const char *reason, const char *id, ns_error *err)
     }
     list[d->n] = (ns_dropped){.reason = copy, .n = 1};
     snprintf(list[d->n].first_id, sizeof list[d->n].first_id, "%s", id);
+    ns_utf8_whole(list[d->n].first_id);
     d->n++;
     return NS_OK;
 }

@@ -118,7 +118,7 @@ static const char *rejects(const ns_probe_context *ctx, char reason[NS_REASON])
         return why;
     if (of_span(&p) && (!span || span->end <= span->begin)) {
         snprintf(reason, NS_REASON, "no span %.60s", p.rows);
-        return reason;
+        return ns_utf8_whole(reason);
     }
     return NULL;
 }

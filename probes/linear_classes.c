@@ -57,7 +57,7 @@ const char *ns_linear_rejects(const ns_linear_params *p, const ns_case *c, char 
     if (!name)
         snprintf(reason, NS_REASON, "no text or number %.40s in meta", p->classes);
     free(name);
-    return name ? NULL : reason;
+    return name ? NULL : ns_utf8_whole(reason);
 }
 
 void ns_linear_classes_free(ns_linear_classes *k)

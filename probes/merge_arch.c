@@ -90,6 +90,7 @@ static void rotation_text(const ns_merging *m, int64_t i, char out[STATE])
         snprintf(out, STATE, "RoPE base %g%s%.60s", m->thetas[i], scaling ? ", " : "", scaling ? scaling : "");
     else
         snprintf(out, STATE, "%s", isnan(m->thetas[i]) ? "" : "no RoPE");
+    ns_utf8_whole(out);
 }
 
 static void window_text(const ns_merging *m, int64_t i, char out[STATE])
@@ -144,6 +145,7 @@ static void describe(const ns_merging *m, int64_t before, int64_t now, char out[
                               (long long)all.list[i].layers, ns_plural(all.list[i].layers));
     if (all.others)
         snprintf(out + n, CHANGE - n, "; and %lld more", (long long)all.others);
+    ns_utf8_whole(out);
 }
 
 static int find_changes(ns_merging *m)

@@ -152,8 +152,10 @@ bool ns_scan_failed(const ns_scan_place *at, char why[NS_SCAN_WHY])
     const bool read = ns_file_read(at->failed, LARGEST, &text, NULL, NULL) == NS_OK;
     char *const end = read ? strchr(text, '\n') : NULL;
     const bool so = end && strcmp(end + 1, of) == 0;
-    if (so)
+    if (so) {
         snprintf(why, NS_SCAN_WHY, "%.*s", (int)(end - text), text);
+        ns_utf8_whole(why);
+    }
     free(text);
     return so;
 }

@@ -42,6 +42,7 @@ static int drawn(drawing *d, const char *name, const char *words, draw_to *draw,
     paper_figure *const f = &p->figures[p->n_figures++];
     f->file = name;
     snprintf(f->words, sizeof f->words, "%s", words);
+    ns_utf8_whole(f->words);
     return NS_OK;
 }
 

@@ -276,6 +276,7 @@ static void name_arm(paper_arm *arm, const paper_run *run)
         snprintf(arm->text, sizeof arm->text, "%.40s W=%lld%s", run->pattern, (long long)run->window, nope);
     else
         snprintf(arm->text, sizeof arm->text, "%.40s%s", run->pattern, nope);
+    ns_utf8_whole(arm->text);
 }
 
 static int list_arms(paper *p, ns_error *err)

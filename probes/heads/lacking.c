@@ -19,7 +19,7 @@ static const char *no_span(const ns_case *c, const char *name, char reason[NS_RE
     const char *const near = words ? ns_nearest_word(name, words, c->n_spans) : NULL;
     snprintf(reason, NS_REASON, near ? "no %.40s span (did you mean %.40s?)" : "no %.40s span", name, near ? near : "");
     free(words);
-    return reason;
+    return ns_utf8_whole(reason);
 }
 
 static int64_t most_rows(const ns_pattern *p, const ns_case *c)
@@ -119,6 +119,7 @@ static void count(const remarks *r, int64_t lacking, int64_t n, const char *what
 {
     char line[200];
     snprintf(line, sizeof line, "%s: %lld of %lld cases lack %s", r->probe->name, (long long)lacking, (long long)n, what);
+    ns_utf8_whole(line);
     if (lacking && r->note)
         r->note(r->user, line);
 }

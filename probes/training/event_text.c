@@ -32,7 +32,7 @@ const char *ns_group_text(const ns_seed_group *g, const char *run, char out[NS_G
     char window[32] = "", nope[16] = "";
     if (!g->arm && !g->pattern && isnan(g->window)) {
         snprintf(out, NS_GROUP_TEXT, "%s", run);
-        return out;
+        return ns_utf8_whole(out);
     }
     if (!isnan(g->window))
         snprintf(window, sizeof window, "W=%.0f", g->window);
@@ -40,7 +40,7 @@ const char *ns_group_text(const ns_seed_group *g, const char *run, char out[NS_G
         snprintf(nope, sizeof nope, "NoPE");
     snprintf(out, NS_GROUP_TEXT, "%s%s%s%s%s%s%s", g->arm ? g->arm : "", g->arm ? " " : "", g->pattern ? g->pattern : "",
              g->pattern ? " " : "", window, *nope ? " " : "", nope);
-    return out;
+    return ns_utf8_whole(out);
 }
 
 /* ---- lives ---- */

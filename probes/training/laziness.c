@@ -76,6 +76,7 @@ static int64_t list_arms(const ns_emergence *e, const char **list, char text[ARM
         list[n++] = name;
         snprintf(text + strlen(text), ARMS_TEXT - strlen(text), "%s%s", n > 1 ? ", " : "", name);
     }
+    ns_utf8_whole(text);
     return n;
 }
 
@@ -93,6 +94,7 @@ static int too_few_windows(const ns_laziness *l, const char *arm, bool others, c
     const char *const of = arm ? arm : others ? "swa or none" : NULL;
     char what[140];
     snprintf(what, sizeof what, "%lld window%s to compare%s%.80s", (long long)l->W, ns_plural(l->W), of ? " in arm " : "", of ? of : "");
+    ns_utf8_whole(what);
     return others ? ns_fail(err, NS_E_ARG, "%s: choose another with --arm; the runs have the arms %s", what, arms)
                   : ns_fail(err, NS_E_ARG, "%s: the runs need a `window` each (and a `seed`) in their run.json, "
                                            "\"coords\": {\"window\": 4, \"seed\": 0}", what);

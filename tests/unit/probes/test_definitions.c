@@ -263,6 +263,23 @@ static void test_rejected(void **state)
     ns_probe_free(probe);
 }
 
+/* A name that is cut is cut between characters: "a" and 23 of two bytes each. */
+static void test_cut_name(void **state)
+{
+    (void)state;
+    char reason[NS_REASON], name[64] = "a", json[256];
+    for (int i = 0; i < 23; i++)
+        strcat(name, "\xc3\xa9");
+    snprintf(json, sizeof json, "{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"%s\", \"stat\": \"mass\"}", name);
+    ns_probe *const probe = read_good(json);
+    const ns_probe_context ctx = {.c = &the_case, .probe = probe, .n_layers = 1, .n_heads = 1};
+    const char *const why = probe->rejects(&ctx, reason);
+    assert_true(strncmp(why, "no ", 3) == 0 && strlen(name) > 40);
+    assert_int_equal(strlen(why), strlen("no  span") + 39);      /* of 40 bytes the last is half a character */
+    assert_memory_equal(why + 3, name, 39);
+    ns_probe_free(probe);
+}
+
 /* ---- names ---- */
 
 static const char *schema;
@@ -312,6 +329,6 @@ int main(int argc, char **argv)
     schema = argc > 1 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_refused), cmocka_unit_test(test_values),
                                        cmocka_unit_test(test_chance), cmocka_unit_test(test_chance_of_places),
-                                       cmocka_unit_test(test_rejected), cmocka_unit_test(test_names)};
+                                       cmocka_unit_test(test_rejected), cmocka_unit_test(test_cut_name), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
