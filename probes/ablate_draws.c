@@ -43,7 +43,7 @@ static int add_mode(ns_ablating *a, ns_edit_mode mode)
 
 static int draw_controls(ns_ablating *a)
 {
-    const ns_matching matching = {a->arch, a->out->norm, a->out->L, a->out->H, a->p->heads, a->p->n_heads};
+    const ns_matching matching = {a->arch, a->out->norm, a->out->L, a->out->H, a->p->heads, a->p->n_heads, NS_POINT_Z};
     const bool others = a->p->modes & ~(1u << NS_EDIT_KNOCKOUT);
     return others ? ns_controls_draw(&a->out->controls, &matching, draws_of(a), a->p->seed, a->err) : NS_OK;
 }

@@ -47,8 +47,8 @@ static int list_senders(ns_attribute_run *a)
             o->senders[o->n_senders++] = (ns_head){l, h};
     }
     for (int64_t l = 0; l < a->r.out->L; l++) {
-        const ns_attn *const attn = ns_arch_attn(a->r.arch, l);
-        o->n_kv = attn && attn->n_kv_heads > o->n_kv ? attn->n_kv_heads : o->n_kv;
+        const int64_t k = ns_head_axis(a->r.arch, NS_POINT_K, l, 1), v = ns_head_axis(a->r.arch, NS_POINT_V, l, 1), most = k > v ? k : v;
+        o->n_kv = most > o->n_kv ? most : o->n_kv;
     }
     return o->senders ? NS_OK : ns_oom(a->r.err, "senders");
 }
@@ -131,9 +131,7 @@ static ns_path path_of(const ns_attribute_run *a, int64_t e)
     const int64_t S = a->out->n_senders, L = a->r.out->L, H = a->r.out->H, G = a->out->n_kv, q = S * L * H;
     const int64_t of = e < q ? 0 : 1 + (e - q) / (S * L * G), at = e < q ? e : (e - q) % (S * L * G), n = e < q ? H : G;
     ns_path p = {.from = a->out->senders[at / (L * n)], .to = {at / n % L, at % n}, .into = (ns_patch_site)(NS_PATCH_Q + of)};
-    const ns_attn *const attn = ns_arch_attn(a->r.arch, p.to.layer);
-    if (of && attn && attn->n_kv_heads > 0)
-        p.to.head *= attn->n_heads / attn->n_kv_heads;        /* the first head of the group */
+    p.to.head *= ns_heads_sharing(a->r.arch, ns_patch_point(p.into), p.to.layer);        /* the first head of the group */
     return p;
 }
 
@@ -197,11 +195,12 @@ static int reduce_edges(ns_attribute_run *a)
             return ns_oom(a->r.err, "edges");
         for (int64_t s = 0; s < S; s++)
             for (int64_t at = 0; at < L * n; at++) {
-                const ns_attn *const attn = ns_arch_attn(a->r.arch, at / n);
-                const bool there = attn && at / n > a->out->senders[s].layer && at % n < (of ? attn->n_kv_heads : attn->n_heads);
+                const ns_point p = ns_patch_point((ns_patch_site)(NS_PATCH_Q + of));
+                const int64_t l = at / n, size = of ? 1 : ns_heads_sharing(a->r.arch, p, l), own = at % n / size;
+                const bool there = l > a->out->senders[s].layer && at % n % size == 0 && own < ns_head_axis(a->r.arch, p, l, 1);
                 double sum = 0;
                 for (int64_t i = 0; i < a->r.out->C && there; i++)
-                    sum += (double)a->edges[i * a->E + ns_attribute_edge(a, s, of, at / n, at % n)];
+                    sum += (double)a->edges[i * a->E + ns_attribute_edge(a, s, of, l, own)];
                 to[s * L * n + at] = there ? (float)(sum / (double)a->r.out->C) : NAN;
             }
     }
@@ -258,7 +257,7 @@ int ns_attribute(ns_attribution **out, const ns_model *model, const ns_cases *ca
     a.as_patch = (ns_patch_params){.size = sizeof a.as_patch, .site = p.site, .all_rows = p.all_rows, .noising = p.noising, .seed = p.seed,
                                    .resamples = p.resamples};
     a.r = (ns_patch_run){.model = model, .arch = ns_model_arch(model), .p = &a.as_patch, .out = o->estimate, .err = err,
-                         .work = {NULL, p.cancelled, p.user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+                         .work = {NULL, p.cancelled, p.user, 0, 0}, .d = ns_patch_width(ns_model_arch(model))};
     o->recomputed = p.recompute;
     rc = run(&a, cases);
     free_room(&a);

@@ -5,6 +5,7 @@
 #include <needlescope/attribute.h>
 #include <needlescope/backward.h>
 
+#include "draws.h"
 #include "patch.h"
 
 enum { NS_OF_SOURCE, NS_OF_DESTINATION, NS_OF_GRADIENT, NS_KEPTS };

@@ -245,14 +245,14 @@ int ns_attribute_add(ns_attribute_run *a, ns_pass *p, ns_session **trunk, int64_
     return rc != NS_OK ? rc : ns_pass_add_from(p, *trunk, to, from, ns_patch_row(to) + 1, index, first_layer, a->r.err);
 }
 
-/* Heads that share keys are patched together: each is given what all of them bring. */
+/* Heads that share a k, or a q, are patched together: each is given what all of them bring. */
 static void share_groups(const ns_attribute_run *a, float *value)
 {
     const int64_t L = a->r.out->L, H = a->r.out->H;
     for (int64_t l = 0; l < L; l++) {
         const ns_attn *const attn = ns_arch_attn(a->r.arch, l);
-        const int64_t size = attn && attn->n_kv_heads > 0 ? attn->n_heads / attn->n_kv_heads : 1;
-        for (int64_t g = 0; attn && g < attn->n_heads; g += size) {
+        const int64_t size = ns_heads_sharing(a->r.arch, ns_patch_point(a->p->site), l);
+        for (int64_t g = 0; attn && size > 1 && g < attn->n_heads; g += size) {
             float sum = 0;
             for (int64_t h = g; h < g + size; h++)
                 sum += value[l * H + h];
@@ -271,7 +271,7 @@ static int anew(ns_attribute_run *a, int64_t i)
     int rc = ns_hooks_new(&hooks, a->r.arch, list, 2, a->r.err);
     rc = rc != NS_OK ? rc : ns_attribute_add(a, &p, &trunk, i, ns_patch_row(a->r.pairs[i].to) + 1 - a->n_rows, 0, 0);
     rc = rc != NS_OK ? rc : ns_pass_run(&p, hooks, a->r.err);
-    if (rc == NS_OK && a->p->site == NS_PATCH_K)
+    if (rc == NS_OK)
         share_groups(a, a->anew + i * a->r.out->L * a->r.out->H);
     ns_pass_clear(&p);
     ns_hooks_free(hooks);
@@ -283,11 +283,11 @@ static int anew(ns_attribute_run *a, int64_t i)
 static void attribute(ns_attribute_run *a, int64_t i)
 {
     const int64_t L = a->r.out->L, H = a->r.out->H;
-    const bool grouped = a->p->site == NS_PATCH_K || a->p->site == NS_PATCH_V;
     for (int64_t l = 0; l < L; l++) {
         const ns_attn *const attn = ns_arch_attn(a->r.arch, l);
+        const int64_t size = ns_heads_sharing(a->r.arch, ns_patch_point(a->p->site), l);
         for (int64_t h = 0; attn && h < attn->n_heads; h++) {
-            const int64_t at = grouped ? h / (attn->n_heads / attn->n_kv_heads) : h;
+            const int64_t at = h / size;
             double sum = 0;
             for (int64_t b = 0; b < a->n_rows; b++)
                 sum += dot(ns_attribute_x(a, a->p->site, NS_OF_SOURCE, b, l, at),

@@ -2,6 +2,7 @@
 #include "draws.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,15 +36,28 @@ static double fold_of(double ratio)
     return ratio < 1 ? 1 / ratio : ratio;
 }
 
-/* Heads that are one: those of a KV group, or each by itself. */
-static int64_t group_size(const ns_matching *m, const ns_attn *attn)
+int64_t ns_head_axis(const ns_arch *arch, ns_point p, int64_t layer, int at)
 {
-    return m->by_group && attn->n_kv_heads > 0 ? attn->n_heads / attn->n_kv_heads : 1;
+    char axis[16];
+    const char *axes = ns_point_axes_at(arch, p, layer);
+    if (!ns_point_exists(arch, p, layer))
+        return 0;
+    for (; at > 0; at--)
+        axes += strcspn(axes, " ") + 1;
+    snprintf(axis, sizeof axis, "%.*s", (int)strcspn(axes, " "), axes);
+    return ns_point_axis(arch, p, layer, axis);
+}
+
+int64_t ns_heads_sharing(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    const ns_attn *const attn = ns_arch_attn(arch, layer);
+    const int64_t own = ns_head_axis(arch, p, layer, 1);
+    return attn && own > 0 ? attn->n_heads / own : 1;
 }
 
 static void take(drawing *d, ns_head head)
 {
-    const int64_t size = group_size(d->m, ns_arch_attn(d->m->arch, head.layer)), first = head.head / size * size;
+    const int64_t size = ns_heads_sharing(d->m->arch, d->m->of, head.layer), first = head.head / size * size;
     memset(d->taken + head.layer * d->m->H + first, true, (size_t)size * sizeof *d->taken);
 }
 
@@ -66,9 +80,10 @@ static int list_others(const drawing *d, ns_head target)
     int n = 0;
     for (int64_t l = 0; l < m->L; l++) {
         const ns_attn *const attn = ns_arch_attn(m->arch, l);
-        for (int64_t h = 0; attn && h < attn->n_heads; h += group_size(m, attn))
+        const int64_t size = ns_heads_sharing(m->arch, m->of, l);
+        for (int64_t h = 0; attn && h < attn->n_heads; h += size)
             if (!d->taken[l * m->H + h])
-                d->list[n++] = likest(m, target, (ns_head){l, h}, group_size(m, attn));
+                d->list[n++] = likest(m, target, (ns_head){l, h}, size);
     }
     return n;
 }

@@ -8,10 +8,9 @@
 #include "draws.h"
 #include "score.h"
 
-static const struct { const char *name, *at; } sites[NS_PATCH_SITES] = {
-    [NS_PATCH_Z] = {"z", "blocks.*.attn.hook_z"}, [NS_PATCH_Q] = {"q", "blocks.*.attn.hook_q"},
-        [NS_PATCH_K] = {"k", "blocks.*.attn.hook_k"},
-    [NS_PATCH_V] = {"v", "blocks.*.attn.hook_v"},
+static const struct { const char *name, *at; ns_point point; } sites[NS_PATCH_SITES] = {
+    [NS_PATCH_Z] = {"z", "blocks.*.attn.hook_z", NS_POINT_Z}, [NS_PATCH_Q] = {"q", "blocks.*.attn.hook_q", NS_POINT_Q},
+    [NS_PATCH_K] = {"k", "blocks.*.attn.hook_k", NS_POINT_K}, [NS_PATCH_V] = {"v", "blocks.*.attn.hook_v", NS_POINT_V},
 };
 
 const char *ns_patch_site_name(ns_patch_site site)
@@ -24,26 +23,36 @@ const char *ns_patch_at(ns_patch_site site)
     return sites[site].at;
 }
 
-/* ---- conditions ---- */
-
-/* Keys and values are of a KV group: what is carried over of one of its heads is carried over of all. */
-static bool of_group(ns_patch_site site)
+ns_point ns_patch_point(ns_patch_site site)
 {
-    return site == NS_PATCH_K || site == NS_PATCH_V;
+    return sites[site].point;
 }
 
+int64_t ns_patch_width(const ns_arch *arch)
+{
+    int64_t most = 1;
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        for (int site = 0; site < NS_PATCH_SITES; site++) {
+            const int64_t width = ns_head_axis(arch, sites[site].point, l, 2);
+            most = width > most ? width : most;
+        }
+    return most;
+}
+
+/* ---- conditions ---- */
+
+/* What heads share is carried over of all of them. */
 static int check_groups(const ns_patch_run *r, int i)
 {
     const ns_head a = r->p->heads[i];
-    const ns_attn *const attn = ns_arch_attn(r->arch, a.layer);
-    const int64_t size = attn->n_kv_heads > 0 ? attn->n_heads / attn->n_kv_heads : 1;
-    for (int k = 0; k < i && of_group(r->p->site); k++) {
+    const int64_t size = ns_heads_sharing(r->arch, ns_patch_point(r->p->site), a.layer);
+    const char *const group = ns_arch_row_kind(r->arch, a.layer) == NS_ROW_SOFTMAX
+        ? "KV group, so they have the same keys and values" : "group, which has what this site carries over";
+    for (int k = 0; k < i; k++) {
         const ns_head b = r->p->heads[k];
         if (a.layer == b.layer && a.head / size == b.head / size)
-            return ns_fail(r->err, NS_E_ARG,
-                           "heads %lld.%lld and %lld.%lld are of one KV group, so they have the same keys and values: "
-                           "name one of them",
-                           (long long)b.layer, (long long)b.head, (long long)a.layer, (long long)a.head);
+            return ns_fail(r->err, NS_E_ARG, "heads %lld.%lld and %lld.%lld are of one %s: name one of them", (long long)b.layer,
+                           (long long)b.head, (long long)a.layer, (long long)a.head, group);
     }
     return NS_OK;
 }
@@ -96,7 +105,7 @@ static int add_set(ns_patch_run *r, int draws)
     const ns_patch_params *const p = r->p;
     ns_controls *const controls = &r->out->controls;
     const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, p->heads, p->n_heads,
-                                  .by_group = of_group(p->site)};
+                                  .of = ns_patch_point(p->site)};
     ns_patch_condition *c = ns_patch_add(r->out, NS_PATCH_TARGET, p->n_heads, -1);
     int rc = c ? ns_controls_draw(controls, &matching, draws, p->seed, r->err) : ns_oom(r->err, "conditions");
     if (rc == NS_OK)
@@ -206,7 +215,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     if (!o)
         return ns_oom(err, "a patching");
     ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err,
-                      .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+                      .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_patch_width(ns_model_arch(model))};
     snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = ns_patch_prepare(&r, cases);
     rc = rc != NS_OK ? rc : ns_patch_sources(&r);

@@ -26,16 +26,19 @@ typedef struct ns_patch_run {
     ns_patch_pair         *pairs;        /* [C] by the destination's id */
     ns_patching           *out;
     int64_t                first, n, at_once;    /* the pairs at work; how many can be */
-    /* [n, rows, L, H, d] of their sources, rows counted from the last one back; of H the first G for keys and values */
+    /* [n, rows, L, H, d] of their sources, rows counted from the last one back; of H the first so many as the site has */
     float                 *kept;
-    int64_t                rows, d;      /* rows: the largest of any pair */
+    int64_t                rows, d;      /* rows: the largest of any pair; d: ns_patch_width */
     ns_work                work;
     ns_patch_paths        *paths;        /* NULL: there are none */
     ns_error              *err;
 } ns_patch_run;
 
-/* Where the site is in the pass: a glob. */
+/* Where the site is in the pass: a glob; its point. */
 const char *ns_patch_at(ns_patch_site);
+ns_point    ns_patch_point(ns_patch_site);
+/* Floats from head to head where what the sites hold is kept: the widest of z, q, k and v of any layer. */
+int64_t ns_patch_width(const ns_arch *);
 
 /* The row that predicts the first content token. */
 static inline int64_t ns_patch_row(const ns_case *c) { return c->n_tokens - 1 + c->n_lead; }

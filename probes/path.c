@@ -66,9 +66,8 @@ static int check_path(const ns_patch_run *r, int i)
     if (!p->logits && p->from.layer >= p->to.layer)
         return ns_fail(r->err, NS_E_ARG, "path %s: the sender's layer does not come before the receiver's, so nothing of it gets there",
                        text);
-    ns_point_format(p->into == NS_PATCH_K ? NS_POINT_K : p->into == NS_PATCH_V ? NS_POINT_V : NS_POINT_Q, p->to.layer, point, sizeof point);
-    if (!p->logits && !ns_point_exists(r->arch, p->into == NS_PATCH_K ? NS_POINT_K : p->into == NS_PATCH_V ? NS_POINT_V : NS_POINT_Q,
-                                       p->to.layer))
+    ns_point_format(ns_patch_point(p->into), p->to.layer, point, sizeof point);
+    if (!p->logits && !ns_point_exists(r->arch, ns_patch_point(p->into), p->to.layer))
         return ns_fail(r->err, NS_E_ARG, "path %s: this model has no %s", text, point);
     for (int k = 0; k < i; k++)
         if (ns_head_is(r->p->paths[k].from, p->from) && same_receiver(&r->p->paths[k], p))
@@ -164,7 +163,7 @@ int ns_patch_add_paths(ns_patch_run *r, int draws)
     if (!senders)
         return ns_oom(r->err, "senders");
     const int n = find_senders(r, senders);
-    const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, senders, n, false};
+    const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, senders, n, NS_POINT_Z};
     int rc = ns_controls_draw(&r->out->controls, &matching, draws, p->seed, r->err);
     rc = rc != NS_OK ? rc : add(r, NS_PATCH_SENDERS, -1, senders, n, NULL, 0);
     rc = rc != NS_OK ? rc : add(r, NS_PATCH_TARGET, -1, senders, n, p->paths, p->n_paths);
@@ -337,11 +336,6 @@ static int add_to_stream(void *user, const ns_site *site, ns_view *v, ns_error *
     return NS_OK;
 }
 
-static ns_point point_of(ns_patch_site site)
-{
-    return site == NS_PATCH_K ? NS_POINT_K : site == NS_PATCH_V ? NS_POINT_V : NS_POINT_Q;
-}
-
 /* Of the head among those of the view: queries are of heads, keys and values of their groups. */
 static int64_t head_in(const ns_site *site, const ns_view *v, int64_t head)
 {
@@ -355,7 +349,7 @@ static int see_input(void *user, const ns_site *site, const ns_view *v, ns_error
     if (site->case_index < 0)
         return NS_OK;
     const asked a = asked_by(r, site->case_index);
-    for (int64_t k = 0; k < site->n_rows && a.to->to.layer == site->layer && point_of(a.to->into) == site->point; k++)
+    for (int64_t k = 0; k < site->n_rows && a.to->to.layer == site->layer && ns_patch_point(a.to->into) == site->point; k++)
         if (back_of(site, k) >= 0 && back_of(site, k) < ns_patch_rows(r, site->c))
             memcpy(input_at(r, a.condition, a.receiver, back_of(site, k)), ns_at(v, k, head_in(site, v, a.to->to.head), 0),
                    (size_t)v->shape[2] * sizeof(float));
@@ -442,7 +436,7 @@ void ns_patch_put_paths(const ns_patch_run *r, int64_t condition, const ns_site 
     for (int n = 0, at; (at = path_of_receiver(c, n)) >= 0; n++) {
         const ns_path *const p = &c->paths[at];
         const bool here = p->logits ? site->point == NS_POINT_RESID_POST && site->layer == r->out->L - 1
-                                    : site->point == point_of(p->into) && site->layer == p->to.layer;
+                                    : site->point == ns_patch_point(p->into) && site->layer == p->to.layer;
         for (int64_t k = 0; here && k < site->n_rows; k++) {
             const int64_t back = back_of(site, k);
             if (back < 0 || back >= ns_patch_rows(r, site->c))

@@ -15,6 +15,8 @@ import tempfile
 import h5py
 import numpy as np
 import torch
+import torch.nn.functional as F
+import transformers
 
 from compare import Worst
 from of_transformers import in_double, load
@@ -23,7 +25,8 @@ from patch import first, random_twins
 BOUND = 1e-4
 LAST = 5
 INFLUENCE = ["llama", "gemma2", "gemma3", "olmo2", "gpt_neox-parallel", "qwen3_next", "mixtral", "falcon_h1", "jamba"]
-HEADS = ["llama", "mistral", "gemma3", "olmo2", "qwen3"]          # of attention in every layer, whose modules have one set of names
+# Of attention in every layer, whose modules have one set of names; of a recurrence in every layer.
+HEADS = ["llama", "mistral", "gemma3", "olmo2", "qwen3", "recurrent"]
 
 
 def call(*command):
@@ -74,19 +77,26 @@ def influence(tool, folder, model, name, work, lengths=(40, 33)):
 class Pass:
     """One pass with everything kept by layer: z, q, k, v, what enters the layer, what attention adds; `edit` may change any."""
     def __init__(self, model):
-        self.model, self.layers, self.kept, self.edit, self.handles = model, model.model.layers, {}, {}, []
-        self.heads = model.config.num_attention_heads
+        self.model, self.layers, self.kept, self.edit = model, model.model.layers, {}, {}
+        self.heads, self.count = self.counts(model.config)
         for l, layer in enumerate(self.layers):
-            attn = layer.self_attn
-            self.handles.append(layer.register_forward_pre_hook(
-                lambda m, args, kw, l=l: ((self.see("stream", l, args[0]),) + args[1:], kw), with_kwargs=True))
-            self.handles.append(attn.o_proj.register_forward_pre_hook(lambda m, args, l=l: (self.see("z", l, args[0]),)))
-            for x in "qkv":
-                getattr(attn, x + "_proj").register_forward_hook(lambda m, args, out, x=x, l=l: self.see(x, l, out))
-            behind = layer.post_attention_layernorm if self.normed_behind(layer) else attn
-            behind.register_forward_hook(lambda m, args, out, l=l: self.see_added(l, out))
+            layer.register_forward_pre_hook(lambda m, args, kw, l=l: ((self.see("stream", l, args[0]),) + args[1:], kw), with_kwargs=True)
+            self.watch(l, layer).register_forward_hook(lambda m, args, out, l=l: self.see_added(l, out))
 
-    def normed_behind(self, layer):
+    def counts(self, config):
+        """Of heads; of what they have each, or share."""
+        return config.num_attention_heads, dict(z=config.num_attention_heads, q=config.num_attention_heads,
+                                                k=config.num_key_value_heads, v=config.num_key_value_heads)
+
+    def watch(self, l, layer):
+        """Hooks at z, q, k and v; what adds to the stream."""
+        attn = layer.self_attn
+        attn.o_proj.register_forward_pre_hook(lambda m, args: (self.see("z", l, args[0]),))
+        for x in "qkv":
+            getattr(attn, x + "_proj").register_forward_hook(lambda m, args, out, x=x: self.see(x, l, out))
+        return layer.post_attention_layernorm if self.normed_behind() else attn
+
+    def normed_behind(self):
         return self.model.config.model_type in ("gemma3_text", "gemma2", "olmo2")
 
     def see(self, what, l, x):
@@ -112,6 +122,46 @@ class Pass:
         normed = x if self.model.config.model_type == "olmo2" else layer.input_layernorm(x)
         w = getattr(layer.self_attn, what + "_proj")
         return torch.nn.functional.linear(normed, w.weight, w.bias)
+
+    def change(self, l, x, part, what):
+        """What reads() gives more, to first order, with the part in the stream."""
+        return torch.func.jvp(lambda x: self.reads(l, x, what), (x,), (part,))[1]
+
+
+class RecurrentPass(Pass):
+    """Of Gated DeltaNet in every layer: q and k before their activation, v behind it, z before norm and gate."""
+    def counts(self, config):
+        values, keys = config.linear_num_value_heads, config.linear_num_key_heads
+        return values, dict(z=values, q=keys, k=keys, v=values)
+
+    def watch(self, l, layer):
+        mixer = layer.linear_attn
+        mixer.causal_conv1d_fn = lambda x, **_: self.convolved(l, mixer, x)
+        mixer.norm.register_forward_pre_hook(lambda m, args: (self.see("z", l, args[0].view(1, -1, mixer.value_dim)).view(args[0].shape),
+                                                              args[1]))
+        return mixer
+
+    def split(self, mixer, x):
+        """What comes out of the convolution: q, k, v."""
+        q, k, v = mixer.conv1d(x)[..., : x.shape[-1]].transpose(1, 2).split([mixer.key_dim, mixer.key_dim, mixer.value_dim], -1)
+        return dict(q=q, k=k, v=F.silu(v))
+
+    def convolved(self, l, mixer, x):
+        q, k, v = (self.see(what, l, part) for what, part in self.split(mixer, x).items())
+        return torch.cat([F.silu(q), F.silu(k), v], -1).transpose(1, 2)
+
+    def reads(self, l, x, what):
+        return self.of_normed(l, self.layers[l].input_layernorm(x), what)
+
+    def change(self, l, x, part, what):
+        """The norm to first order; behind it as it is: v is read behind its activation."""
+        normed, along = torch.func.jvp(self.layers[l].input_layernorm, (x,), (part,))
+        return self.of_normed(l, normed + along, what) - self.of_normed(l, normed, what)
+
+    def of_normed(self, l, normed, what):
+        mixer = self.layers[l].linear_attn
+        q, k, v, *_ = mixer.fix_query_key_value_ordering(mixer.in_proj_qkvz(normed), mixer.in_proj_ba(normed))
+        return self.split(mixer, torch.cat([y.flatten(2) for y in (q, k, v)], -1).transpose(1, 2))[what]
 
 
 def difference(logits, pair):
@@ -150,7 +200,7 @@ def attributions(p, pair, rows):
     for (what, l), x in own.items():
         if what not in "zqkv":
             continue
-        n = p.heads if what in "zq" else p.model.config.num_key_value_heads
+        n = p.count[what]
         product = ((source[what, l] - x.detach()) * x.grad)[0, -rows:].unflatten(-1, (n, -1)).sum((0, 2))
         out[what, l] = product.repeat_interleave(p.heads // n).numpy()
     return source, own, out
@@ -163,9 +213,9 @@ def edges_of(p, pair, source, own):
         part = part_of(p, pair, source, own, sender)
         for l in range(sender[0] + 1, L):
             for what in "qkv":
-                n = p.heads if what == "q" else p.model.config.num_key_value_heads
+                n = p.count[what]
                 with in_double():
-                    _, change = torch.func.jvp(lambda x, l=l, what=what: p.reads(l, x, what), (own["stream", l].detach(),), (part,))
+                    change = p.change(l, own["stream", l].detach(), part, what)
                 out[sender, what, l] = (change * own[what, l].grad)[0, -1].unflatten(-1, (n, -1)).sum(-1).detach().numpy()
     return out
 
@@ -194,7 +244,8 @@ def check_attributions(tool, folder, p, cases, path, name, work):
             if more:
                 most = max(np.abs(v).max() for v in summed.values())
                 for ((l, h), what, to), v in summed.items():
-                    got = edges["qkv".index(what)][l * p.heads + h, to, : len(v)] * len(pairs)
+                    first_of_group = p.heads // len(v) if what == "q" else 1
+                    got = edges["qkv".index(what)][l * p.heads + h, to, ::first_of_group][: len(v)] * len(pairs)
                     worst.add(got, v, f"{name}: edge {l}.{h}:{to}.{what}", scale=most)
     return worst
 
@@ -225,7 +276,7 @@ def check_paths(tool, folder, p, cases, path, name, work):
             edit = {}
             for receiver, part in inputs.items():
                 l, h, what = receiver.split(".")
-                l, n = int(l), p.heads if what == "q" else p.model.config.num_key_value_heads
+                l, n = int(l), p.count[what]
                 with in_double(), torch.no_grad():
                     x = p.reads(l, own["stream", l] + part, what)
                 before = edit.get((what, l), lambda y: y)
@@ -239,12 +290,45 @@ def check_paths(tool, folder, p, cases, path, name, work):
     return worst
 
 
+def check_patches(tool, folder, p, cases, path, name, work):
+    """Every head by itself, at every site."""
+    out, worst = os.path.join(work, "p.h5"), Worst()
+    for rows, site in ((rows, site) for rows in ("answer", "all") for site in "zqkv"):
+        call(tool, "patch", folder, "--cases", path, "--site", site, "--rows", rows, "-q", "-o", out)
+        with h5py.File(out) as f:
+            got, pairs = f["map_difference"][:], list(zip(texts_of(f, "source_id"), texts_of(f, "case_id")))
+        for i, l, h in np.ndindex(got.shape):
+            pair, n = [cases[c] for c in pairs[i]], p.count[site]
+            source, mine = p.run(pair[0])[1][site, l], h * n // p.heads
+            edit = lambda x: put_head(x, source if rows == "all" else last_row(x, source), mine, n)
+            want = difference(p.run(pair[1], {(site, l): edit})[0], pair).item()
+            worst.add(got[i, l, h], want, f"{name}: {site} {rows} {l}.{h}", scale=1 + abs(want))
+    return worst
+
+
+def recurrent(work):
+    """Three heads to a q and a k that are wider than any head's z: a model of that class alone."""
+    config = transformers.Qwen3NextConfig(
+        vocab_size=64, hidden_size=24, intermediate_size=36, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        linear_num_key_heads=2, linear_num_value_heads=6, linear_key_head_dim=14, linear_value_head_dim=7, linear_conv_kernel_dim=4,
+        num_experts=0, mlp_only_layers=[0, 1, 2], layer_types=["linear_attention"] * 3, max_position_embeddings=96)
+    torch.manual_seed(5)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += .15 * torch.randn_like(p)
+    folder = os.path.join(work, "recurrent")
+    model.save_pretrained(folder)
+    return folder
+
+
 def check_pairs(tool, folder, name, work, length=30):
     model, path = load(folder), os.path.join(work, "cases.jsonl")
     random_twins(path, min(model.config.vocab_size, 64), length)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
-    p = Pass(model)
-    return check_attributions(tool, folder, p, cases, path, name, work), check_paths(tool, folder, p, cases, path, name, work)
+    p = RecurrentPass(model) if name == "recurrent" else Pass(model)
+    return check_attributions(tool, folder, p, cases, path, name, work), check_paths(tool, folder, p, cases, path, name, work), \
+        check_patches(tool, folder, p, cases, path, name, work) if name == "recurrent" else None
 
 
 def main():
@@ -252,12 +336,13 @@ def main():
     torch.set_num_threads(1)
     bad = []
     with tempfile.TemporaryDirectory() as work:
-        folders = {n: os.path.join(fixtures, n) for n in dict.fromkeys(INFLUENCE + HEADS)} if len(sys.argv) < 4 else {"model": sys.argv[3]}
+        folders = {n: os.path.join(fixtures, n) for n in dict.fromkeys(INFLUENCE + HEADS)} | {"recurrent": recurrent(work)}
+        folders = folders if len(sys.argv) < 4 else {"model": sys.argv[3]}
         for name, folder in folders.items():
             found = [("influence", influence(tool, folder, load(folder), name, work))] if name in INFLUENCE + ["model"] else []
             if name in HEADS:
-                found += zip(("attributions and edges", "paths"), check_pairs(tool, folder, name, work))
-            for what, worst in found:
+                found += zip(("attributions and edges", "paths", "patches"), check_pairs(tool, folder, name, work))
+            for what, worst in ((what, worst) for what, worst in found if worst):
                 print(f"{name}: {what}: {worst}", flush=True)
                 bad += [name] if not worst.most <= BOUND else []
     if bad:

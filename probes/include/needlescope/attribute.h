@@ -8,6 +8,7 @@
  *     sum over rows of (z with x of the source, all else the destination's - z destination) . dd / d(z destination)
  * Edges: with O, what a sender adds to the residual stream with its z of the source less what it adds by itself,
  *     edge = sum over rows of O . dd / d(the stream as q, k or v of a later head reads it)
+ * What lies between the norm and q, k or v is linear but for the activation of a recurrence's v: there (v with O - v) . dd / dv.
  *
  * C pairs, L layers, H heads, S senders. */
 #ifndef NEEDLESCOPE_ATTRIBUTE_H
@@ -42,7 +43,8 @@ typedef struct ns_attribution {
     bool         recomputed;
     int64_t      n_senders;               /* S: the heads of layers before the last */
     ns_head     *senders;
-    /* of q [S, L, H], k and v [S, L, KV heads], of d in the mean over pairs; NaN: no such edge. NULL: not asked for */
+    /* of q [S, L, H], the first of heads that share one; k and v [S, L, their heads]; of d in the mean over pairs; NaN: no such edge.
+     * NULL: not asked for */
     float       *edge[3];
     int64_t      n_kv;
     float       *patched;                 /* [L, H] recovery in the patching; NULL: none was given */

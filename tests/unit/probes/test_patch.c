@@ -223,6 +223,82 @@ static void groups_are_one(void **state)
     }
 }
 
+/* ---- a recurrence: three of Mamba-2's six heads have one q and one k, which are wider than z ---- */
+
+static const char *fixtures;
+
+static loaded load_recurrent(void)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/mamba2", fixtures);
+    return load(path, 2, NULL, 0);
+}
+
+static ns_case recurrent_case(bool twin)
+{
+    static int32_t tokens[2][24], answers[2];
+    static ns_span span = {.name = "needle", .begin = 2, .end = 4};
+    for (int i = 0; i < 24; i++)
+        tokens[twin][i] = 3 + (7 * i + (twin && i == 3 ? 11 : 0)) % 60;
+    answers[twin] = tokens[twin][3];
+    return (ns_case){.id = twin ? "one-twin" : "one", .tokens = tokens[twin], .n_tokens = 24, .answer = &answers[twin], .n_answer = 1,
+                     .spans = &span, .n_spans = 1, .twin_of = twin ? "one" : NULL};
+}
+
+static ns_patching *patch_recurrent(const ns_patch_params *params, int expected, ns_error *err)
+{
+    ns_case two[] = {recurrent_case(false), recurrent_case(true)};
+    const ns_cases cases = {.list = two, .n = 2};
+    ns_patching *p = NULL;
+    loaded m = load_recurrent();
+    const int rc = ns_patch(&p, m.model, &cases, params, err);
+    if (rc != expected)
+        fail_msg("%d: %s", rc, err->message);
+    unload(&m);
+    return p;
+}
+
+/* At the answer's row both have the same tokens as far as a convolution reaches, so the first layer's q and k there are those of the other:
+ * what is carried over is whole, and nothing changes. Heads that share them have the same patch. */
+static void wide_queries_are_carried_whole(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    for (ns_patch_site site = NS_PATCH_Q; site <= NS_PATCH_K; site++) {
+        ns_patching *const p = patch_recurrent(&(ns_patch_params){.size = sizeof(ns_patch_params), .site = site}, NS_OK, &err);
+        int changed = 0;
+        assert_int_equal(p->n_map, p->L * 6);
+        for (int64_t h = 0; h < 6; h++) {
+            assert_true(p->difference[of_head(p, 0, h) - p->list] == p->difference[0]);
+            for (int64_t l = 1; l < p->L; l++) {
+                const float d = p->difference[of_head(p, l, h) - p->list];
+                assert_true(isfinite(d) && d == p->difference[of_head(p, l, h / 3 * 3) - p->list]);
+                changed += d != p->difference[0];
+            }
+        }
+        assert_true(changed > 0);
+        ns_patching_free(p);
+    }
+}
+
+static void heads_of_one_query_are_one(void **state)
+{
+    (void)state;
+    enum { DRAWS = 40 };
+    ns_error err = {0};
+    static const ns_head one[] = {{1, 4}}, two[] = {{1, 3}, {1, 5}};
+    for (ns_patch_site site = NS_PATCH_Q; site <= NS_PATCH_K; site++) {
+        ns_patching *const p = patch_recurrent(&(ns_patch_params){.size = sizeof(ns_patch_params), .heads = one, .n_heads = 1,
+                                                                  .draws = DRAWS, .site = site, .no_map = true}, NS_OK, &err);
+        for (int k = 3; k < 3 + DRAWS; k++)
+            assert_false(p->list[k].heads[0].layer == 1 && p->list[k].heads[0].head >= 3);
+        ns_patching_free(p);
+        const ns_patch_params both = {.size = sizeof both, .heads = two, .n_heads = 2, .draws = 1, .site = site};
+        assert_null(patch_recurrent(&both, NS_E_ARG, &err));
+        assert_non_null(strstr(err.message, "1.3 and 1.5 are of one group"));
+    }
+}
+
 static void refused(const ns_cases *cases, const ns_patch_params *params, const char *why)
 {
     ns_error err = {0};
@@ -275,12 +351,14 @@ static int teardown(void **state)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(matched_others_carry_nothing),
                                        cmocka_unit_test(queries_carry_and_keys_do_not), cmocka_unit_test(directions_mirror),
                                            cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
                                        cmocka_unit_test(all_rows), cmocka_unit_test(a_prompt_is_one_draw),
-                                       cmocka_unit_test(groups_are_one), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(groups_are_one), cmocka_unit_test(wide_queries_are_carried_whole),
+                                       cmocka_unit_test(heads_of_one_query_are_one), cmocka_unit_test(refusals)};
+    fixtures = argc > 1 ? argv[1] : ".";
     return cmocka_run_group_tests(tests, setup, teardown);
 }
