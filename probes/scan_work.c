@@ -84,7 +84,7 @@ static int open_checkpoint(ns_scan_pass *s, ns_opened **m, ns_error *err)
     return rc == NS_OK && s->first ? check_same_tokenizer(s, *m, err) : rc;
 }
 
-/* The checkpoint as the run has it, what its shard is asked for, and whether that is there. *m and *f are the caller's, after errors, too. */
+/* The checkpoint as the run has it, what its shard is asked for, and whether that is there. *m and *f are the caller's to clear. */
 int ns_scan_look(ns_scan_pass *s, const ns_scan_place *at, ns_opened **m, ns_fact_list *f, bool *done, ns_error *err)
 {
     char scan_sha256[65];

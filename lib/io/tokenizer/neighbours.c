@@ -68,12 +68,20 @@ static int find_class(ns_tok_neighbours *n, const char *path, ns_error *err)
     return rc;
 }
 
-/* An entry of what added_tokens_decoder would be. */
+static void drop_old(ns_tok_neighbours *n, const cJSON *id)
+{
+    char key[32];
+    snprintf(key, sizeof key, "%.0f", id->valuedouble);
+    cJSON_DeleteItemFromObjectCaseSensitive(n->old_tokens, key);
+}
+
+/* An entry of what added_tokens_decoder would be; of one index the last holds. */
 static bool put_old(ns_tok_neighbours *n, const cJSON *id, cJSON *token)
 {
     char key[32];
     snprintf(key, sizeof key, "%.0f", id->valuedouble);
     n->old_tokens = n->old_tokens ? n->old_tokens : cJSON_CreateObject();
+    drop_old(n, id);
     const bool good = n->old_tokens && token && cJSON_AddItemToObject(n->old_tokens, key, token);
     if (!good)
         cJSON_Delete(token);
@@ -106,7 +114,7 @@ static int read_old_tokens(ns_tok_neighbours *n, const char *path, ns_error *err
     return rc;
 }
 
-/* The added tokens of a tokenizer.json that is read no further. */
+/* The added tokens of a tokenizer.json that is read no further; of one that is read itself they are there without us. */
 static int read_json_tokens(ns_tok_neighbours *n, const char *path, ns_error *err)
 {
     cJSON *json = NULL;
@@ -114,7 +122,9 @@ static int read_json_tokens(ns_tok_neighbours *n, const char *path, ns_error *er
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(json, "added_tokens");
     for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next) {
         const cJSON *const id = cJSON_GetObjectItemCaseSensitive(item, "id");
-        if (cJSON_IsNumber(id) && !put_old(n, id, cJSON_Duplicate(item, true)))
+        if (cJSON_IsNumber(id) && !n->converted)
+            drop_old(n, id);
+        else if (cJSON_IsNumber(id) && !put_old(n, id, cJSON_Duplicate(item, true)))
             rc = ns_oom(err, path);
     }
     cJSON_Delete(json);
@@ -134,10 +144,10 @@ int ns_tok_neighbours_read(ns_tok_neighbours *n, const char *path, ns_error *err
         rc = find_class(n, path, err);
     if (rc == NS_OK)
         ns_tok_find_specials(n);
-    if (rc != NS_OK || !n->converted || !n->class_ || n->decoder)
+    if (rc != NS_OK || !n->class_ || n->decoder)
         return rc;
     rc = read_old_tokens(n, path, err);
-    return rc != NS_OK ? rc : read_json_tokens(n, path, err);
+    return rc != NS_OK || (!n->converted && !n->old_tokens) ? rc : read_json_tokens(n, path, err);
 }
 
 void ns_tok_neighbours_free(ns_tok_neighbours *n)

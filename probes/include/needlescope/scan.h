@@ -71,10 +71,11 @@ typedef struct ns_scan_counts {
  * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
 NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
 
-/* What such a call would do, refused as that is: its checkpoints, of them those whose shard is there (not scored again) and those that failed
- * before or do not open as the run's, the first for `why` (what only the numbers of weights would say, the scan finds); the bytes of weights and the operations of the others (an upper bound: cases share beginnings); and how long it takes on this
- * machine, by the rates at which one layer of `first` (ns_scan_open_first) was read and run: the probes' own work is not in it. All 0 where
- * nothing is left to do. */
+/* What such a call would do, refused as that is: its checkpoints, of them those whose shard is there (not scored again) and those that
+ * failed before or do not open as the run's, the first for `why` (what the numbers of weights alone say, the scan finds); the bytes of
+ * weights and the operations of the others (an upper bound: cases share beginnings); and how long it takes on this machine, by the rates
+ * at which one layer of `first` (ns_scan_open_first) was read and run: the probes' own work is not in it. All 0 where nothing is left to
+ * do. */
 typedef struct ns_scan_prediction {
     int64_t checkpoints, present, failing, bytes;
     double  flops, bytes_per_second, flops_per_second, seconds;

@@ -79,6 +79,11 @@ def spellings():
         decoded = config | {"added_tokens_decoder": decoder}
         yield name + "map without a say", byte_level("template"), dict(config=decoded, map=maps)
         yield name + "decoder", byte_level("bytes"), dict(config=decoded | {"additional_special_tokens": ["<tail>"]})
+        old = {"<NEW>": 300, "<PRE>": 900, "<tail>": 258, "The": 301}
+        yield name + "added_tokens.json", byte_level("bytes"), dict(config=config, old=old)
+        yield name + "added_tokens.json, one named, few added", byte_level("bytes", added=["<s>"]), dict(
+            config=config | {"pad_token": "<PRE>", "additional_special_tokens": ["<NEW>"]}, old=old)
+        yield name + "added_tokens.json, and a decoder", byte_level("bytes"), dict(config=decoded, old=old | {"key": 310})
         flagged = quoted("</s>", lstrip=True, rstrip=True)
         yield name + "decoder and flags", byte_level("bytes"), dict(config=decoded | {"eos_token": flagged})
         for prefix, sequence in itertools.product((True, False), (True, False)):
@@ -96,11 +101,12 @@ def spellings():
                                                                model={"model_type": "llama", "tokenizer_class": "GPT2Tokenizer"})
 
 
-def write(folder, tok, config=None, map=None, model=None):
+def write(folder, tok, config=None, map=None, model=None, old=None):
     for name in os.listdir(folder):
         os.unlink(os.path.join(folder, name))
     tok.save(os.path.join(folder, "tokenizer.json"))
-    for name, content in ("tokenizer_config.json", config), ("special_tokens_map.json", map), ("config.json", model):
+    for name, content in ("tokenizer_config.json", config), ("special_tokens_map.json", map), ("config.json", model), (
+            "added_tokens.json", old):
         if content is not None:
             with open(os.path.join(folder, name), "w") as f:
                 json.dump({k: v for k, v in content.items() if v is not ABSENT}, f)

@@ -107,6 +107,11 @@ static void added_tokens_and_spaces(void **state)
     encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','add_prefix_space':true}", NULL, NULL, "a", "4:0:1 2:0:1");
     encodes(spaced, "{'tokenizer_class':'LlamaTokenizer','add_bos_token':false," NAMES "}", NULL, NULL, "a", "4:0:1 2:0:1");
     encodes(spaced, NULL, NULL, NULL, "a", "4:0:1 2:0:1");
+    put("added_tokens.json", "{'<y>':9,'<z>':1}");                 /* 1 is tokenizer.json's </s>, which stays */
+    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer'}", NULL, NULL, "a<y>b", "2:0:1 6:1:4 3:4:5");
+    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer'}", NULL, NULL, "a<z>b</s>", "2:0:1 3:4:5 1:5:9");
+    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','added_tokens_decoder':{}}", NULL, NULL, "a<y>b", "2:0:1 3:4:5");
+    put("added_tokens.json", NULL);
 }
 
 static void hash_of(const char *tokenizer, const char *config, char out[65])
