@@ -250,15 +250,14 @@ static void add_row(const void *job, int64_t row)
 
 static int not_finite(ns_band *b, ns_point point)
 {
-    char name[64];
+    char name[64], where[128];
     const ns_member *m = b->members;
     while (b->p->math->all_finite(b->x->data + m->row * b->x->ld, (m->end - m->begin) * b->x->ld))
         m++;
     b->broken = point;
     ns_point_format(point, b->layer, name, sizeof name);
-    return ns_fail(b->p->err, NS_E_NUMERIC,
-                   "%s: a value is NaN or Inf in rows %lld..%lld of session %lld; the checkpoint diverged or an edit broke it", name,
-                   (long long)m->begin, (long long)m->end - 1, (long long)m->session);
+    snprintf(where, sizeof where, "%s, rows %lld..%lld", name, (long long)m->begin, (long long)m->end - 1);
+    return ns_pass_broken(b->p, m->session, where, "a value is NaN or Inf");
 }
 
 void ns_band_add(ns_band *b, const ns_stage *stage, ns_cols normed, const ns_cols *out, ns_point point)

@@ -91,6 +91,29 @@ static int check_sessions(ns_pass *p)
     return NS_OK;
 }
 
+/* ---- numbers that are none ---- */
+
+static void say_whose(const ns_pass *p, int64_t session, char *out, size_t n)
+{
+    const ns_session *const s = session < p->n_sessions ? p->sessions[session] : NULL;
+    const char *const id = s && s->n_served ? s->served[0].c->id : NULL;
+    if (!id)
+        ns_line(out, n, "session %lld", (long long)session);
+    else if (s->n_served > 1)
+        ns_line(out, n, "case '%.80s' and %lld more", id, (long long)s->n_served - 1);
+    else
+        ns_line(out, n, "case '%.80s'", id);
+}
+
+int ns_pass_broken(const ns_pass *p, int64_t session, const char *where, const char *what)
+{
+    const char *const of = p->model ? ns_checkpoint_dir(p->model->checkpoint) : NULL;
+    char whose[160];
+    say_whose(p, session, whose, sizeof whose);
+    return ns_fail(p->err, NS_E_NUMERIC, "%s%s%s of %s: %s: the checkpoint diverged or is damaged, or an edit broke it: take an earlier "
+                   "checkpoint, or leave the edit out", of ? of : "", of ? ": " : "", where, whose, what);
+}
+
 /* ---- embedding ---- */
 
 typedef struct embed_job { ns_pass *p; ns_session *s; const ns_tensor *tensor, *positions; float *pos; int64_t begin,
@@ -130,9 +153,11 @@ static int embed_band(embed_job *j, int64_t session)
     ns_engine_run(p->engine, (rows + EMBED_TASK - 1) / EMBED_TASK, embed_task, j);
     if (j->failed[0])
         return ns_fail(p->err, j->failed[0], "%s: cannot read rows of '%s'", j->tensor->file, j->tensor->name);
-    if (!p->math->all_finite(x, rows * D))
-        return ns_fail(p->err, NS_E_NUMERIC, "hook_embed: a value is NaN or Inf in rows %lld..%lld of session %lld", (long long)j->begin,
-                       (long long)j->end - 1, (long long)session);
+    if (!p->math->all_finite(x, rows * D)) {
+        char where[64];
+        snprintf(where, sizeof where, "hook_embed, rows %lld..%lld", (long long)j->begin, (long long)j->end - 1);
+        return ns_pass_broken(p, session, where, "a value is NaN or Inf");
+    }
     int rc = deliver_embed(j, session, NS_POINT_EMBED, x);
     if (rc == NS_OK && j->positions) {
         rc = deliver_embed(j, session, NS_POINT_POS_EMBED, j->pos);

@@ -304,7 +304,10 @@ ns_cols ns_band_product(ns_band *, ns_cols x, const ns_weight *, int64_t from, i
 ns_cols ns_band_normed(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
 /* Is the point, at the branch that runs, the layer's? Of two mixers in a layer the first that has it shows it. */
 bool    ns_band_shows(const ns_band *, ns_point);
-/* The first value of x that is not as it must be: NS_E_NUMERIC names its layer, head or channel (unit), row and session. */
+/* NS_E_NUMERIC of a number in a pass: names the checkpoint, where it is, the session's case (its number where it has none), what it is,
+ * and what to do. */
+int     ns_pass_broken(const ns_pass *, int64_t session, const char *where, const char *what);
+/* The same of the first value of x that is not as it must be: its layer, head or channel (unit), and row. */
 int     ns_band_broken(const ns_band *, ns_cols x, int64_t units, const char *unit, bool (*good)(float), const char *what);
 double  ns_softplus(double);
 /* Of the softmax of n numbers, `stride` apart, what those from first to last have: below 1. */

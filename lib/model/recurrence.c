@@ -1,6 +1,7 @@
 /* recurrence.c - the operations of band.h that a recurrence is made of, beside the scan: short convolution, steps and decays, skip. */
 #include "model/tape.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,13 @@ ns_cols ns_band_softplus(ns_band *b, ns_cols x, int slot, double sign, double lo
 
 typedef struct decay_job { ns_cols step, out; int64_t heads; const float *log_rate; double rate; } decay_job;
 
+/* e^x, infinite where no number of 32 bits is it: so it is in transformers, where a step of 0 then gives no number. */
+static double rate_of(float log_rate)
+{
+    const double rate = ns_exp((double)log_rate);
+    return rate > (double)FLT_MAX ? (double)INFINITY : rate;
+}
+
 static void decay_row(const void *job, int64_t row)
 {
     const decay_job *const j = job;
@@ -146,7 +154,7 @@ static void decay_row(const void *job, int64_t row)
     float *const out = ns_cols_at(j->out, row);
     const int64_t each = j->step.n / j->heads;
     for (int64_t h = 0; h < j->heads; h++) {
-        const double rate = j->log_rate ? ns_exp((double)j->log_rate[h]) : j->rate;
+        const double rate = j->log_rate ? rate_of(j->log_rate[h]) : j->rate;
         for (int64_t i = h * each; i < (h + 1) * each; i++)
             out[i] = (float)(-rate * (double)step[i]);
     }

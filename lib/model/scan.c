@@ -32,10 +32,14 @@ int ns_band_broken(const ns_band *b, ns_cols x, int64_t units, const char *unit,
         m = row >= m->row + m->end - m->begin ? m + 1 : m;
         while (i < x.n && good(ns_cols_at(x, row)[i]))
             i++;
-        if (i < x.n)
-            return ns_fail(b->p->err, NS_E_NUMERIC, "layer %lld, %s %lld, position %lld of session %lld: %s (%g)", (long long)b->layer,
-                           unit, (long long)(i / (x.n / units)), (long long)(m->begin + row - m->row), (long long)m->session, what,
-                           (double)ns_cols_at(x, row)[i]);
+        if (i < x.n) {
+            const double value = (double)ns_cols_at(x, row)[i];
+            char where[128], found[160];
+            snprintf(where, sizeof where, "layer %lld, %s %lld, position %lld", (long long)b->layer, unit, (long long)(i / (x.n / units)),
+                     (long long)(m->begin + row - m->row));
+            snprintf(found, sizeof found, "%s (%g)", what, isnan(value) ? fabs(value) : value);
+            return ns_pass_broken(b->p, m->session, where, found);
+        }
     }
     return ns_fail(b->p->err, NS_E_NUMERIC, "layer %lld: %s", (long long)b->layer, what);
 }

@@ -11,6 +11,14 @@ static bool goes_through(ns_point p)
     return p != NS_POINT_RESULT && p != NS_POINT_EXPERTS && p != NS_POINT_SSM_STATE;
 }
 
+/* What to ask for in place of a point that is not walked back. */
+static const char *instead(ns_point p)
+{
+    return p == NS_POINT_RESULT    ? "hook_z, which it is made of, or hook_attn_out, the sum of all heads"
+           : p == NS_POINT_EXPERTS ? "hook_router, which chooses them"
+                                   : "hook_recurrence_out, which is read of it, or hook_k and hook_v, which are written to it";
+}
+
 static bool is_final(ns_point p)
 {
     return p == NS_POINT_LN_FINAL || p == NS_POINT_LOGITS;
@@ -38,7 +46,7 @@ static int place_seed(ns_walk *r, const ns_seed *given, ns_placed_seed *out)
         return ns_fail(err, NS_E_ARG, "seed '%.80s': this model has no such point (inspect --points lists them)",
                        given->at ? given->at : "");
     if (!goes_through(out->point))
-        return ns_fail(err, NS_E_ARG, "seed '%s': this point is not walked back by itself", given->at);
+        return ns_fail(err, NS_E_ARG, "seed '%s': this point is not walked back by itself: take %s", given->at, instead(out->point));
     if (out->point == NS_POINT_PATTERN && ns_arch_row_kind(r->p.arch, out->layer) == NS_ROW_UNROLLED)
         return ns_fail(err, NS_E_ARG, "seed '%s': rows of a recurrence have gradients and take no seed: seed hook_z, these rows times v",
                        given->at);
@@ -131,7 +139,7 @@ static int check_wanted(ns_walk *r)
             if (!goes_through((ns_point)p) && ns_hooks_any(r->p.hooks, (ns_point)p, l)) {
                 char name[128];
                 ns_point_format((ns_point)p, l, name, sizeof name);
-                return ns_fail(r->p.err, NS_E_ARG, "%s: this point is not walked back by itself", name);
+                return ns_fail(r->p.err, NS_E_ARG, "%s: this point is not walked back by itself: take %s", name, instead((ns_point)p));
             }
     return NS_OK;
 }

@@ -452,7 +452,7 @@ static void refusals(void **state)
     bad.at = "blocks.0.hook_nothing";
     expect(&t, &bad, NULL, "no such point");
     bad.at = "blocks.0.attn.hook_result";
-    expect(&t, &bad, NULL, "not walked back by itself");
+    expect(&t, &bad, NULL, "not walked back by itself: take hook_z, which it is made of");
     bad.at = "blocks.0.attn.hook_pattern";
     expect(&t, &bad, NULL, "numbers a row, the point has");
     bad = good;
@@ -473,6 +473,8 @@ static void refusals(void **state)
     tiny_open(&t, tiny_minimax, 1, NULL, 0);
     bad.at = "blocks.0.attn.hook_pattern";
     expect(&t, &bad, NULL, "rows of a recurrence have gradients and take no seed: seed hook_z");
+    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.0.attn.hook_ssm_state", .read = take_gradient},
+           "blocks.0.attn.hook_ssm_state: this point is not walked back by itself: take hook_recurrence_out");
     tiny_close(&t);
 }
 

@@ -407,6 +407,37 @@ static void refused_where(const char *config, const char *point, spoil s, const 
     tiny_close(&t);
 }
 
+/* Where a session has a case it is named, and the checkpoint and what to do always are. */
+static void names_the_case(void **state)
+{
+    (void)state;
+    tiny t;
+    int32_t tokens[T];
+    tiny_open(&t, tiny_delta, 2, NULL, 0);
+    tiny_tokens(tokens, T, t.arch->vocab, 11);
+    char id[] = "a-case";
+    const ns_case c = {.id = id, .tokens = tokens, .n_tokens = T};
+    const struct { const char *point, *says; } all[] = {
+        {"blocks.2.attn.hook_log_decay",
+         "layer 2, head 1, position 5 of case 'a-case': the log of a decay is above 0 or no number: the state would grow (nan): the "
+         "checkpoint diverged"},
+        {"blocks.1.hook_attn_out",
+         "blocks.1.hook_resid_mid, rows 0..69 of case 'a-case': a value is NaN or Inf: the checkpoint diverged"},
+    };
+    for (int i = 0; i < 2; i++) {
+        spoil s = {5, 1, -NAN};
+        const ns_hook hook = {.size = sizeof hook, .at = all[i].point, .edit = put, .user = &s};
+        ns_session *const session = fresh(&t, tokens, T, false);
+        ok(ns_session_add_case(session, &c, 0, &err));
+        assert_int_equal(pass(&t, session, &hook, 1), NS_E_NUMERIC);
+        if (!strstr(err.message, all[i].says) || !ns_starts(err.message, t.dir) ||
+            !ns_ends(err.message, "take an earlier checkpoint, or leave the edit out"))
+            fail_msg("'%s' does not say '%s'", err.message, all[i].says);
+        ns_session_free(session);
+    }
+    tiny_close(&t);
+}
+
 static void impossible_states(void **state)
 {
     (void)state;
@@ -428,6 +459,6 @@ int main(void)
                                        cmocka_unit_test(rows_are_shown_once),
                                        cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(a_state_is_not_edited),
                                        cmocka_unit_test(asked_for_later),
-                                       cmocka_unit_test(impossible_states)};
+                                       cmocka_unit_test(impossible_states), cmocka_unit_test(names_the_case)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
