@@ -30,6 +30,8 @@ int ns_check_norm(const ns_checker *c, const char *what, const ns_norm *n)
         return n->weight.name || n->bias.name ? ns_check_refuse(c, "a norm of type none has weights") : NS_OK;
     if (n->type == NS_NORM_L2 && (n->weight.name || n->bias.name))
         return ns_check_refuse(c, "a norm of type l2 has no weights");
+    if (n->offset != 0 && !n->weight.name)
+        return ns_check_refuse(c, "a norm without a weight has an offset, which is added to that");
     char key[32];
     snprintf(key, sizeof key, "%s: eps", what);
     const int rc = ns_check_at_least(c, key, (double)n->eps, 0);

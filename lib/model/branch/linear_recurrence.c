@@ -17,7 +17,7 @@ static const ns_word acts[] = {{"silu", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"g
 static const ns_word decays[] = {{"none", DECAY_NONE}, {"slope", DECAY_SLOPE}, {"softplus", DECAY_SOFTPLUS},
                                  {"logsigmoid", DECAY_LOGSIGMOID}, {NULL, 0}};
 static const ns_word decays_of[] = {{"head", 0}, {"key_channel", 1}, {NULL, 0}};
-static const ns_word rules[] = {{"add", 0}, {"delta", 1}, {NULL, 0}};
+static const ns_word rules[] = {{"add", RULE_ADD}, {"delta", RULE_DELTA}, {"add", RULE_UNSAID}, {NULL, 0}};
 static const ns_word betas[] = {{"one", BETA_ONE}, {"sigmoid", BETA_SIGMOID}, {"twice_sigmoid", BETA_TWICE_SIGMOID}, {"step", BETA_STEP},
                                 {NULL, 0}};
 static const ns_word norms_of[] = {{"row", NORM_OF_ROW}, {"head", NORM_OF_HEAD}, {NULL, 0}};
@@ -61,7 +61,7 @@ static const ns_field fields[] = {
     {"step_max", NS_FIELD_F64, AT(step_max), .sparse = true},
     {"rate", NS_FIELD_TREF, AT(rate)},
     {"divisor", NS_FIELD_F64, AT(divisor), .sparse = true},
-    {"rule", NS_FIELD_WORD, AT(delta), .words = rules, .sparse = true},
+    {"rule", NS_FIELD_WORD, AT(rule), .words = rules, .sparse = true},
     {"beta", NS_FIELD_WORD, AT(beta), .words = betas, .sparse = true},
     {"write", NS_FIELD_TREF, AT(write)},
     {"write_bias", NS_FIELD_TREF, AT(write_bias)},
@@ -136,7 +136,7 @@ ns_scan ns_recurrence_sizes(const ns_recurrence *x)
     const ns_attn *const a = &x->heads;
     return (ns_scan){.heads = a->n_heads, .q_heads = or_else(x->q_heads, a->n_heads), .k_heads = or_else(x->k_heads, a->n_kv_heads),
                      .v_heads = a->n_kv_heads, .key = or_else(x->key_dim, a->head_dim), .value = a->head_dim, .scale = a->scale,
-                     .delta = x->delta, .slope = x->slope};
+                     .delta = x->rule == RULE_DELTA, .slope = x->slope};
 }
 
 /* Of q, k and v together. */
@@ -158,7 +158,7 @@ static double macs(const void *params, int64_t n)
 {
     const ns_recurrence *const x = params;
     const ns_scan s = ns_recurrence_sizes(x);
-    return (double)n * ((x->delta ? 4 : 3) * (double)(s.heads * s.key * s.value) + (double)(x->taps * qkv_columns(&s)));
+    return (double)n * ((x->rule == RULE_DELTA ? 4 : 3) * (double)(s.heads * s.key * s.value) + (double)(x->taps * qkv_columns(&s)));
 }
 
 /* ---- the pass ---- */

@@ -6,6 +6,7 @@
 
 typedef enum ns_decay { DECAY_NONE, DECAY_SLOPE, DECAY_SOFTPLUS, DECAY_LOGSIGMOID } ns_decay;
 typedef enum ns_beta { BETA_ONE, BETA_SIGMOID, BETA_TWICE_SIGMOID, BETA_STEP } ns_beta;
+typedef enum ns_rule { RULE_UNSAID, RULE_DELTA, RULE_ADD } ns_rule;     /* unsaid: add */
 enum { NORM_OF_ROW, NORM_OF_HEAD };
 
 typedef struct ns_recurrence {
@@ -23,7 +24,7 @@ typedef struct ns_recurrence {
     int64_t step_rank, gate_rank;           /* step and z_gate as two thin products (GLA, KDA); 0: as one */
     ns_tref step_in, step_out, step_out_bias, gate_in, gate_out, gate_out_bias;    /* [rank, D]; [step's or z_gate's rows, rank] */
     double  step_min, step_max, divisor;    /* step_max 0: no limit; divisor 0: 1 */
-    int     delta, beta;
+    int     rule, beta;
     ns_tref write, write_bias;              /* [H, D] of beta */
     float   q_factor, k_factor, v_factor, gate_factor, step_factor;    /* of what the product gives; 0: 1 (falcon_h1) */
     ns_tref skip;                           /* D [H] */

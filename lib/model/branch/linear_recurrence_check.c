@@ -63,6 +63,8 @@ static int check_settings(const ns_checker *c, const ns_recurrence *x)
     if ((x->beta == BETA_SIGMOID || x->beta == BETA_TWICE_SIGMOID) != (x->write.name != NULL) ||
         (x->beta == BETA_STEP && (!steps || x->each)))
         return ns_check_refuse(c, "beta sigmoid and twice_sigmoid need write, step needs a decay that has one for each head");
+    if (x->write.name && x->rule == RULE_UNSAID)
+        return ns_check_refuse(c, "beta sigmoid and twice_sigmoid are of either rule: rule must be add or delta");
     if ((x->taps > 0) != (x->q_conv.name && x->k_conv.name && x->v_conv.name))
         return ns_check_refuse(c, "conv_taps and the tables q_conv, k_conv, v_conv need each other");
     if (x->each && !steps)

@@ -50,6 +50,8 @@ static int read_tref(const ns_arch_reader *r, const cJSON *item, const char *key
             (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) != NS_OK ||
             (rc = read_whole(r, item, "stride", 0, 0, NS_MAX_DIM, &t->stride)) != NS_OK)
             return rc;
+        if ((t->group > 0) != (t->stride > 0))
+            return ns_arch_read_fail(r, key, "must have group and stride, or neither: alone they do not select rows");
     }
     if (!name || !name[0])
         return ns_arch_read_fail(r, key, "must be the name of a tensor, or an object with one");

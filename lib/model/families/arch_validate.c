@@ -7,6 +7,39 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A number of another scaling, which nobody would read. NULL: there is none. */
+static const char *unread(const ns_rope *r)
+{
+    const ns_rope_scaling s = r->scaling;
+    const struct { const char *key; bool there, read; } all[] = {
+        {"factor", r->factor != 0 && r->factor != 1, s != NS_ROPE_DEFAULT},
+        {"original_max_positions", r->original_max_positions != 0, s != NS_ROPE_DEFAULT},
+        {"low_freq_factor", r->low_freq_factor != 0, s == NS_ROPE_LLAMA3},
+        {"high_freq_factor", r->high_freq_factor != 0, s == NS_ROPE_LLAMA3},
+        {"beta_fast", r->beta_fast != 0, s == NS_ROPE_YARN},
+        {"beta_slow", r->beta_slow != 0, s == NS_ROPE_YARN},
+        {"mscale", r->mscale != 0, s == NS_ROPE_YARN},
+        {"mscale_all_dim", r->mscale_all_dim != 0, s == NS_ROPE_YARN},
+        {"short_factor", r->short_factor != NULL, s == NS_ROPE_LONGROPE},
+        {"long_factor", r->long_factor != NULL, s == NS_ROPE_LONGROPE},
+    };
+    size_t i = 0;
+    while (i < sizeof all / sizeof *all && (!all[i].there || all[i].read))
+        i++;
+    return i < sizeof all / sizeof *all ? all[i].key : NULL;
+}
+
+static int check_unread(const ns_checker *c, const ns_rope *r)
+{
+    const char *const key = unread(r);
+    char why[128];
+    if (!key)
+        return NS_OK;
+    snprintf(why, sizeof why, "%s is not read by scaling %s: take it out, or name the scaling that it is of", key,
+             ns_word_name(ns_words_scaling, (int)r->scaling));
+    return ns_check_refuse(c, why);
+}
+
 static int check_rope(ns_checker *c, const ns_rope *r, int index)
 {
     int rc;
@@ -16,6 +49,8 @@ static int check_rope(ns_checker *c, const ns_rope *r, int index)
         return rc;
     if (r->rotary_dim % 2)
         return ns_check_refuse(c, "rotary_dim must be even");
+    if ((rc = check_unread(c, r)) != NS_OK)
+        return rc;
     if (r->scaling != NS_ROPE_DEFAULT && (rc = ns_check_at_least(c, "factor", r->factor, 1e-3)) != NS_OK)
         return rc;
     if ((rc = ns_check_at_least(c, "attention_factor", r->attention_factor, 0)) != NS_OK ||

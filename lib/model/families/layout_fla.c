@@ -5,7 +5,7 @@
 
 static bool is_delta(const ns_sketch *s)
 {
-    return s->mixer && s->mixer->delta;
+    return s->mixer && s->mixer->rule == RULE_DELTA;
 }
 
 static bool is_gla(const ns_sketch *s)

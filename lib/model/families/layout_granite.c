@@ -5,7 +5,7 @@
 
 static bool suits(const ns_sketch *s)
 {
-    return s->mixer && s->mixer->decay == DECAY_SOFTPLUS && !s->mixer->delta;
+    return s->mixer && s->mixer->decay == DECAY_SOFTPLUS && s->mixer->rule != RULE_DELTA;
 }
 
 static bool rotates(const ns_sketch *s)

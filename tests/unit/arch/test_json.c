@@ -233,6 +233,11 @@ static void strict(void **state)
         {"\"start\":\t16", "\"begin\":\t16", "'begin' is not a key of a weight"},
         {"\"start\":\t16", "\"start\":\t16,\"group\":\t5,\"stride\":\t3", "do not select rows"},
         {"\"start\":\t16", "\"start\":\t16,\"group\":\t50", "do not select rows"},
+        {"\"start\":\t16", "\"start\":\t16,\"group\":\t8", "must have group and stride, or neither"},
+        {"\"start\":\t16", "\"start\":\t16,\"stride\":\t8", "must have group and stride, or neither"},
+        {"\"scaling\":\t\"longrope\"", "\"scaling\":\t\"default\"",
+         "ropes[0]: factor is not read by scaling default: take it out, or name"},
+        {"\"beta_fast\":\t0", "\"beta_fast\":\t32", "ropes[0]: beta_fast is not read by scaling longrope: take it out"},
         {"\"rotary_dim\":\t4", "\"rotary_dim\":\t3", "rope"},
         {"\"rotary_dim\":\t4", "\"rotary_dim\":\t2", "must be a list of half as many numbers as rotary_dim"},
         {"\"short_factor\":\t[1,", "\"short_factor\":\t[0,", "short_factor and long_factor must be above 0"},
@@ -415,6 +420,30 @@ static void recurrences(void **state)
     free(json);
 }
 
+/* A file that lost its rule would read as another model: beta of a write is of both. */
+static void lost_rule(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(small_config("gated_deltanet"));
+    char *const json = written(a);
+    static const edit edits[] = {
+        {"\"rule\":\t\"delta\",", "", "layer 0: beta sigmoid and twice_sigmoid are of either rule: rule must be add or delta"},
+        {"\"rule\":\t\"delta\"", "\"rule\":\tnull", "rule must be add or delta"},
+    };
+    refuse_each(json, edits, sizeof edits / sizeof *edits);
+    char *const other = edited(json, "\"rule\":\t\"delta\"", "\"rule\":\t\"add\"");
+    reads_as(ns_strdup(other), other);
+    ns_attn *const heads = a->layers[0].stages[0].branches[0].params;
+    ns_error err = {""};
+    assert_int_equal(heads->q_norm.type, NS_NORM_L2);
+    heads->q_norm.offset = 1;
+    assert_int_equal(ns_arch_validate(a, "a.json", &err), NS_E_FORMAT);
+    assert_string_equal(err.message, "a.json: layer 0: a norm without a weight has an offset, which is added to that");
+    free(other);
+    free(json);
+    ns_arch_free(a);
+}
+
 /* Files from before a decay by slope was a setting of the recurrence call it a mixer, and say nothing of a decay. */
 static void lightning(void **state)
 {
@@ -508,7 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
                                        cmocka_unit_test(experts),
                                        cmocka_unit_test(scans), cmocka_unit_test(recurrences), cmocka_unit_test(channels),
-                                       cmocka_unit_test(lightning),
+                                       cmocka_unit_test(lightning), cmocka_unit_test(lost_rule),
                                        cmocka_unit_test(order_of_branches), cmocka_unit_test(names_maps),
                                        cmocka_unit_test(names_of_experts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
