@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/family.h>
 #include <needlescope/hooks.h>
 
 #include "cli/commands.h"
@@ -10,7 +11,7 @@
 
 typedef struct inspect_settings {
     cli_model_settings model;
-    bool        points, cost, tensors;
+    bool        points, cost, tensors, families;
     cli_ints    lengths;
     const char *arch_out;
 } inspect_settings;
@@ -21,6 +22,7 @@ static const cli_option options[] = {
     {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths"},
     {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)"},
     {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors"},
+    {"families", 0, CLI_FLAG, FIELD(families), NULL, "list the model types that load; needs no MODEL"},
     {"arch-out", 0, CLI_STREAM, FIELD(arch_out), "FILE",
      "write the architecture as JSON, to be edited and given back with --arch", .makes = NS_KINDS(NS_KIND_ARCH)},
     {0},
@@ -165,6 +167,14 @@ static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char 
         snprintf(out + used, n - used, "]");
 }
 
+/* Rows of a recurrence are no softmax. */
+static const char *formula_at(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    const bool unrolled = layer >= 0 && p == NS_POINT_PATTERN && ns_arch_row_kind(arch, layer) == NS_ROW_UNROLLED;
+    return unrolled ? "W[t, s] of the unrolled recurrence, z_t = sum over s <= t of W[t, s] v_s: signed, not normalised"
+                    : ns_point_formula(p);
+}
+
 typedef bool alike_fn(const ns_arch *, ns_point, int64_t layer, int64_t other);
 
 static bool same_words(const char *a, const char *b)
@@ -182,13 +192,14 @@ static bool beside_alike(const ns_arch *arch, ns_point point, int64_t layer, int
     return same_words(ns_point_beside(arch, point, layer), ns_point_beside(arch, point, other));
 }
 
-/* Both have the point, with the same axes of the same lengths. */
+/* Both have the point, with the same axes of the same lengths, and of the same numbers. */
 static bool shaped_alike(const ns_arch *arch, ns_point point, int64_t layer, int64_t other)
 {
     char a[160], b[160];
     shape_text(arch, layer, point, a, sizeof a);
     shape_text(arch, other, point, b, sizeof b);
     return ns_point_exists(arch, point, layer) && ns_point_exists(arch, point, other) && strcmp(a, b) == 0 &&
+           strcmp(formula_at(arch, point, layer), formula_at(arch, point, other)) == 0 &&
            strcmp(ns_point_axes_at(arch, point, layer), ns_point_axes_at(arch, point, other)) == 0;
 }
 
@@ -220,7 +231,7 @@ static void describe_point(cli_out *o, const ns_arch *arch, ns_point p, int64_t 
     cli_cell_text(o, layers);
     cli_cell_text(o, ns_point_axes_at(arch, p, layer));
     cli_cell_text(o, shape);
-    cli_cell_text(o, ns_point_formula(p));
+    cli_cell_text(o, formula_at(arch, p, layer));
 }
 
 /* A row for each shape that a point has in some layers. */
@@ -329,12 +340,33 @@ static int write_arch(cli *app, const ns_arch *arch, const char *path)
     return rc;
 }
 
+static void describe_families(cli_out *o)
+{
+    static const cli_column columns[] = {{"family", "model_type", CELL_TEXT}};
+    cli_out_table(o, "families", "Families that load (and models of images and text around them)", columns, 1);
+    for (int64_t i = 0; ns_family_type(i); i++)
+        cli_cell_text(o, ns_family_type(i));
+    cli_out_table_end(o);
+}
+
+/* Without a model. */
+static int list_families(cli *app)
+{
+    cli_out o = {0};
+    cli_out_begin(&o, app, "needlescope.families/1");
+    describe_families(&o);
+    const int rc = cli_out_end(&o, &app->err);
+    cli_out_drop(&o);
+    return rc;
+}
+
 static int inspect(cli *app, const void *settings, char **args, int n_args)
 {
-    (void)n_args;
     const inspect_settings *const s = settings;
     ns_opened *m = NULL;
     cli_out o = {0};
+    if (!n_args)
+        return s->families ? list_families(app) : ns_fail(&app->err, NS_E_ARG, "MODEL is missing (needlescope inspect --help)");
     if (s->lengths.n && !s->cost)
         return ns_fail(&app->err, NS_E_ARG, "--lengths are those of --cost (give that too)");
     int rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
@@ -357,6 +389,8 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
         rc = describe_cost(app, &o, m->checkpoint, m->arch, &s->lengths);
     if (s->tensors)
         describe_tensors(&o, m->checkpoint);
+    if (s->families)
+        describe_families(&o);
     if (rc == NS_OK)
         rc = cli_out_end(&o, &app->err);
 out:
@@ -367,7 +401,7 @@ out:
 
 const cli_command cli_cmd_inspect = {
     .name = "inspect", .section = "Look", .summary = "Shows what a checkpoint holds: layers, windows, hook points, cost",
-    .arguments = "MODEL", .min_args = 1, .max_args = 1,
+    .arguments = "[MODEL]", .min_args = 0, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_arch_options, offsetof(inspect_settings, model)}},
     .resources = CLI_MEMORY, .settings_size = sizeof(inspect_settings),
     .description = "MODEL is a folder with config.json and weights (safetensors, or pytorch_model.bin and other files of torch.save; "

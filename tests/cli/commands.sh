@@ -15,6 +15,8 @@ run lab plant -o MODEL --retrieval 3.1,4.6
 run inspect MODEL --json
 run inspect MODEL --points --cost --tensors --arch-out arch.json
 grep -q hook_pattern out || fail "inspect --points lacks hook_pattern"
+run inspect --families
+grep -q '^qwen3_next$' out || fail "inspect --families lacks qwen3_next: $(cat out)"
 run cases needle --model MODEL --lengths 64,96 --depths 0:1:3 --count 2 --seed 0 -o cases.jsonl
 [ "$(wc -l <cases.jsonl)" -eq 12 ] || fail "2 lengths x 3 depths x 2 are not 12 cases"
 run score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5
@@ -163,9 +165,18 @@ done
 # a row for each shape that a point has: keys of both kinds of layers, decays that are one number of a head
 run inspect "${olmo%/*}/qwen3_next" --points
 for row in 'hook_k +0-2 +row k_head d_key +\[row, 2, 12\]' 'hook_v +0-2 .*\[row, 6, 10\]' 'hook_v +3 .*\[row, 2, 12\]' \
-    'hook_log_decay +0-2 +row head one +\[row, 6, 1\]'; do
+    'hook_log_decay +0-2 +row head one +\[row, 6, 1\]' 'hook_pattern +0-2 .*unrolled recurrence' 'hook_pattern +3 .*softmax'; do
     grep -Eq "^blocks\.%\.attn\.$row" out || fail "inspect --points lacks $row: $(cat out)"
 done
+# a list of layers, or a switch of biases, that the tensors contradict: the entry and the key are named
+changed() {  # changed FIXTURE SED SAYS
+    rm -rf changed && cp -r "${olmo%/*}/$1" changed && sed -i "$2" changed/config.json
+    ! "$NEEDLESCOPE" inspect changed >out 2>err && grep -q "$3" err || fail "$1 with $2 does not say '$3': $(cat err)"
+}
+changed qwen3_next '0,/linear_attention/s/"linear_attention"/"full_attention"/' \
+    "attn.q of layer 0; layer_types\[0\] is 'full_attention', num_hidden"
+changed nemotron_h 's/"mlp"/"moe"/' "of layer 1[,;] .*layers_block_type\[1\] is 'moe'"
+changed falcon_h1 's/"mamba_conv_bias": true/"mamba_conv_bias": false/' "conv1d.bias' and 3 more would not be used: .*mamba_conv_bias"
 cmp -s default.arch.json full-layers.arch.json || fail "full-layers is not the default of inspect"
 ! cmp -s default.arch.json all-layers.arch.json || fail "inspect --olmo3-rope has no effect"
 for made in rec:hook_rot_q score:case_previous_token scan:case_previous_token ablate:margin patch:difference; do

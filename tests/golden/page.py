@@ -51,7 +51,8 @@ right.
 olmo_hybrid as transformers 5.23 writes it has its three convolutions cut into equal parts, which are not the rows of q, k and v where their
 widths differ: it is refused by its shapes. As released, and with one table of all three, it loads.
 hypenet and minicpm_sala have no class in a package: their referee (`published.py`) is put together as their published code has it, of
-transformers' modules and flash-linear-attention's kernel; MiniCPM-SALA's attention to all keys is its own below `dense_len` positions.
+transformers' modules and flash-linear-attention's kernel; MiniCPM-SALA's attention to all keys is its own below `dense_len` positions,
+and longer prompts are refused.
 simple_gla is a layer of flash-linear-attention that no model there has: its referee is that layer in gla's block.
 mamba2 of several groups of heads is not compared with flash-linear-attention, whose path on CPUs takes their B and C in another order.
 

@@ -46,15 +46,18 @@ static int missing(const taker *k, const ns_visit *slot, int64_t expert, ns_erro
                        "%s: no tensor '%s', but tie_word_embeddings is false (or absent, and %s is not tied by default): correct "
                        "config.json, or give the head",
                        dir, name, k->a->family);
+    char kind[96] = "";
+    if (slot->layer >= 0 && !k->a->described)
+        ns_layer_said(k->c, slot->layer, kind, sizeof kind);
     if (expert >= 0)
         return ns_fail(err, NS_E_FORMAT,
-                       "%s: no tensor '%s' (%s of layer %lld, which has %lld experts): correct %s, or map the names with --names",
-                       dir, name, slot->role, (long long)slot->layer, (long long)slot->copies, said);
+                       "%s: no tensor '%s' (%s of layer %lld, which has %lld experts%s%s): correct %s, or map the names with --names",
+                       dir, name, slot->role, (long long)slot->layer, (long long)slot->copies, kind[0] ? "; " : "", kind, said);
     if (slot->layer >= 0)
         return ns_fail(err, NS_E_FORMAT,
-                       "%s: no tensor '%s' (%s of layer %lld; %s %lld layers): correct %s, or map the names with --names",
-                       dir, name, slot->role, (long long)slot->layer, k->a->described ? "it has" : "num_hidden_layers says",
-                       (long long)k->a->n_layers, said);
+                       "%s: no tensor '%s' (%s of layer %lld; %s%s%s %lld layers): correct %s, or map the names with --names",
+                       dir, name, slot->role, (long long)slot->layer, kind, kind[0] ? ", " : "",
+                       k->a->described ? "it has" : "num_hidden_layers says", (long long)k->a->n_layers, said);
     return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s): correct %s, or map the names with --names", dir, name, slot->role, said);
 }
 
@@ -170,7 +173,13 @@ bool ns_arch_ignores(const ns_arch *a, const char *name)
 static const char *hint(const char *name)
 {
     static const struct { const char *glob, *text; } hints[] = {
-        {"*_proj.bias", "config.json's attention_bias or mlp_bias is false or absent"},
+        {"*shared_expert*.bias", "biases of shared experts are not supported"},
+        {"*conv1d.bias", "config.json's switch of that bias (mamba_conv_bias, use_conv_bias) is false, or this model_type has none"},
+        {"*.conv.conv.bias", "config.json's conv_bias is false or absent"},
+        {"*mamba.*_proj.bias", "config.json's mamba_proj_bias is false or absent, or this model_type has none"},
+        {"*mixer.in_proj.bias", "config.json's use_bias is false or absent, or this model_type has none"},
+        {"*mixer.out_proj.bias", "config.json's use_bias is false or absent, or this model_type has none"},
+        {"*_proj.bias", "config.json's attention_bias or mlp_bias is false or absent, or this model_type has none"},
         {"*attention.*.bias", "config.json's attention_bias is false"},
         {"*q_norm.*", "this model_type has no QK-norm"},
         {"*k_norm.*", "this model_type has no QK-norm"},

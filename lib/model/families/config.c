@@ -358,6 +358,8 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
     if (rc != NS_OK || (!row->own_layers && (rc = ns_facts_windows(f, c, row, err)) != NS_OK) ||
         (rc = ns_facts_ropes(f, c, row, err)) != NS_OK)
         return rc;
+    if (f->longest && f->positions > f->longest)
+        f->positions = f->longest;
     if (row->mixture && (rc = ns_facts_experts(f, c, row->mixture, err)) != NS_OK)
         return rc;
     if (row->normed_residual && (rc = read_residuals(f, c, err)) != NS_OK)

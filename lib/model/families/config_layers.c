@@ -49,15 +49,16 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
         const char *const local = row->window == NS_WINDOW_CHUNKS ? "chunked_attention" : "sliding_attention";
         const bool slides = strcmp(name, local) == 0;
         f->recurrent[i] = row->recurrent && is_type(name, row->recurrent->type, "mamba", "linear_attention");
-        if (!slides && !f->recurrent[i] && !is_type(name, full, "attention", "full_attention"))
+        const bool no_windows = row->recurrent && row->window == NS_WINDOW_NONE;
+        if ((!slides || no_windows) && !f->recurrent[i] && !is_type(name, full, "attention", "full_attention"))
             return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (%s%s%s%s are)",
                            c->label, (long long)i, name, full, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
                            row->recurrent ? " and " : "", row->recurrent ? row->recurrent->type : "");
         if (!row->layer_types && slides != (f->window[i] > 0))
             return ns_fail(err, NS_E_UNSUPPORTED,
-                           "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model "
-                           "with --arch",
-                           c->label, (long long)i, name, row->type);
+                           "%s: layer_types[%lld] is %s, but %s in transformers %signores layer_types: remove the key, or describe the "
+                           "model with --arch",
+                           c->label, (long long)i, name, row->type, row->layer_types_5 ? "5 goes by it, where that of 4 " : "");
         if (slides && window == 0)
             return ns_fail(err, NS_E_FORMAT, "%s: layer_types[%lld] is sliding_attention, but there is no sliding_window", c->label,
                            (long long)i);

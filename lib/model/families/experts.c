@@ -42,7 +42,7 @@ const ns_family ns_family_qwen2_moe = {
     .type = "qwen2_moe", .names = &ns_names_llama, .keys = {.attn_bias = "qkv_bias"},
     .defaults = {.vocab = 151936, .d_model = 2048, .d_ff = 5632, .layers = 24, .heads = 16, .kv_heads = 16,
                  .positions = 32768, .eps = 1e-6, .theta = 1e4, .act = "silu"},
-    .norm = NS_NORM_RMS, .attn_bias = NS_BIAS_KEY_TRUE, .o_plain = true, .rope = NS_ROPES_ALL, .mixture = &qwen2_moe,
+    .norm = NS_NORM_RMS, .attn_bias = NS_BIAS_KEY_TRUE, .o_plain = true, .rope = NS_ROPES_ALL, .mixture = &qwen2_moe, .layer_types_5 = true,
     .harmless = qwen_harmless, .ignored = buffers,
 };
 

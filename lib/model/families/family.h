@@ -156,6 +156,7 @@ typedef struct ns_family {
     bool            o_plain;                  /* the output projection has no bias, whatever q, k, v have */
     bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
+    bool            layer_types_5;            /* it does in transformers 5 and not in 4: it must agree, too */
     ns_rope_rule    rope;
     ns_rope_layout  layout;
     bool            mrope;                    /* rope_type mrope: three positions a token (Qwen-VL) */
@@ -222,6 +223,7 @@ typedef struct ns_factors {
 
 struct ns_facts {
     int64_t vocab, d_model, d_ff, layers, heads, kv_heads, head_dim, positions;
+    int64_t longest;                  /* prompt that is computed as the model does; 0: any */
     double  embed_scale, branch_scale;
     ns_qk_norm qk_norm;
     double  eps, logit_scale, attn_softcap, logit_softcap, clip, scale;
@@ -362,6 +364,8 @@ void ns_rope_clear(ns_rope *);
 /* Sizes, ranges, structure and the shapes of all trefs; label begins the message. */
 int  ns_arch_validate(const ns_arch *, const char *label, ns_error *);
 int  ns_arch_apply_names(ns_arch *, const char *path, ns_error *);
+/* What config.json's list of layers says of one, for a message: "layer_types[3] is 'mamba'"; "" where there is no such list. */
+void ns_layer_said(const ns_checkpoint *, int64_t layer, char *out, size_t n);
 
 extern const ns_word ns_words_layout[], ns_words_scaling[];
 

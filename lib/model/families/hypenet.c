@@ -2,7 +2,8 @@
  * in the others Lightning attention with rope, a norm of q and k, keys that heads may share, and decays that are the same in every layer.
  * HypeNet may have Gated DeltaNet there, whose heads share keys and values, too; its code names KDA, GLA, RWKV-7 and Mamba-2, and has none.
  *
- * MiniCPM-SALA chooses blocks of keys from sparse_config.dense_len positions on; what is computed here is attention to all of them. */
+ * MiniCPM-SALA chooses blocks of keys from sparse_config.dense_len positions on; what is computed here is attention to all of them, so that
+ * it reads no further (max_positions). */
 #include "model/families/family.h"
 #include "math/math.h"
 #include <math.h>
@@ -26,7 +27,7 @@ static const char *const hypenet_harmless[] = {
     "expand_kv_proj", "loss_fn", "fused_ce_loss", "shift_labels", "rand_init", "lightning_rope_scaling", "lightning_conv_size",
     "gdn_expand_v", "gdn_attn_mode", "gdn_fuse_cross_entropy", "mamba2_*", "kda_*", "max_window_layers", NULL,
 };
-static const char *const sala_harmless[] = {"sparse_config", "mup_denominator", "rand_init", NULL};
+static const char *const sala_harmless[] = {"mup_denominator", "rand_init", NULL};
 
 /* ---- the config ---- */
 enum { LIGHTNING = 1, DELTA };                             /* kinds of recurrent layers */
@@ -172,9 +173,32 @@ static int read_hypenet(ns_facts *f, ns_config *c, ns_error *err)
     return read_as(f, c, &of_hypenet, err);
 }
 
+/* Prompts shorter than sparse_config.dense_len are attended to whole. */
+static int read_sparse(ns_facts *f, ns_config *c, ns_error *err)
+{
+    const cJSON *const sparse = ns_config_get(c, "sparse_config");
+    int64_t dense;
+    if (!sparse || cJSON_IsNull(sparse))
+        return NS_OK;
+    if (!cJSON_IsObject(sparse))
+        return ns_fail(err, NS_E_FORMAT, "%s: sparse_config must be an object or null", c->label);
+    const int rc = ns_json_i64(sparse, "dense_len", 8192, &dense, c->label, err);
+    if (rc != NS_OK)
+        return rc;
+    if (dense < 2)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: sparse_config: dense_len is %lld, so that every prompt attends to chosen blocks of "
+                       "keys: there is no class of branches for that (null: to all keys)", c->label, (long long)dense);
+    f->longest = dense - 1;
+    if (f->longest < f->positions)
+        ns_config_warn(c, "sparse_config: prompts of dense_len, %lld, or more attend to chosen blocks of keys, which is not supported: "
+                       "those of up to %lld are read (null: all, with attention to all keys)", (long long)dense, (long long)f->longest);
+    return NS_OK;
+}
+
 static int read_sala(ns_facts *f, ns_config *c, ns_error *err)
 {
-    return read_as(f, c, &of_sala, err);
+    const int rc = read_sparse(f, c, err);
+    return rc != NS_OK ? rc : read_as(f, c, &of_sala, err);
 }
 
 /* ---- the layers ---- */

@@ -30,6 +30,30 @@ static int kind_of(const cJSON *list, int64_t i)
     return word && ns_word_find(words, word, &kind) ? kind : -1;
 }
 
+/* Where the pattern is set beside the list: entry by entry the same (ns_facts_read has counted the list's alone). */
+static int check_both(const ns_facts *f, ns_config *c, const cJSON *list, ns_error *err)
+{
+    const cJSON *const pattern = ns_config_get(c, blocks[1]);
+    if (!list || !cJSON_IsString(pattern))
+        return NS_OK;
+    const int64_t n = (int64_t)strlen(pattern->valuestring);
+    int64_t i = 0;
+    while (i < f->layers && i < n && kind_of(list, i) == kind_of(pattern, i))
+        i++;
+    if (i == f->layers && i == n)
+        return NS_OK;
+    return ns_fail(err, NS_E_FORMAT, "%s: %s and %s are both set, and do not agree on layer %lld: take one of them out", c->label,
+                   blocks[0], blocks[1], (long long)i);
+}
+
+static int refuse_entry(const ns_config *c, const char *key, const cJSON *list, int64_t i, ns_error *err)
+{
+    const char letter[2] = {cJSON_IsString(list) ? list->valuestring[i] : 0, 0}, *name = letter;
+    const int rc = letter[0] ? NS_OK : ns_config_name_at(c, key, cJSON_GetArrayItem(list, (int)i), i, &name, err);
+    return rc != NS_OK ? rc : ns_fail(err, NS_E_UNSUPPORTED, "%s: %s[%lld] '%.40s' is none of M (mamba), * (attention), - (mlp), E (moe)",
+                                      c->label, key, (long long)i, name);
+}
+
 static int read_layers(ns_facts *f, ns_config *c, ns_error *err)
 {
     static const int otherwise[] = {MAMBA, EXPERTS, ATTENTION, MLP};       /* of a config that says nothing */
@@ -37,11 +61,13 @@ static int read_layers(ns_facts *f, ns_config *c, ns_error *err)
     int k = 0;
     while (blocks[k] && !((list = ns_config_get(c, blocks[k])) && !cJSON_IsNull(list)))
         k++;
+    const int rc = k == 0 ? check_both(f, c, list, err) : NS_OK;
+    if (rc != NS_OK)
+        return rc;
     for (int64_t i = 0; i < f->layers; i++) {
         const int kind = blocks[k] ? kind_of(list, i) : otherwise[i % 4];
         if (kind < 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s[%lld] is none of M (mamba), * (attention), - (mlp), E (moe)", c->label, blocks[k],
-                           (long long)i);
+            return refuse_entry(c, blocks[k], list, i, err);
         f->recurrent[i] = kind == MAMBA;
         f->sparse[i] = kind == EXPERTS;
         f->mlp[i] = kind == MLP || kind == EXPERTS;
@@ -55,7 +81,11 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     const char *act;
     int64_t latent;
     int rc;
-    if ((rc = read_layers(f, c, err)) != NS_OK || (rc = ns_config_i64(c, "mamba_num_heads", 128, 1, 65536, &m->heads, err)) != NS_OK ||
+    if (f->attn_bias)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: attention_bias is true: nemotron_h in transformers has none whatever it says (set it to "
+                       "false, or describe the model with --arch)", c->label);
+    if ((rc = read_layers(f, c, err)) != NS_OK ||
+        (rc = ns_config_i64(c, "mamba_num_heads", 128, 1, 65536, &m->heads, err)) != NS_OK ||
         (rc = ns_config_i64(c, "mamba_head_dim", 64, 1, 65536, &m->value_dim, err)) != NS_OK ||
         (rc = ns_config_i64(c, "n_groups", 8, 1, 65536, &m->groups, err)) != NS_OK ||
         (rc = ns_config_i64(c, "ssm_state_size", 128, 1, 65536, &m->key_dim, err)) != NS_OK ||

@@ -60,19 +60,30 @@ static const struct { const char *glob, *lacks; } lacking[] = {
     {"log_linear_mamba2", "a state for each of log T spans"}, {"xlstm", "the cells of xLSTM"}, {"yoco", "layers that share keys"},
 };
 
+/* The family whose name is nearest to this one; NULL: none is near. */
+static const char *nearest(const char *type)
+{
+    enum { MOST = 256 };
+    const char *types[MOST];
+    int64_t n = 0;
+    for (; ns_families[n] && n < MOST; n++)
+        types[n] = ns_families[n]->type;
+    return ns_nearest_word(type, types, n);
+}
+
 static int unknown(const char *type, const char *label, ns_error *err)
 {
-    char known[2048] = "";
     for (size_t i = 0; type && i < sizeof lacking / sizeof *lacking; i++)
         if (ns_glob(lacking[i].glob, type))
             return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported: there is no class of branches for %s", label,
                            type, lacking[i].lacks);
-    for (int i = 0; ns_families[i]; i++)
-        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", ns_families[i]->type);
     if (!type)
-        return ns_fail(err, NS_E_FORMAT, "%s: no model_type (known: %s); or describe the model with --arch", label, known);
-    return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported (known: %s, and models of images and text around them); "
-                   "describe the model with --arch", label, type, known);
+        return ns_fail(err, NS_E_FORMAT, "%s: no model_type (known: %s, %s ...; inspect --families lists them); or describe the model with "
+                       "--arch", label, ns_families[0]->type, ns_families[1]->type);
+    const char *const near = nearest(type);
+    return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported (%s%s%s; inspect --families lists those that are): "
+                   "describe the model with --arch", label, type, near ? "did you mean '" : "known: llama, mistral, qwen3 ...",
+                   near ? near : "", near ? "'?" : "");
 }
 
 static int check_wrapper(const cJSON *root, const char *type, const char *label, ns_error *err)

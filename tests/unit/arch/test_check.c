@@ -310,6 +310,12 @@ static void a_bias_too_many(void **state)
     add(&t, "model.layers.0.self_attn.q_proj.bias", 1, 16, 1);
     expect(a, &t, NS_E_FORMAT,
            "tensor 'model.layers.0.self_attn.q_proj.bias' would not be used: config.json's attention_bias or mlp_bias is false or absent");
+    free(t.names[--t.n]);
+    add(&t, "model.layers.0.mamba.conv1d.bias", 1, 16, 1);
+    expect(a, &t, NS_E_FORMAT, "would not be used: config.json's switch of that bias (mamba_conv_bias, use_conv_bias) is false");
+    free(t.names[--t.n]);
+    add(&t, "model.layers.0.mixer.shared_experts.up_proj.bias", 1, 16, 1);
+    expect(a, &t, NS_E_FORMAT, "would not be used: biases of shared experts are not supported");
     forget(&t);
     ns_arch_free(a);
 }

@@ -29,9 +29,19 @@ static const struct { const char *family, *more; int code; const char *says; } r
      "long_factor[1] must be a number above 0"},
     {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
      "there is no sliding_window"},
-    {"nemotron_h", "\"hybrid_override_pattern\":\"MX*-\"", NS_E_UNSUPPORTED, "hybrid_override_pattern[1] is none of M (mamba)"},
+    {"nemotron_h", "\"hybrid_override_pattern\":\"MX*-\"", NS_E_UNSUPPORTED, "hybrid_override_pattern[1] 'X' is none of M (mamba)"},
     {"nemotron_h", "\"hybrid_override_pattern\":\"M*-\"", NS_E_FORMAT, "is of 3 layers, but num_hidden_layers is 4"},
     {"nemotron_h", "\"layers_block_type\":[]", NS_E_FORMAT, "layers_block_type must have an entry for each of 1 to 4096 layers"},
+    {"nemotron_h", "\"layers_block_type\":[\"mamba\",\"moe\",\"wide\",\"mlp\"]", NS_E_UNSUPPORTED,
+     "layers_block_type[2] 'wide' is none of M"},
+    {"nemotron_h", "\"layers_block_type\":[\"mamba\",\"mlp\",3,\"mlp\"]", NS_E_FORMAT, "layers_block_type[2] must be a name, but is 3"},
+    {"nemotron_h", "\"layers_block_type\":[\"mamba\",\"mlp\",\"mlp\",\"mlp\"],\"hybrid_override_pattern\":\"M-*-\"", NS_E_FORMAT,
+     "layers_block_type and hybrid_override_pattern are both set, and do not agree on layer 2: take one of them out"},
+    {"nemotron_h", "\"layers_block_type\":[\"mamba\",\"mlp\",\"mlp\",\"mlp\"],\"hybrid_override_pattern\":\"M--\"", NS_E_FORMAT,
+     "do not agree on layer 3"},
+    {"nemotron_h", "\"layers_block_type\":[\"mamba\",\"mlp\",\"mlp\",\"mlp\"],\"hybrid_override_pattern\":\"M---M\"", NS_E_FORMAT,
+     "do not agree on layer 4"},
+    {"nemotron_h", "\"attention_bias\":true", NS_E_UNSUPPORTED, "attention_bias is true: nemotron_h in transformers has none whatever"},
     {"nemotron_h", "\"mamba_num_heads\":6,\"n_groups\":4", NS_E_FORMAT, "mamba_num_heads 6 is not a multiple of n_groups 4"},
     {"nemotron_h", "\"moe_latent_size\":8", NS_E_UNSUPPORTED, "no class of branches for experts of a latent width"},
     {"nemotron_h", "\"mamba_hidden_act\":\"gelu\"", NS_E_UNSUPPORTED, "mamba_hidden_act 'gelu' is not supported"},
@@ -93,6 +103,12 @@ static const struct { const char *family, *more; int code; const char *says; } r
     {"qwen3_moe", "\"mlp_only_layers\":1", NS_E_FORMAT, "mlp_only_layers must be a list of layers"},
     {"qwen3_moe", "\"decoder_sparse_step\":0", NS_E_FORMAT, "decoder_sparse_step is 0"},
     {"qwen3_moe", "\"moe_intermediate_size\":0", NS_E_FORMAT, "moe_intermediate_size is 0"},
+    {"qwen2_moe", "\"layer_types\":[\"full_attention\",\"sliding_attention\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED,
+     "layer_types[1] is sliding_attention, but qwen2_moe in transformers 5 goes by it, where that of 4 ignores layer_types"},
+    {"qwen3_moe", "\"layer_types\":[\"full_attention\",\"sliding_attention\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED,
+     "but qwen3_moe in transformers ignores layer_types"},
+    {"bamba", "\"mamba_n_heads\":8,\"layer_types\":[\"mamba\",\"sliding_attention\",\"mamba\",\"mamba\"]", NS_E_UNSUPPORTED,
+     "layer_types[1] 'sliding_attention' is not supported (attention and mamba are)"},
     {"qwen2_moe", "\"use_sliding_window\":true", NS_E_UNSUPPORTED, "use_sliding_window is true, which would change the result"},
     {"glm4_moe", "\"n_group\":3", NS_E_FORMAT, "n_routed_experts 128 is not a multiple of n_group 3"},
     {"glm4_moe", "\"n_group\":4,\"topk_group\":5", NS_E_FORMAT, "topk_group is 5, outside 1 to 4"},
@@ -132,6 +148,9 @@ static const struct { const char *family, *more; int code; const char *says; } r
     {"minicpm_sala", "\"mixer_types\":[\"attn\",\"attn\",\"attn\",\"attn\"]", NS_E_UNSUPPORTED,
      "mixer_types[0] 'attn' is not supported (minicpm4 and lightning-attn are)"},
     {"minicpm_sala", "\"mixer_types\":[\"minicpm4\",\"gdn\",\"minicpm4\",\"minicpm4\"]", NS_E_UNSUPPORTED, "mixer_types[1] 'gdn' is not"},
+    {"minicpm_sala", "\"sparse_config\":{\"dense_len\":0}", NS_E_UNSUPPORTED, "sparse_config: dense_len is 0, so that every prompt"},
+    {"minicpm_sala", "\"sparse_config\":true", NS_E_FORMAT, "sparse_config must be an object or null"},
+    {"minicpm_sala", "\"sparse_config\":{\"dense_len\":\"8k\"}", NS_E_FORMAT, "'dense_len' is a string"},
     {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
     {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
     {"gpt_oss", "\"swiglu_alpha\":2.5", NS_E_UNSUPPORTED, "swiglu_alpha is 2.5: experts with another factor than 1.702"},
@@ -194,6 +213,8 @@ static void refused(void **state)
 {
     (void)state;
     config_fails("{}", NS_E_FORMAT, "config.json: no model_type (known: llama");
+    config_fails("{\"model_type\":\"qwen3next\"}", NS_E_UNSUPPORTED,
+                 "model_type 'qwen3next' is not supported (did you mean 'qwen3_next'?; inspect --families lists those that are)");
     config_fails("[]", NS_E_FORMAT, "not a JSON object");
     config_fails("{\"model_type\":\"t5\"}", NS_E_UNSUPPORTED, "model_type 't5' is not supported (known: llama");
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");

@@ -43,6 +43,13 @@ static void unknown_keys(void **state)
                               sizeof last),
                      1);
     assert_non_null(strstr(last, "'oops'"));
+    assert_int_equal(warnings(config_with("minicpm_sala", "\"sparse_config\":{\"dense_len\":64}"), last, sizeof last), 1);
+    assert_string_equal(last, "config.json: sparse_config: prompts of dense_len, 64, or more attend to chosen blocks of keys, which is not "
+                              "supported: those of up to 63 are read (null: all, with attention to all keys)");
+    ns_arch *const sparse = arch_of(config_with("minicpm_sala", "\"sparse_config\":{\"dense_len\":64}"));
+    assert_int_equal(sparse->max_positions, 63);
+    ns_arch_free(sparse);
+    assert_int_equal(warnings(config_with("minicpm_sala", "\"sparse_config\":{},\"max_position_embeddings\":8191"), last, sizeof last), 0);
     assert_int_equal(warnings("{\"model_type\":\"gla\",\"hidden_size\":16,\"num_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":32,"
                               "\"attn\":{\"layers\":[1],\"num_heads\":4,\"num_kv_heads\":2,\"qkv_bias\":true,\"window_size\":null,"
                               "\"rope_theta\":10000.0,\"colour\":2}}", last, sizeof last), 1);
