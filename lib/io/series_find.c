@@ -2,8 +2,10 @@
  * a file of weights, or the run's folder itself; those in RUN/checkpoints are the run's too. */
 #include "io/series.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_STATE = 64 << 20, STATE_DEPTH = 16 };
@@ -68,12 +70,37 @@ int ns_series_step_inside(const char *path, ns_series_item *item, bool *found, n
     return rc;
 }
 
+/* Is it a link to its neighbour? Then *out is that one's name, malloc'd; else NULL. */
+static int neighbour_of(const char *path, char **out, ns_error *err)
+{
+    char *const folder = ns_printf_alloc("%.*s", (int)(ns_path_base(path) - path), path);
+    char whole[PATH_MAX], target[PATH_MAX];
+    struct stat st;
+    const bool linked = folder && lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && realpath(path, target) && realpath(folder, whole);
+    const size_t n = linked ? strlen(whole) : 0;
+    const bool near = linked && ns_starts(target, whole) && target[n] == '/' && !strchr(target + n + 1, '/');
+    *out = near ? ns_strdup(target + n + 1) : NULL;
+    const int rc = folder && (!near || *out) ? NS_OK : ns_oom(err, path);
+    free(folder);
+    return rc;
+}
+
+static int leave_stepless(ns_series *s, const char *path, const char *label, ns_error *err)
+{
+    char *neighbour;
+    int rc = neighbour_of(path, &neighbour, err);
+    if (rc == NS_OK)
+        rc = neighbour ? ns_series_leave(s, label, false, err, "a link to %.200s", neighbour)
+                       : ns_series_leave(s, label, false, err, NS_SERIES_NO_STEP);
+    free(neighbour);
+    return rc;
+}
+
 /* A checkpoint whose name was parsed (known), or that may know its step itself. */
 static int add(ns_series *s, const char *path, const char *label, bool known, ns_series_item *item, ns_error *err)
 {
     const int rc = known && !item->final ? NS_OK : ns_series_step_inside(path, item, &known, err);
-    return rc != NS_OK ? rc : known ? ns_series_append(s, path, NULL, label, item, err)
-                                    : ns_series_leave(s, label, false, err, NS_SERIES_NO_STEP);
+    return rc != NS_OK ? rc : known ? ns_series_append(s, path, NULL, label, item, err) : leave_stepless(s, path, label, err);
 }
 
 /* ---- folders ---- */

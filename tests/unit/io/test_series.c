@@ -148,11 +148,16 @@ static void folders_left_out(void **state)
     assert_int_equal(symlink("checkpoint-20", in_scratch("run/step20")), 0);
     assert_int_equal(symlink("checkpoint-10", in_scratch("run/step10")), 0);          /* pruned */
     assert_int_equal(symlink("nowhere", in_scratch("run/newest")), 0);
+    assert_int_equal(symlink("checkpoint-20", in_scratch("run/chosen")), 0);
+    put_folder("elsewhere");
+    put_checkpoint("elsewhere/weights", "e");
+    assert_int_equal(symlink("../elsewhere/weights", in_scratch("run/foreign")), 0);
     put_text("run/step30.tar.gz", "");
     put_text("run/step40", "");
     put_text("run/notes.txt", "");
     expect_order("run", (const char *const[]){"step7", "checkpoint-20", "named-inside", "checkpoint-100", NULL});
-    expect_left("run", (const left[]){{"best", "--manifest"}, {"last", "the same weights as checkpoint-100"},
+    expect_left("run", (const left[]){{"best", "--manifest"}, {"chosen", "a link to checkpoint-20"},
+                                      {"foreign", "no step in its name"}, {"last", "the same weights as checkpoint-100"},
                                       {"newest", "a link to what is not there"}, {"state", "no weights in it"},
                                       {"step10", "a link to what is not there"}, {"step20", "the same weights as checkpoint-20"},
                                       {"step30.tar.gz", "neither a folder nor a file of weights"}, {"step40", "neither a folder nor"},
