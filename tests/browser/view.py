@@ -334,6 +334,30 @@ def without_score(b):
     check(b.js("tokenView.spans.every(s => s.getClientRects().length === 1)"), "an id is broken over two lines")
 
 
+NUMBERS = """(() => {
+  const pen = new SvgPen(), found = [];
+  pen.text = (text, x, y, how) => {
+    if (how.align === "center" && how.size === 10 && !how.turn) found.push([text, x, y, pen.width(text, 10)]);
+  };
+  drawHeads(pen, headsView.figure.w);
+  const p = layoutHeads(headsView.figure.w).panels[0];
+  return [found.filter(f => f[2] < p.y + p.h * p.map.layers), p.w];
+})()"""
+
+
+def numbers_in_cells(b):
+    """A number stands within its cell, whatever it is: weights of 1e-7, scores of hundreds, signs."""
+    for change, printed in (("v => v", True), ("v => v * 1e-5", True), ("v => -v", True), ("v => 1000 * v", True),
+                            ("v => 1e9 * v + 1e9", False)):
+        run("view", "dense.h5", "-o", "dense.html")
+        b.open("dense.html")
+        ready(b)
+        b.js(f"(() => {{ const map = headsView.maps[0]; map.values = Float32Array.from(map.values, {change}); }})()")
+        found, width = b.js(NUMBERS)
+        check(len(found) == 16 * printed, f"{change}: {len(found)} numbers")
+        check(all(text_width < width for _, _, _, text_width in found), f"{change}: wider than {width}: {found}")
+
+
 def saved(b):
     """Each PNG and SVG button gives a file; the SVG, drawn by the browser, is the PNG."""
     os.makedirs("saved", exist_ok=True)
@@ -517,8 +541,8 @@ def main():
         os.chdir(folder)
         make()
         with chromium.Browser() as b:
-            parts = (scores, attention, generated, hands, study, interventions, without_score, saved, in_notebook, hostile, reached,
-                     in_time)
+            parts = (scores, attention, generated, hands, study, interventions, without_score, numbers_in_cells, saved, in_notebook,
+                     hostile, reached, in_time)
             for part in (p for p in parts if p.__name__ in (sys.argv[2:] or [p.__name__])):
                 part(b)
                 outside = [u for u in b.requested if not u.startswith(("file://", "data:", "blob:", "about:"))]

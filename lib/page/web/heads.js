@@ -71,12 +71,16 @@ function legendItems() {
 
 const legendHeight = width => 18 * Math.ceil(legendItems().length * 110 / Math.max(width, 110));
 
+// Two digits behind the point: what is less reads 0, as in the figures.
+const cellText = v => String(Number(v.toFixed(Math.abs(v) >= 100 ? 0 : 2))).replace(/^(-?)0\./, "$1.");
+
 function drawPanel(pen, p) {
   const { map, x, y, w, h } = p, ink = style("ink"), soft = style("soft"), W = w * map.heads, H = h * map.layers;
   let title = map.title;
   while (title.length > 8 && pen.width(title, 11, true) > W + LEFT + RIGHT - 4) title = title.slice(0, -2).replace(/…$/, "") + "…";
   pen.text(title, x - LEFT, y - 11, { bold: true, colour: ink });
-  const stepL = Math.ceil(13 / h), stepH = Math.ceil(22 / w);
+  const stepL = Math.ceil(13 / h), stepH = Math.ceil(22 / w), texts = Array.from(map.values, cellText);
+  const room = h >= 13 && texts.every((text, i) => !isHead(map, Math.floor(i / map.heads), i % map.heads) || pen.width(text, 10) <= w - 3);
   for (let l = 0; l < map.layers; l++) {
     pen.rect(x - 7, y + l * h, 5, h, kindColour(map, l));
     if (l % stepL === 0) pen.text(String(l), x - 10, y + (l + .5) * h, { align: "right", size: 10, colour: soft });
@@ -85,8 +89,8 @@ function drawPanel(pen, p) {
       // a cell reaches below the next one: edges between two dots would let the paper through
       pen.rect(x + k * w, y + l * h, w + (k + 1 < map.heads), h + (l + 1 < map.layers),
         c < 0 ? style("missing") : ramps[map.range.ramp].css[c]);
-      if (c >= 0 && w >= 26 && h >= 13)
-        pen.text(number(map.values[l * map.heads + k], 2).replace(/^(-?)0\./, "$1."), x + (k + .5) * w, y + (l + .5) * h,
+      if (c >= 0 && room)
+        pen.text(texts[l * map.heads + k], x + (k + .5) * w, y + (l + .5) * h,
           { align: "center", size: 10, colour: inkOn(map.range.ramp, c) });
     }
   }
