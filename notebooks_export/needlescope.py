@@ -43,10 +43,10 @@ except ImportError:
 __version__ = "0.1.0"
 __all__ = ["Accuracy", "ActivationCache", "Answer", "Array", "Arrays", "Cache", "Case", "Cases", "Config", "Emergence", "Error", "Event",
            "Figure", "Model", "Site", "Tokenizer", "Weights", "compare", "emergence", "export_csv", "export_latex", "export_notebook",
-           "export_npz", "figure", "figure_ablation", "figure_agreement", "figure_compare", "figure_grid", "figure_growth", "figure_heads",
-           "figure_map", "figure_probe", "figure_rank", "figure_study", "figure_tokens", "lab", "load", "merge", "point_name", "probes",
-           "profile", "program", "read", "read_cases", "scaling", "scan", "show", "top",
-           "trace", "train"]
+           "export_npz", "figure", "figure_ablation", "figure_agreement", "figure_compare", "figure_gradient", "figure_grid",
+           "figure_growth", "figure_heads", "figure_map", "figure_probe", "figure_rank", "figure_scaling", "figure_study",
+           "figure_tokens", "figure_trace", "lab", "load", "merge", "point_name", "probes", "profile", "program", "read", "read_cases",
+           "scaling", "scan", "show", "top", "trace", "train"]
 
 
 # ---- the library ----
@@ -73,10 +73,17 @@ def _library_path():
 
 
 def _program():
-    """The program of the wheel that this file came with; None: the library takes the one of the PATH."""
-    beside = os.path.join(os.path.dirname(os.path.realpath(__file__)), "needlescope.libs")
-    program = os.path.join(sysconfig.get_path("scripts"), "needlescope")
-    return program if os.path.isdir(beside) and os.access(program, os.X_OK) else None
+    """The program of the wheel that this file came with, whether or not its environment is activated; None: the library takes the one of
+    the PATH."""
+    folder = os.path.dirname(os.path.realpath(__file__))
+    if not os.path.isdir(os.path.join(folder, "needlescope.libs")):
+        return None
+    # PREFIX/lib/pythonX/site-packages, of an environment or of ~/.local; pip install --target; what this Python itself says
+    for scripts in (os.path.join(folder, *[os.pardir] * 3, "bin"), os.path.join(folder, "bin"), sysconfig.get_path("scripts")):
+        program = os.path.normpath(os.path.join(scripts, "needlescope"))
+        if os.path.isfile(program) and os.access(program, os.X_OK):
+            return program
+    return None
 
 
 class _Error(c.Structure):
@@ -516,6 +523,11 @@ class _TokensPlot(c.Structure):
                 ("row", c.c_int64), ("keys", c.c_char_p), ("tokenizer", c.c_char_p)]
 
 
+class _ScalingPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("files", c.POINTER(c.c_char_p)), ("n_files", c.c_int), ("longppl", c.c_bool),
+                ("hold_largest", c.c_bool)]
+
+
 class _GrowthPlot(c.Structure):
     _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("run", c.c_char_p), ("score", c.c_char_p), ("steps", c.POINTER(c.c_int64)),
                 ("n_steps", c.c_int), ("top", c.c_int64)]
@@ -691,8 +703,11 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_run_train": (_INT, [c.POINTER(_RunResult), c.POINTER(_RunParams), _ERR]),
     **{f"ns_plot_{name}": (_INT, [_S, c.POINTER(kind), c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]) for name, kind in
        dict(study=_StudyPlot, map=_MapPlot, tokens=_TokensPlot, growth=_GrowthPlot, compare=_ComparePlot, heads=_HeadsPlot, rank=_RankPlot,
-            grid=_GridPlot, agreement=_AgreementPlot, probe=_ProbePlot).items()},
-    "ns_plot_ablation": (_INT, [_S, _WORDS, _INT, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]),
+            grid=_GridPlot, agreement=_AgreementPlot, probe=_ProbePlot,
+            scaling=_ScalingPlot).items()},
+    **{f"ns_plot_{name}": (_INT, [_S, _WORDS, _INT, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR])
+       for name in ("ablation", "gradient")},
+    "ns_plot_trace": (_INT, [_S, _S, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]),
     "ns_study_scores": (c.POINTER(c.c_char_p), [_P, c.POINTER(_I64)]), "ns_study_usual_score": (_S, [_P]),
     "ns_export_csv": (_INT, [_P, _S, c.POINTER(_ExportParams), c.POINTER(_I64), _ERR]),
     "ns_export_latex": (_INT, [_P, _S, c.POINTER(_ExportParams), _ERR]),
@@ -2925,11 +2940,8 @@ def program(*arguments, program=None, **options):
 
 def _program_path():
     folder = os.path.dirname(os.path.realpath(_library_path()))
-    for inside in ("../bin", "../../bin", "cli", "bin", "."):
-        path = os.path.join(folder, inside, "needlescope")
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    found = shutil.which("needlescope")
+    beside = (os.path.join(folder, inside, "needlescope") for inside in ("../bin", "../../bin", "cli", "bin", "."))
+    found = _program() or next((x for x in beside if os.path.isfile(x) and os.access(x, os.X_OK)), None) or shutil.which("needlescope")
     if found is None:
         raise FileNotFoundError("the program needlescope is neither beside the library nor in the PATH: program=PATH")
     return found
@@ -3326,8 +3338,8 @@ class Figure:
 
 
 def figure(kind, source, out=None, **how):
-    """A figure by its name: "heads", "map", "rank", "agreement", "grid", "ablation", and of a study "laziness", "births", "pairs",
-    "curves", "loss", "strip" ...; how: the arguments of figure_KIND (of studies: figure_study).
+    """A figure by its name, as `needlescope figure` has it: "heads", "map", "rank", "trace", and of a study "laziness", "births" ...;
+    how: the arguments of figure_KIND (of studies: figure_study).
 
     source   a file, several, or what read() gave or a call wrote with output=
     out      a path: it is written, and what was drawn is given back (Plotted). None: a Figure, which a notebook shows"""
@@ -3357,7 +3369,7 @@ _HORIZON = {"horizon", "leave_short"}
 _BIRTH = _HORIZON | {"score", "theta", "persist"}
 _STUDY_PLOTS = {"laziness": _BIRTH | {"previous"}, "births": _BIRTH, "pairs": _BIRTH | {"previous"}, "curves": _BIRTH - {"persist"},
                 "loss": _HORIZON, "strip": _BIRTH | {"previous"}}           # what of the rule of births each of them shows
-_PLAIN = ("rank", "ablation", "births", "pairs", "curves", "loss")      # their colours tell lines and dots apart
+_PLAIN = ("rank", "ablation", "births", "pairs", "curves", "loss", "trace", "gradient", "scaling")     # whose colours tell lines apart
 
 
 _VALUES, _LEGENDS, _X_AXES = ("auto", "on", "off", "nonzero"), ("bottom", "top", "off"), ("auto", "steps", "tokens")
@@ -3475,7 +3487,9 @@ def figure_tokens(recording, out, layer, head, case=None, row=None, keys=None, t
     keys: "A:B" or "span:NAME". out may be a .tex: LaTeX, without a look of ours."""
     _warn_unsealed(_bytes(recording), stacklevel=3)
     what = _params(_TokensPlot, file=recording, case_id=None if case is None else str(case), layer=layer, head=head,
-                   row=-1 if row is None else _number("row", row, 0), keys=keys, tokenizer=tokenizer)
+                   row=0 if row is None else row, keys=keys, tokenizer=tokenizer)
+    if row is None:
+        what.row = -1
     return _plot("tokens", out, [c.byref(what)], **look)
 
 
@@ -3496,6 +3510,26 @@ def figure_ablation(files, out, **look):
     for path in words[0]:
         _warn_unsealed(path, stacklevel=3)
     return _plot("ablation", out, words, **look)
+
+
+def figure_gradient(files, out, **look):
+    """Influence by distance (what gradient wrote), that of shuffled texts, and windows."""
+    words = _words(files)
+    for path in words[0]:
+        _warn_unsealed(path, stacklevel=3)
+    return _plot("gradient", out, words, **look)
+
+
+def figure_scaling(tables, out, longppl=False, validate=False, **look):
+    """Scaling laws of tables of losses, a panel a table, and their residuals. validate: the largest size is held out and foretold."""
+    words, n = _words(tables)
+    return _plot("scaling", out, [c.byref(_params(_ScalingPlot, files=words, n_files=n, longppl=longppl, hold_largest=validate))], **look)
+
+
+def figure_trace(file, out, **look):
+    """Entropy and distance of the best heads over training (what trace wrote), a thin line a run."""
+    _warn_unsealed(_bytes(file), stacklevel=3)
+    return _plot("trace", out, [_bytes(file)], **look)
 
 
 def figure_study(kind, study, out, run=None, rule=None, **look):

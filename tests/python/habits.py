@@ -176,6 +176,45 @@ def check_analyses():
     print("gradient, attribute, ablation, nll, compare, profile, scaling and NPZ are the program's", flush=True)
 
 
+def check_figures():
+    """Every figure of the program, by its name and with what it has by default, has the program's pixels."""
+    listed = subprocess.run([tool, "figure"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    kinds = [line.split()[1] for line in listed.splitlines() if line.startswith("  figure ")]
+    assert len(kinds) > 18, listed
+    os.makedirs("runs")
+    for seed, births in (0, 10), (1, 20):
+        call("lab", "plant", "--series", 4, "-o", f"runs/s{seed}", "--seed", seed, "--births", births, "--layers", 4, "--heads", 4,
+             "--kv-heads", 2, "--retrieval", "2.1", "--vocab", 66, json_of=False)
+    call("scan", "runs/s0", "runs/s1", "--cases", "c.jsonl", "--probe", "retrieval_find,previous_token,entropy_norm,distance", "-o", "scan")
+    call("merge", "scan", "-o", "study.h5")
+    call("record", "m", "--cases", "c.jsonl", "--maps", "dense", "--tokenizer", SMOLLM2, "-o", "maps.h5")
+    call("cases", "needle", "--model", "m", "--values", 4, "--keys", 2, "--lengths", "40", "--depths", ".5", "--count", 24,
+         "--twins", "without", "-o", "v.jsonl")
+    call("probe", "m", "--cases", "v.jsonl", "-o", "probe.h5")
+    ns.trace("study.h5", output="trace.h5")
+    of = {"map": "maps.h5", "tokens": "maps.h5", "gradient": "g.h5", "scaling": "t.tsv", "ablation": "b.h5", "probe": "probe.h5",
+          "trace": "trace.h5", "compare": ("s.h5", "again.h5"), **dict.fromkeys(("heads", "rank", "agreement", "grid"), "ranked.h5")}
+    call("score", "m", "--cases", "c.jsonl", "--probe", "retrieval_find,induction", "-o", "ranked.h5")
+    for kind in kinds:
+        files = of.get(kind, "study.h5")
+        head = dict(layer=2, head=1) if kind in ("map", "tokens") else {}
+        if kind == "loss":                              # of trained runs alone
+            try:
+                ns.figure(kind, files, "mine.png")
+            except ns.Error as e:
+                assert "has no loss" in str(e), e
+            continue
+        ns.figure(kind, files, "mine.png", **head)
+        options = [x for name, value in head.items() for x in (f"--{name}", value)]
+        call("figure", kind, *([files] if isinstance(files, str) else files), *options, "-o", "theirs.png")
+        same(matplotlib.image.imread("mine.png"), matplotlib.image.imread("theirs.png"))
+    ns.figure("tokens", "maps.h5", "row.png", layer=2, head=1, row=0)
+    ns.figure("tokens", "maps.h5", "last.png", layer=2, head=1)
+    assert matplotlib.image.imread("row.png").shape != matplotlib.image.imread("last.png").shape          # one token, and all
+    count(len(kinds), "figures")
+    print(len(kinds), "kinds of figures drawn by their names alone", flush=True)
+
+
 def check_without_xarray():
     """Accuracy, counts and groups are there without it, and the same."""
     code = """
@@ -211,5 +250,6 @@ with tempfile.TemporaryDirectory() as folder:
     call("cases", "needle", "--model", "m", "--lengths", "40", "--depths", ".5", "--count", 3, "--twins", "swap", "-o", "t.jsonl")
     check_coordinates()
     check_analyses()
+    check_figures()
     check_without_xarray()
     os.chdir(root)

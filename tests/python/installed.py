@@ -5,6 +5,7 @@ installed library by itself.
     installed.py BUILD PREFIX NEEDLESCOPE PYTHON"""
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,21 @@ with tempfile.TemporaryDirectory() as work:
         with open(os.path.join(root, "lib", machine, "libneedlescope.so.0"), "wb") as f:
             f.write(b"\x7fELF of another machine")
     assert subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout == said
+
+    # as a wheel lies in an environment that nobody activated: its program is found, and no other one of the PATH
+    wheel = os.path.join(work, "wheel", "lib", "python3", "site-packages")
+    for folder in os.path.join(wheel, "needlescope.libs"), os.path.join(work, "wheel", "bin"), os.path.join(work, "other"):
+        os.makedirs(folder)
+    shutil.copy(found[0], wheel), shutil.copy(library, os.path.join(wheel, "needlescope.libs", "libneedlescope.so.0"))
+    for folder, says in (os.path.join(work, "wheel", "bin"), 1), (os.path.join(work, "other"), 2):
+        with open(os.path.join(folder, "needlescope"), "w") as f:
+            f.write(f"#!/bin/sh\necho '{{\"which\": {says}}}'\n")
+        os.chmod(f.name, 0o755)
+    code_of_wheel = "import needlescope as ns; print(ns.program('doctor')['which'])"
+    said = subprocess.run([sys.executable, "-B", "-c", code_of_wheel], check=True, stdout=subprocess.PIPE, text=True,
+                          env=env | {"PYTHONPATH": wheel, "PATH": os.path.join(work, "other") + ":/usr/bin:/bin"}).stdout
+    assert said == "1\n", said
+
     wrong = subprocess.run([sys.executable, "-B", "-c", code], env=env | {"NEEDLESCOPE_LIB": "/absent/lib.so"}, stderr=subprocess.PIPE,
                            text=True)
     assert wrong.returncode and "ImportError: /absent/lib.so" in wrong.stderr, wrong.stderr
