@@ -29,7 +29,7 @@ static bool holds_tensors(const ns_pickle *p, ns_ref dict)
     return false;
 }
 
-static const char *const members[] = {"state_dict", "model_state_dict", "model", "module", "app"};
+static const char *const members[] = {"state_dict", "model_state_dict", "model", "module", "app", "state"};
 enum { N_MEMBERS = sizeof members / sizeof *members };
 
 static bool has_member_with_tensors(const ns_pickle *p, ns_ref dict)
@@ -40,7 +40,8 @@ static bool has_member_with_tensors(const ns_pickle *p, ns_ref dict)
     return false;
 }
 
-/* The member of a dict that trainers put the model's state into: itself a state dict, or {"app": {"model": ...}}. None: there is none. */
+/* The member of a dict that trainers put the model's state into: itself a state dict, or {"app": {"model": ...}}, {"state": {"model": ...}}
+ * (Composer). None: there is none. */
 static ns_ref member_of(const ns_pickle *p, ns_ref dict, const char **name)
 {
     for (int i = 0; i < 2 * N_MEMBERS; i++) {
@@ -86,8 +87,8 @@ static int no_state_dict(const ns_torch *t)
     for (uint32_t c = p->nodes[p->root].first; c; c = p->cells[c].next)
         if (ns_pickle_is(p, p->cells[c].key, NS_PICKLE_TEXT))
             list_name(&keys, p->nodes[p->cells[c].key].text, p->nodes[p->cells[c].key].n);
-    return ns_torch_fail(t, NS_E_UNSUPPORTED, "no tensors in it, nor in a member 'state_dict', 'model_state_dict', 'model', 'module' or "
-                   "'app'; it has %lld: %s%s (save model.state_dict())", (long long)keys.n, keys.n ? keys.text : "none",
+    return ns_torch_fail(t, NS_E_UNSUPPORTED, "no tensors in it, nor in a member 'state_dict', 'model_state_dict', 'model', 'module', "
+                   "'app' or 'state'; it has %lld: %s%s (save model.state_dict())", (long long)keys.n, keys.n ? keys.text : "none",
                    keys.n > SOME ? ", ..." : "");
 }
 

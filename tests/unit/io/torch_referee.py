@@ -119,6 +119,7 @@ def both(r, all_types):
             r.check(f"a trainer's {key}", {key: small, **trained}, small,
                     f"the weights are its '{key}'; left out: 'optimizer', 'args', 'step'", **how)
         r.check("a member of a member", {"app": {"model": small, **trained}}, small, "its 'app'", **how)
+        r.check("Composer's", {"state": {"model": small, **trained}, "rng": []}, small, "its 'state'", **how)
         r.check("names of what is not made", {"model": small, **trained}, small, "'argparse.Namespace'", **how)
         r.check("an object that would run", {"model": small, "x": Evil()}, small, "none of it was executed", **how)
         r.check("entries that are no tensors", small | {"a._extra_state": None, "n": 5}, small,
