@@ -11,9 +11,9 @@
 typedef struct attribute_settings {
     cli_words cases;
     const char *out, *against;
-    int64_t edges, seed, resamples, list;
+    int64_t edges, seed, resamples, list, steps;
     int site, rows, direction;
-    bool recompute;
+    bool recompute, gates;
     cli_model_settings model;
 } attribute_settings;
 static const attribute_settings defaults = {.list = 10};
@@ -25,6 +25,9 @@ static const cli_option options[] = {
     {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over (default z); k and v are of a KV group", "z|q|k|v"},
     {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "the answer's (default), or all that differ (twins of equal length)", "answer|all"},
     {"recompute", 0, CLI_FLAG, FIELD(recompute), NULL, "of q and k: the pattern computed anew (AtP*), for softmaxes without a slope"},
+    {"steps", 0, CLI_INT, FIELD(steps), "N", "integrated gradients: the mean over N passes between both prompts' embeddings (twins of "
+                                             "equal length)", NULL, 1, 10000},
+    {"gates", 0, CLI_FLAG, FIELD(gates), NULL, "also what silencing each head would do, to first order"},
     {"edges", 0, CLI_INT, FIELD(edges), "N", "also edges from heads to q, k, v of later ones: list the N strongest", NULL, 1, 100000},
     {"against", 0, CLI_FILE, FIELD(against), "FILE", "a patching of the same pairs: Spearman, and the heads that differ most"},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of prompts behind the intervals (default 1000)", NULL, 1, 1000000},
@@ -57,7 +60,8 @@ static int attribute(cli *app, const void *settings, char **args, int n_args)
     cli_progress progress = cli_progress_begin(app, "attribute");
     const ns_attribute_params params = {.size = sizeof params, .site = (ns_patch_site)s->site, .all_rows = s->rows == 1,
         .noising = s->direction == 1, .recompute = s->recompute, .edges = (int)s->edges, .against = s->against,
-        .resamples = (int)s->resamples, .seed = (uint64_t)s->seed,
+        .resamples = (int)s->resamples, .seed = (uint64_t)s->seed, .steps = (int)s->steps,
+        .gates = s->gates,
         .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     int rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     rc = rc != NS_OK ? rc : cli_open_cases(app, m, &s->cases, &cases);
@@ -82,7 +86,8 @@ const cli_command cli_cmd_attribute = {
     .resources = CLI_THREADS | CLI_MEMORY,
     .description = "Attribution patching: (x of the source - x of the destination) times the derivative, in the destination's pass, of the "
                    "logit of the source's answer minus that of the destination's; of every head, as a recovery, with `patch`'s pairs and "
-                   "intervals. It misses what is not straight between the two: --recompute goes through the softmax, --against says how "
-                   "far off it is. Edges say through which input of which later head a head works; `patch --path` confirms them.",
+                   "intervals. It misses what is not straight between the two: --recompute goes through the softmax, --steps takes "
+                   "the gradients on the whole way between the two, --against says how far off it is. "
+                   "Edges say through which input of which later head a head works; `patch --path` confirms them.",
     .examples = "needlescope attribute MODEL --cases plain.jsonl,swap.jsonl --edges 20 --against patching.h5 -o attribution.h5",
 };

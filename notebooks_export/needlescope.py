@@ -168,7 +168,8 @@ class _Seed(c.Structure):
 
 
 class _BackwardParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("cancelled", _CANCELLED), ("user", c.c_void_p), ("walker", c.c_void_p)]
+    _fields_ = [("size", c.c_size_t), ("cancelled", _CANCELLED), ("user", c.c_void_p), ("walker", c.c_void_p),
+                ("stream", c.POINTER(c.c_float))]
 
 
 class _ForwardParams(c.Structure):
@@ -293,7 +294,7 @@ class _GradientParams(c.Structure):
 class _AttributeParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("site", c.c_int), ("all_rows", c.c_bool), ("noising", c.c_bool), ("recompute", c.c_bool),
                 ("edges", c.c_int), ("against", c.c_char_p), ("resamples", c.c_int), ("seed", c.c_uint64), ("progress", _PROGRESS),
-                ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+                ("cancelled", _CANCELLED), ("user", c.c_void_p), ("steps", c.c_int), ("gates", c.c_bool)]
 
 
 class _AblateParams(c.Structure):
@@ -2365,18 +2366,20 @@ class Model(_Owner):
             return _written(output, lambda path: _call("ns_patching_write", patching, path, c.byref(_caller())))
 
     def attribute(self, cases, site="z", rows="answer", direction="denoising", recompute=False, edges=0, against=None, resamples=1000,
-                  seed=0, output=None, progress=None):
+                  seed=0, output=None, progress=None, steps=0, gates=False):
         """What every head's patch would bring along, to first order, out of one pass back: a Dataset with what `needlescope attribute -o`
         writes.
 
         recompute   of q and k: the pattern is computed anew (AtP*)          edges     the strongest so many, head -> q, k, v of a later one
-        against     a file of patch, to be compared with                      others    as in patch"""
+        against     a file of patch, to be compared with                      gates     also what silencing each head would do
+        steps       integrated gradients: so many passes between both prompts' embeddings (twins of equal length); 0: at the destination
+        others      as in patch"""
         _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all"))
         _check_word("direction", direction, ("denoising", "noising"))
         return self._analysis("ns_attribute", "ns_attribution_free", "ns_attribution_write", _AttributeParams, b"attribution", cases,
                               output, progress, site=_SITES[site], all_rows=rows == "all", noising=direction == "noising",
                               recompute=recompute, edges=edges, against=against, resamples=_number("resamples", resamples, 1, _INT_MAX),
-                              seed=seed)
+                              seed=seed, steps=_number("steps", steps, 0, 10000), gates=_flag("gates", gates))
 
     def gradient(self, texts, target="logit_sum", last=0, length=0, window=None, baseline=True, resamples=1000, seed=0, output=None,
                  progress=None):

@@ -14,6 +14,9 @@ static int check(const ns_attribute_run *a)
     if (a->p->recompute && !of_rows)
         return ns_fail(a->r.err, NS_E_ARG, "the pattern is computed anew from other q or k; z and v (site %s) leave it as it is",
                        ns_patch_site_name(a->p->site));
+    if (a->p->steps < 0 || (a->p->steps && (a->p->edges || a->p->recompute || a->p->gates)))
+        return ns_fail(a->r.err, NS_E_ARG, "integrated gradients (steps %d) are of heads alone: edges, gates and a pattern "
+                       "computed anew are of the destination's own pass, so leave these or the steps out", a->p->steps);
     return a->p->edges ? ns_patch_stream_is_sum(a->r.arch, a->r.err) : NS_OK;
 }
 
@@ -30,7 +33,7 @@ static bool need(ns_attribute_run *a, ns_patch_site site, int which)
 static bool need_heads(ns_attribute_run *a)
 {
     bool good = need(a, a->p->site, NS_OF_SOURCE) && need(a, a->p->site, NS_OF_DESTINATION) && need(a, a->p->site, NS_OF_GRADIENT);
-    if (a->p->recompute)
+    if (a->p->recompute || a->p->gates)
         good = good && need(a, NS_PATCH_Z, NS_OF_DESTINATION) && need(a, NS_PATCH_Z, NS_OF_GRADIENT);
     for (int s = NS_PATCH_Q; s <= NS_PATCH_V && a->p->edges; s++)
         good = good && need(a, (ns_patch_site)s, NS_OF_DESTINATION) && need(a, (ns_patch_site)s, NS_OF_GRADIENT);
@@ -69,6 +72,23 @@ static int need_edges(ns_attribute_run *a)
     return rc != NS_OK || (a->part && a->edges) ? rc : ns_oom(a->r.err, "edges");
 }
 
+/* Both ends of the way that gradients are integrated along, and where it is. */
+static int need_way(ns_attribute_run *a)
+{
+    int64_t rows = 0;
+    for (int64_t i = 0; i < a->r.out->C; i++) {
+        const int64_t n = ns_patch_row(a->r.pairs[i].to) + 1;
+        rows = n > rows ? n : rows;
+    }
+    const size_t n = (size_t)(rows * a->r.arch->d_model);
+    for (int w = 0; w < NS_OF_GRADIENT; w++)
+        a->ends[w] = ns_alloc_array(n, sizeof *a->ends[w]);
+    a->way = ns_alloc_array(n, sizeof *a->way);
+    a->out->integral = ns_alloc_array((size_t)a->r.out->C, sizeof *a->out->integral);
+    const bool good = a->ends[NS_OF_SOURCE] && a->ends[NS_OF_DESTINATION] && a->way && a->out->integral;
+    return good ? NS_OK : ns_oom(a->r.err, "integrated gradients");
+}
+
 static int allocate(ns_attribute_run *a)
 {
     const size_t n = (size_t)(a->r.out->C * a->r.out->L * a->r.out->H);
@@ -76,12 +96,15 @@ static int allocate(ns_attribute_run *a)
         const int64_t rows = a->p->all_rows ? ns_patch_row(a->r.pairs[i].to) + 1 : a->r.pairs[i].to->n_lead + 1;
         a->r.rows = rows > a->r.rows ? rows : a->r.rows;
     }
+    a->r.out->all_rows = a->p->all_rows;
     a->value = ns_alloc_array(n, sizeof *a->value);
     a->anew = a->p->recompute ? ns_alloc_array(n, sizeof *a->anew) : NULL;
-    a->seed = ns_alloc_array((size_t)a->r.arch->d_model, sizeof *a->seed);
+    a->gate = a->p->gates ? ns_alloc_array(n, sizeof *a->gate) : NULL;
+    a->seed = ns_alloc_array((size_t)(a->p->steps ? a->r.arch->vocab + a->r.arch->d_model : a->r.arch->d_model), sizeof *a->seed);
     a->r.out->difference = ns_alloc_array((size_t)a->r.out->C, sizeof *a->r.out->difference);
-    const bool good = a->value && a->seed && (a->anew || !a->p->recompute) && a->r.out->difference && need_heads(a);
-    return !good ? ns_oom(a->r.err, "an attribution") : a->p->edges ? need_edges(a) : NS_OK;
+    const bool good = a->value && a->seed && (a->anew || !a->p->recompute) && (a->gate || !a->p->gates) && a->r.out->difference &&
+                      need_heads(a);
+    return !good ? ns_oom(a->r.err, "an attribution") : a->p->steps ? need_way(a) : a->p->edges ? need_edges(a) : NS_OK;
 }
 
 static void free_room(ns_attribute_run *a)
@@ -95,6 +118,10 @@ static void free_room(ns_attribute_run *a)
     free(a->part);
     free(a->value);
     free(a->anew);
+    free(a->gate);
+    free(a->ends[NS_OF_SOURCE]);
+    free(a->ends[NS_OF_DESTINATION]);
+    free(a->way);
     free(a->edges);
     free(a->r.pairs);
     ns_walker_free(a->walker);
@@ -210,7 +237,7 @@ static int reduce_edges(ns_attribute_run *a)
 static int conclude(ns_attribute_run *a)
 {
     ns_patching *const o = a->r.out;
-    const int64_t most = 1 + a->p->edges + 2 * o->L * o->H;
+    const int64_t most = 1 + a->p->edges + 3 * o->L * o->H;
     float *const base = o->difference;
     o->list = ns_alloc_array((size_t)most, sizeof *o->list);
     o->difference = ns_alloc_array((size_t)(most * o->C), sizeof *o->difference);
@@ -221,6 +248,7 @@ static int conclude(ns_attribute_run *a)
     free(base);
     int rc = good ? NS_OK : ns_oom(a->r.err, "an attribution");
     rc = rc != NS_OK || !a->p->edges ? rc : add_edges(a);
+    rc = rc != NS_OK || !a->gate ? rc : add_heads(a, a->gate);
     rc = rc != NS_OK || !a->anew ? rc : add_heads(a, a->anew);
     const int before = o->n;
     rc = rc != NS_OK ? rc : add_heads(a, a->value);
@@ -254,11 +282,13 @@ int ns_attribute(ns_attribution **out, const ns_model *model, const ns_cases *ca
         return rc != NS_OK ? rc : ns_oom(err, "an attribution");
     }
     ns_attribute_run a = {.p = &p, .out = o};
-    a.as_patch = (ns_patch_params){.size = sizeof a.as_patch, .site = p.site, .all_rows = p.all_rows, .noising = p.noising, .seed = p.seed,
-                                   .resamples = p.resamples};
+    a.as_patch = (ns_patch_params){.size = sizeof a.as_patch, .site = p.site, .all_rows = p.all_rows || p.steps, .noising = p.noising,
+                                   .seed = p.seed, .resamples = p.resamples};
     a.r = (ns_patch_run){.model = model, .arch = ns_model_arch(model), .p = &a.as_patch, .out = o->estimate, .err = err,
                          .work = {NULL, p.cancelled, p.user, 0, 0}, .d = ns_patch_width(ns_model_arch(model))};
     o->recomputed = p.recompute;
+    o->gated = p.gates;
+    o->steps = p.steps;
     rc = run(&a, cases);
     free_room(&a);
     o->estimate->dropped = a.r.drops.list;
@@ -270,6 +300,16 @@ int ns_attribute(ns_attribution **out, const ns_model *model, const ns_cases *ca
     return rc;
 }
 
+double ns_attribution_completeness(const ns_attribution *o)
+{
+    double along = 0, there = 0;
+    for (int64_t i = 0; i < o->estimate->C && o->integral; i++) {
+        along += (double)o->integral[i];
+        there += (double)o->estimate->source_difference[i] - (double)o->estimate->difference[i];
+    }
+    return there > 0 ? along / there : (double)NAN;
+}
+
 void ns_attribution_free(ns_attribution *o)
 {
     if (!o)
@@ -279,5 +319,6 @@ void ns_attribution_free(ns_attribution *o)
         free(o->edge[i]);
     free(o->senders);
     free(o->patched);
+    free(o->integral);
     free(o);
 }

@@ -20,12 +20,14 @@ typedef struct ns_attribute_run {
     /* of the pair at work, rows counted back from the one that predicts the answer: [rows, L, H, d]; those that are needed */
     float                     *x[NS_PATCH_SITES][NS_KEPTS];
     float                     *stream[NS_STREAMS];         /* [rows, L, D] of the destination */
+    float                     *ends[NS_OF_GRADIENT], *way; /* [tokens, D] what enters the first layer: of both, and between them */
     int64_t                    n_rows;         /* of this pair */
     float                      logit[2][2];    /* [source, destination][the source's answer, the destination's] */
     float                     *seed;           /* [D] */
     float                     *part;           /* [S, rows, D] of senders */
     int64_t                    E;              /* edges: S L (H + 2 KV heads) */
-    float                     *value, *anew, *edges;       /* [C, L, H] attributions of d; [C, E] */
+    double                     along;          /* (source - destination) . gradient of the embeddings, summed over the steps */
+    float                     *value, *anew, *gate, *edges;    /* [C, L, H] attributions of d; [C, E] */
 } ns_attribute_run;
 
 static inline int64_t ns_back_of(const ns_site *site, int64_t k) { return ns_patch_row(site->c) - (site->row0 + k); }

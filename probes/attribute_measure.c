@@ -2,6 +2,7 @@
  *
  *   there   source and destination, which fork where they part: x of both at the site, z and the stream where they are needed, the logits
  *   back    the destination once more, walked back from d: dd / dx
+ *           or, of integrated gradients, once for each step of the way from its embeddings to the source's: the mean of dd / dx
  *   anew    AtP*: the destination with q (or k) of the source, whose z are read and put back, so that no layer meets another's change */
 #include "attribute.h"
 
@@ -28,15 +29,34 @@ static int stream_of(ns_point p)
     return p == NS_POINT_RESID_PRE ? NS_STREAM : p == NS_POINT_LN1 ? NS_HAT : NS_ATTN_OUT;
 }
 
+static double dot(const float *x, const float *less, const float *g, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += ((double)x[i] - (double)less[i]) * (double)g[i];
+    return sum;
+}
+
 /* ---- what is read; a session's case_index says of which of the two it is ---- */
 
-static void keep(const ns_attribute_run *a, int which, const ns_site *site, const ns_view *v)
+static void take(float *to, const float *from, int64_t n)
+{
+    memcpy(to, from, (size_t)n * sizeof *to);
+}
+
+static void add(float *to, const float *from, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
+static void keep(const ns_attribute_run *a, int which, const ns_site *site, const ns_view *v, void (*how)(float *, const float *, int64_t))
 {
     const ns_patch_site of = ns_attribute_site_of(site->point);
     for (int64_t k = 0; k < site->n_rows && a->x[of][which]; k++) {
         const int64_t back = ns_back_of(site, k);
         for (int64_t h = 0; h < v->shape[1] && back >= 0 && back < a->n_rows; h++)
-            memcpy(ns_attribute_x(a, of, which, back, site->layer, h), ns_at(v, k, h, 0), (size_t)v->shape[2] * sizeof(float));
+            how(ns_attribute_x(a, of, which, back, site->layer, h), ns_at(v, k, h, 0), v->shape[2]);
     }
 }
 
@@ -44,14 +64,15 @@ static int see_heads(void *user, const ns_site *site, const ns_view *v, ns_error
 {
     (void)err;
     if (site->case_index >= 0)
-        keep(user, site->case_index == 0 ? NS_OF_SOURCE : NS_OF_DESTINATION, site, v);
+        keep(user, site->case_index == 0 ? NS_OF_SOURCE : NS_OF_DESTINATION, site, v, take);
     return NS_OK;
 }
 
 static int see_gradient(void *user, const ns_site *site, const ns_view *v, ns_error *err)
 {
     (void)err;
-    keep(user, NS_OF_GRADIENT, site, v);
+    const ns_attribute_run *const a = user;
+    keep(a, NS_OF_GRADIENT, site, v, a->p->steps ? add : take);
     return NS_OK;
 }
 
@@ -65,6 +86,28 @@ static int see_stream(void *user, const ns_site *site, const ns_view *v, ns_erro
             memcpy(ns_attribute_stream(a, stream_of(site->point), back, site->layer), ns_at(v, k, 0, 0),
                    (size_t)v->shape[1] * sizeof(float));
     }
+    return NS_OK;
+}
+
+/* (source - destination) . gradient, of what enters the first layer. */
+static int see_along(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    ns_attribute_run *const a = user;
+    const int64_t D = v->shape[1];
+    for (int64_t k = 0, at = site->row0 * D; k < site->n_rows; k++, at += D)
+        a->along += dot(a->ends[NS_OF_SOURCE] + at, a->ends[NS_OF_DESTINATION] + at, ns_at(v, k, 0, 0), D);
+    return NS_OK;
+}
+
+/* What enters the first layer; the rows that the two share are both's. */
+static int see_ends(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    const ns_attribute_run *const a = user;
+    for (int w = 0; w < NS_OF_GRADIENT; w++)
+        for (int64_t k = 0; k < site->n_rows && (site->case_index < 0 || site->case_index == w); k++)
+            take(a->ends[w] + (site->row0 + k) * v->shape[1], ns_at(v, k, 0, 0), v->shape[1]);
     return NS_OK;
 }
 
@@ -148,6 +191,8 @@ static int there(ns_attribute_run *a, const ns_patch_pair *pair)
     for (int i = 0; i < NS_STREAMS; i++)
         if (a->stream[i])
             list[n++] = hook(streams[i], see_stream, NULL, a);
+    if (a->way)
+        list[n++] = hook("blocks.0.hook_resid_pre", see_ends, NULL, a);
     list[n] = hook("hook_logits", see_logits, NULL, a);
     list[n++].rows.kind = NS_ROWS_ANSWER;
     int rc = ns_hooks_new(&hooks, a->r.arch, list, n, a->r.err);
@@ -159,7 +204,7 @@ static int there(ns_attribute_run *a, const ns_patch_pair *pair)
 /* ---- back ---- */
 
 /* d's derivative by what the head is given at the answer's row. */
-static int seed_of(ns_attribute_run *a, const ns_patch_pair *pair, ns_logit_seed *out)
+static int logit_seed_of(ns_attribute_run *a, const ns_patch_pair *pair, ns_logit_seed *out)
 {
     const float cap = a->r.arch->logit_softcap;
     static const float signs[2] = {1, -1};
@@ -171,34 +216,77 @@ static int seed_of(ns_attribute_run *a, const ns_patch_pair *pair, ns_logit_seed
     return ns_model_logit_seed(a->r.model, out, a->r.err);
 }
 
+/* The seed of d: by what the head is given at the answer's row; or, in the way, where the slope of a soft-cap is not known beforehand, by
+ * the logits themselves. */
+static int seed_of(ns_attribute_run *a, const ns_patch_pair *pair, ns_logit_seed *logits, ns_seed *out)
+{
+    const bool by_logits = a->way && a->r.arch->logit_softcap > 0;
+    *out = (ns_seed){.size = sizeof *out, .at = by_logits ? "hook_logits" : logits->at, .row0 = ns_patch_row(pair->to), .n_rows = 1,
+                     .width = by_logits ? a->r.arch->vocab : a->r.arch->d_model, .values = a->seed};
+    if (!by_logits)
+        return logit_seed_of(a, pair, logits);
+    memset(a->seed, 0, (size_t)a->r.arch->vocab * sizeof *a->seed);
+    a->seed[pair->source->answer[pair->source->n_lead]] += 1;
+    a->seed[pair->to->answer[pair->to->n_lead]] -= 1;
+    return NS_OK;
+}
+
 static int walk_back(ns_attribute_run *a, ns_session *s, const ns_patch_pair *pair, const ns_hooks *hooks)
 {
     const ns_case *const to = pair->to;
     ns_logit_seed logits;
+    ns_seed seed;
     int rc = ns_session_append(s, to->tokens, to->n_tokens, a->r.err);
     rc = rc != NS_OK || !to->n_lead ? rc : ns_session_append(s, to->answer, to->n_lead, a->r.err);
     rc = rc != NS_OK ? rc : ns_session_add_case(s, to, 1, a->r.err);
-    rc = rc != NS_OK ? rc : seed_of(a, pair, &logits);
-    const ns_seed seed = {.size = sizeof seed, .at = logits.at, .row0 = ns_patch_row(to), .n_rows = 1, .width = a->r.arch->d_model,
-                          .values = a->seed};
-    const ns_backward_params params = {.size = sizeof params, .cancelled = a->p->cancelled, .user = a->p->user, .walker = a->walker};
+    rc = rc != NS_OK ? rc : seed_of(a, pair, &logits, &seed);
+    const ns_backward_params params = {.size = sizeof params, .cancelled = a->p->cancelled, .user = a->p->user, .walker = a->walker,
+                                       .stream = a->way};
     return rc != NS_OK ? rc : ns_backward(a->r.model, s, &seed, 1, hooks, &params, a->r.err);
+}
+
+static int back_once(ns_attribute_run *a, const ns_patch_pair *pair, const ns_hooks *hooks)
+{
+    ns_session *s = NULL;
+    const ns_session_params params = {.size = sizeof params, .final_length = ns_case_length(pair->to)};
+    int rc = ns_session_new(&s, a->r.model, &params, a->r.err);
+    rc = rc != NS_OK ? rc : walk_back(a, s, pair, hooks);
+    ns_session_free(s);
+    return rc;
+}
+
+/* The mean over the steps, of the middle of each. */
+static int back_along(ns_attribute_run *a, const ns_patch_pair *pair, const ns_hooks *hooks)
+{
+    const int64_t n = (ns_patch_row(pair->to) + 1) * a->r.arch->d_model, of_heads = a->r.rows * a->r.out->L * a->r.out->H * a->r.d;
+    const int steps = a->p->steps;
+    int rc = NS_OK;
+    a->along = 0;
+    for (int k = 0; k < steps && rc == NS_OK; k++) {
+        const float part = ((float)k + .5f) / (float)steps;
+        for (int64_t i = 0; i < n; i++)
+            a->way[i] = a->ends[NS_OF_DESTINATION][i] + part * (a->ends[NS_OF_SOURCE][i] - a->ends[NS_OF_DESTINATION][i]);
+        rc = back_once(a, pair, hooks);
+    }
+    for (int s = 0; s < NS_PATCH_SITES; s++)
+        for (int64_t i = 0; a->x[s][NS_OF_GRADIENT] && i < of_heads; i++)
+            a->x[s][NS_OF_GRADIENT][i] /= (float)steps;
+    a->out->integral[a->r.first] = (float)(a->along / steps);
+    return rc;
 }
 
 static int back(ns_attribute_run *a, const ns_patch_pair *pair)
 {
-    ns_hook list[NS_PATCH_SITES];
+    ns_hook list[NS_PATCH_SITES + 1];
     ns_hooks *hooks = NULL;
-    ns_session *s = NULL;
     int n = 0;
     for (int i = 0; i < NS_PATCH_SITES; i++)
         if (a->x[sites[i].site][NS_OF_GRADIENT])
             list[n++] = hook(sites[i].at, see_gradient, NULL, a);
-    const ns_session_params params = {.size = sizeof params, .final_length = ns_case_length(pair->to)};
+    if (a->way)
+        list[n++] = hook("hook_embed", see_along, NULL, a);
     int rc = ns_hooks_new(&hooks, a->r.arch, list, n, a->r.err);
-    rc = rc != NS_OK ? rc : ns_session_new(&s, a->r.model, &params, a->r.err);
-    rc = rc != NS_OK ? rc : walk_back(a, s, pair, hooks);
-    ns_session_free(s);
+    rc = rc != NS_OK ? rc : a->way ? back_along(a, pair, hooks) : back_once(a, pair, hooks);
     ns_hooks_free(hooks);
     return rc;
 }
@@ -213,14 +301,6 @@ static int put_source(void *user, const ns_site *site, ns_view *v, ns_error *err
         for (int64_t h = 0, b = ns_back_of(site, k); h < v->shape[1] && b >= 0 && b < a->n_rows; h++)
             memcpy(ns_at(v, k, h, 0), ns_attribute_x(a, a->p->site, NS_OF_SOURCE, b, site->layer, h), (size_t)v->shape[2] * sizeof(float));
     return NS_OK;
-}
-
-static double dot(const float *x, const float *less, const float *g, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += ((double)x[i] - (double)less[i]) * (double)g[i];
-    return sum;
 }
 
 static int take_and_put_back(void *user, const ns_site *site, ns_view *v, ns_error *err)
@@ -280,6 +360,23 @@ static int anew(ns_attribute_run *a, int64_t i)
 
 /* ---- the pair ---- */
 
+/* What silencing a head does, straight on from where it is: 0 in place of z. */
+static void find_gates(ns_attribute_run *a, int64_t i)
+{
+    const int64_t L = a->r.out->L, H = a->r.out->H;
+    for (int64_t l = 0; l < L; l++)
+        for (int64_t h = 0; h < H; h++) {
+            double sum = 0;
+            for (int64_t b = 0; b < a->n_rows; b++) {
+                const float *const z = ns_attribute_x(a, NS_PATCH_Z, NS_OF_DESTINATION, b, l, h);
+                const float *const by = ns_attribute_x(a, NS_PATCH_Z, NS_OF_GRADIENT, b, l, h);
+                for (int64_t k = 0; k < a->r.d; k++)
+                    sum -= (double)z[k] * (double)by[k];
+            }
+            a->gate[(i * L + l) * H + h] = (float)sum;
+        }
+}
+
 static void attribute(ns_attribute_run *a, int64_t i)
 {
     const int64_t L = a->r.out->L, H = a->r.out->H;
@@ -321,5 +418,7 @@ int ns_attribute_pair(ns_attribute_run *a, int64_t i)
     a->r.out->source_difference[i] = a->logit[0][0] - a->logit[0][1];
     a->r.out->difference[i] = a->logit[1][0] - a->logit[1][1];
     attribute(a, i);
+    if (a->gate)
+        find_gates(a, i);
     return a->anew ? anew(a, i) : NS_OK;
 }

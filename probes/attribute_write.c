@@ -25,6 +25,11 @@ static const ns_patch_condition *anew_of(const ns_attribution *o, int map)
     return o->recomputed ? &o->estimate->list[map - o->estimate->n_map] : NULL;
 }
 
+static const ns_patch_condition *gate_of(const ns_attribution *o, int map)
+{
+    return o->gated ? &o->estimate->list[map - o->estimate->n_map * (o->recomputed ? 2 : 1)] : NULL;
+}
+
 static double patched_of(const ns_attribution *o, const ns_patch_condition *c)
 {
     return o->patched ? (double)o->patched[c->heads[0].layer * o->estimate->H + c->heads[0].head] : (double)NAN;
@@ -34,13 +39,16 @@ static void tell_heads(const ns_attribution *o, const char *key, const char *tit
 {
     const ns_column columns[] = {{"head", "head", NS_CELL_TEXT}, {"attribution", "attribution", NS_CELL_NUMBER},
                                  {"low", "95% from", NS_CELL_NUMBER}, {"high", "to", NS_CELL_NUMBER},
-                                 {"recomputed", "pattern anew", NS_CELL_NUMBER}, {"patched", "patched", NS_CELL_NUMBER}};
-    a->table(a->user, key, title, columns, sizeof columns / sizeof *columns);
+                                 {"recomputed", "pattern anew", NS_CELL_NUMBER}, {"patched", "patched", NS_CELL_NUMBER},
+                                 {"gate", "silenced", NS_CELL_NUMBER}};
+    a->table(a->user, key, title, columns, (int)(sizeof columns / sizeof *columns) - !o->gated);
     for (int64_t i = 0; i < n; i++) {
         const ns_patch_condition *const c = &o->estimate->list[order[i]], *const anew = anew_of(o, order[i]);
         row(a, c);
         tell_number(a, anew ? anew->recovery.value : (double)NAN);
         tell_number(a, patched_of(o, c));
+        if (o->gated)
+            tell_number(a, gate_of(o, order[i])->recovery.value);
     }
     a->end(a->user);
 }
@@ -82,6 +90,10 @@ void ns_attribution_tell(const ns_attribution *o, int64_t list, const ns_answer 
     tell_fact(a, "rows", "rows", p->all_rows ? "all" : "answer");
     tell_fact(a, "direction", "direction", p->noising ? "noising" : "denoising");
     tell_fact_integer(a, "n_pairs", "pairs", p->C);
+    if (o->steps) {
+        tell_fact_integer(a, "steps", "steps of the integral", o->steps);
+        tell_fact_number(a, "completeness", "what it finds of the difference", ns_attribution_completeness(o));
+    }
     if (o->patched) {
         tell_fact_integer(a, "n_heads", "heads beside the patching", o->check.n);
         tell_fact_number(a, "spearman", "Spearman with the patching", o->check.spearman);
@@ -148,12 +160,19 @@ static int put_heads(ns_table_writer *w, const ns_attribution *o, ns_error *err)
         rc = rc != NS_OK ? rc : put(w, o, "recomputed_low", anew, low_of, false, "95 %: from", err);
         rc = rc != NS_OK ? rc : put(w, o, "recomputed_high", anew, high_of, false, "to", err);
     }
+    if (rc == NS_OK && o->gated) {
+        const int gate = map - p->n_map * (o->recomputed ? 2 : 1);
+        rc = put(w, o, "gate", gate, value_of, false, "silencing the head, to first order: -z destination . dd/dz, as a recovery", err);
+        rc = rc != NS_OK ? rc : put(w, o, "gate_low", gate, low_of, false, "95 %: from", err);
+        rc = rc != NS_OK ? rc : put(w, o, "gate_high", gate, high_of, false, "to", err);
+    }
     if (rc == NS_OK && o->patched)
         rc = ns_table_array(w, "patched", "layer head", &patched, "recovery in the patching that it was held against", err);
     return rc;
 }
 
-static int put_cases(ns_table_writer *w, const ns_patching *p, ns_error *err)
+/* Of each pair and head, from condition `first` on. */
+static int put_each(ns_table_writer *w, const ns_patching *p, const char *name, int first, ns_error *err)
 {
     const int64_t shape[3] = {p->C, p->L, p->H}, LH = p->L * p->H;
     float *const x = ns_alloc_array((size_t)(p->C * LH), sizeof *x);
@@ -161,18 +180,32 @@ static int put_cases(ns_table_writer *w, const ns_patching *p, ns_error *err)
         return ns_oom(err, "the attributions of pairs");
     for (int64_t i = 0; i < p->C * LH; i++)
         x[i] = NAN;
-    for (int k = p->n - p->n_map; k < p->n; k++)
+    for (int k = first; k < first + p->n_map; k++)
         for (int64_t i = 0; i < p->C; i++)
             x[i * LH + p->list[k].heads[0].layer * p->H + p->list[k].heads[0].head] = p->difference[k * p->C + i] - p->difference[i];
-    const ns_view each = ns_view_of(x, NS_F32, 3, shape), source = ns_view_of(p->source_difference, NS_F32, 1, shape),
-                  own = ns_view_of(p->difference, NS_F32, 1, shape), right = ns_view_of(p->source_right, NS_U8, 1, shape);
-    int rc = ns_table_array(w, "case_attribution", "case layer head", &each, "of d", err);
+    const ns_view each = ns_view_of(x, NS_F32, 3, shape);
+    const int rc = ns_table_array(w, name, "case layer head", &each, "of d", err);
+    free(x);
+    return rc;
+}
+
+static int put_cases(ns_table_writer *w, const ns_attribution *o, ns_error *err)
+{
+    const ns_patching *const p = o->estimate;
+    const int64_t shape[1] = {p->C};
+    const int map = p->n - p->n_map;
+    const ns_view source = ns_view_of(p->source_difference, NS_F32, 1, shape), own = ns_view_of(p->difference, NS_F32, 1, shape),
+                  right = ns_view_of(p->source_right, NS_U8, 1, shape), along = ns_view_of(o->integral, NS_F32, 1, shape);
+    int rc = put_each(w, p, "case_attribution", map, err);
+    rc = rc != NS_OK || !o->gated ? rc : put_each(w, p, "case_gate", map - p->n_map * (o->recomputed ? 2 : 1), err);
+    if (rc == NS_OK && o->integral)
+        rc = ns_table_array(w, "integral", "case", &along, "(source - destination) . mean gradient of the embeddings: source_difference - "
+                                                           "difference, were the steps enough", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "difference", "case", &own, "d: logit of the source's answer - of the destination's", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
     rc = rc != NS_OK ? rc : ns_table_strings(w, "case_id", "case", (const char *const *)p->case_id, p->C, err);
     rc = rc != NS_OK ? rc : ns_table_strings(w, "source_id", "case", (const char *const *)p->source_id, p->C, err);
-    free(x);
     return rc;
 }
 
@@ -231,15 +264,17 @@ static int put_edges(ns_table_writer *w, const ns_attribution *o, ns_error *err)
 int ns_attribution_write(const ns_attribution *o, const char *path, const ns_provenance *by, ns_error *err)
 {
     const ns_patching *const p = o->estimate;
-    char seed[32], *const dropped = ns_drops_text(&(ns_drops){p->dropped, p->n_reasons});
+    char seed[32], steps[16], *const dropped = ns_drops_text(&(ns_drops){p->dropped, p->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)p->seed);
+    snprintf(steps, sizeof steps, "%d", o->steps);
     const ns_fact own[] = {{"kind", "attribution", false}, {"site", ns_patch_site_name(p->site), false},
                            {"rows", p->all_rows ? "all" : "answer", false}, {"direction", p->noising ? "noising" : "denoising", false},
-                           {"seed", seed, false}, {"cases_sha256", p->cases_sha256, false}, {"dropped", dropped ? dropped : "", false}};
+                           {"seed", seed, false}, {"cases_sha256", p->cases_sha256, false}, {"dropped", dropped ? dropped : "", false},
+                           {"steps", steps, false}};
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
     int rc = dropped ? NS_OK : ns_oom(err, "facts");
-    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&facts, own, (int)(sizeof own / sizeof *own), err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&facts, own, (int)(sizeof own / sizeof *own) - !o->steps, err);
     rc = rc != NS_OK ? rc : ns_fact_list_join(&facts, &p->made_with, err);
     rc = rc != NS_OK ? rc : ns_table_create_by(&w, path, &facts, by, err);
     ns_fact_list_clear(&facts);
@@ -247,7 +282,7 @@ int ns_attribution_write(const ns_attribution *o, const char *path, const ns_pro
     rc = rc != NS_OK ? rc : ns_table_count(w, "layer", p->L, err);
     rc = rc != NS_OK ? rc : ns_table_count(w, "head", p->H, err);
     rc = rc != NS_OK ? rc : put_heads(w, o, err);
-    rc = rc != NS_OK ? rc : put_cases(w, p, err);
+    rc = rc != NS_OK ? rc : put_cases(w, o, err);
     rc = rc != NS_OK || !o->edge[0] ? rc : put_edges(w, o, err);
     free(dropped);
     return ns_table_end(w, rc, err);

@@ -207,9 +207,19 @@ static int need_memory(ns_walk *r)
     return NS_OK;
 }
 
+static int begin_with(ns_walk *r, const float *stream)
+{
+    if (!r->p.math->all_finite(stream, r->n * r->D))
+        return ns_fail(r->p.err, NS_E_NUMERIC, "the stream that is given in place of the embeddings: a value is NaN or Inf");
+    memcpy(input_of(r, 0), stream, (size_t)(r->n * r->D) * sizeof *stream);
+    return NS_OK;
+}
+
 /* Without the hooks: on the way there nobody reads. */
 static int embed(ns_walk *r)
 {
+    if (r->params->stream)
+        return begin_with(r, r->params->stream);
     const ns_hooks *const wanted = r->p.hooks;
     r->p.hooks = NULL;
     const int rc = ns_pass_embed(&r->p, 0);

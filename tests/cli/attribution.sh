@@ -39,10 +39,28 @@ near '3.1 by q, linear' "$(value head 3.1 attribution)" 0 1e-3
 near '3.1 by q, the pattern anew' "$(value head 3.1 recomputed)" .5 .1
 near 'ranks of the pattern anew' "$(rows | sed -n 's/.*"spearman_recomputed":\([^,]*\).*/\1/p')" 1 1e-6
 run figure heads attribution.h5 --score attribution -o attribution.svg
+
+# ---- integrated gradients go through that softmax, and find the head that feeds it; the embeddings have the whole difference ----
+fact() { rows | sed -n "s/.*\"$1\":\([^,]*\).*/\1/p"; }
+run attribute model --cases twins.jsonl --list 48 --json
+near '0.0 by z, at the destination' "$(value head 0.0 attribution)" -.13 .05
+run attribute model --cases twins.jsonl --steps 64 --json -o steps.h5
+near '0.0 by z, 64 steps' "$(value head 0.0 attribution)" .5 .1
+near 'what 64 steps find' "$(fact completeness)" 1 .05
+run attribute model --cases twins.jsonl --steps 64 --threads 3 --memory 100K -o steps2.h5
+content() { "$NEEDLESCOPE" verify "$1" --facts | sed -n 's/^content_sha256[[:space:]]*//p'; }
+[ -n "$(content steps.h5)" ] && [ "$(content steps.h5)" = "$(content steps2.h5)" ] || fail "threads and memory change integrated gradients"
+
+# ---- gates: silenced, a retrieval head takes away what it writes of the destination's answer; one that writes nothing takes nothing ----
+run attribute model --cases twins.jsonl --gates --list 48 --json -o gates.h5
+near 'silencing 3.1' "$(value head 3.1 gate)" "$(value head 4.6 gate)" 1e-3
+awk -v gate="$(value head 3.1 gate)" 'BEGIN { exit !(gate > .1) }' || fail "silencing 3.1: $(value head 3.1 gate)"
+near 'silencing 2.2' "$(value head 2.2 gate)" 0 1e-6
+run figure heads gates.h5 --score gate -o gates.svg
+run verify steps.h5 gates.h5
 run verify attribution.h5
 
 # ---- gradients: the same bits however it runs; another seed shuffles otherwise, and leaves the texts ----
-content() { "$NEEDLESCOPE" verify "$1" --facts | sed -n 's/^content_sha256[[:space:]]*//p'; }
 run gradient model --text twins.jsonl --last 3 --json -o g.h5
 "$JSON_OK" needlescope.gradient/1 bins <out >/dev/null || fail "gradient --json: $(head -c 300 out)"
 run gradient model --text twins.jsonl --last 3 --threads 3 --memory 100K -o g2.h5
@@ -67,9 +85,14 @@ refused 2 'leave --site out' patch model --cases twins.jsonl --path 0.0:3.1.q --
 refused 2 'leave --no-map out' patch model --cases twins.jsonl --path 0.0:3.1.q --no-map
 refused 2 'leave --heads' patch model --cases twins.jsonl --path 0.0:3.1.q --heads 3.1
 refused 2 'anew from other q or k' attribute model --cases twins.jsonl --recompute
+refused 2 'of heads alone: edges' attribute model --cases twins.jsonl --steps 2 --edges 3
+refused 2 'of heads alone' attribute model --cases twins.jsonl --steps 2 --gates
 refused 2 'has site z, this attribution q' attribute model --cases twins.jsonl --site q --against z.h5
 refused 2 'has cases_sha256' attribute model --cases others.jsonl --against z.h5
 refused 2 'has no map of heads' attribute model --cases twins.jsonl --against path.h5
+echo '{"id": "a", "tokens": [1, 2, 3, 4], "answer": [5]}
+{"id": "b", "twin_of": "a", "tokens": [1, 2, 3], "answer": [6]}' >uneven.jsonl
+refused 2 'another length than its twin' attribute model --cases uneven.jsonl --steps 2
 echo '{"id": "short", "tokens": [1, 2, 3]}' >short.jsonl
 refused 2 "text 'short' has 3 tokens: more than the 20 rows" gradient model --text short.jsonl
 refused 2 'none beyond the window of 500' gradient model --text twins.jsonl --last 3 --window 500

@@ -4,8 +4,9 @@
     attribution.py NEEDLESCOPE FIXTURES [MODEL]
 
 Norms of every token's gradient (both targets); (x source - x destination) . dd/dx of every head and pair for z, q, k, v; every edge as the
-sender's part times the derivative, through the norm, by what q, k or v of a head read; logit differences of every pair under patched paths.
-All within 1e-4 of the largest. MODEL: a folder, such as SmolLM2; its texts and pairs are random tokens too."""
+sender's part times the derivative, through the norm, by what q, k or v of a head read; logit differences of every pair under patched paths;
+gates, and integrated gradients with what they come to along the embeddings. All within 1e-4 of the largest.
+MODEL: a folder, such as SmolLM2; its texts and pairs are random tokens too."""
 import json
 import os
 import subprocess
@@ -26,7 +27,7 @@ BOUND = 1e-4
 LAST = 5
 INFLUENCE = ["llama", "gemma2", "gemma3", "olmo2", "gpt_neox-parallel", "qwen3_next", "mixtral", "falcon_h1", "jamba"]
 # Of attention in every layer, whose modules have one set of names; of a recurrence in every layer.
-HEADS = ["llama", "mistral", "gemma3", "olmo2", "qwen3", "recurrent"]
+HEADS = ["llama", "mistral", "gemma2", "gemma3", "olmo2", "qwen3", "recurrent"]
 
 
 def call(*command):
@@ -192,18 +193,33 @@ def part_of(p, pair, source, own, sender):
     return with_it["added", l] - own["added", l]
 
 
+def by_head(p, what, change, gradient, rows):
+    n = p.count[what]
+    product = (change * gradient)[0, -rows:].unflatten(-1, (n, -1)).sum((0, 2))
+    return product.repeat_interleave(p.heads // n).numpy()
+
+
 def attributions(p, pair, rows):
     _, source = p.run(pair[0])
     logits, own = p.run(pair[1], gradients=True)
     difference(logits, pair).backward()
-    out = {}
-    for (what, l), x in own.items():
-        if what not in "zqkv":
-            continue
-        n = p.count[what]
-        product = ((source[what, l] - x.detach()) * x.grad)[0, -rows:].unflatten(-1, (n, -1)).sum((0, 2))
-        out[what, l] = product.repeat_interleave(p.heads // n).numpy()
-    return source, own, out
+    return source, own, {(what, l): by_head(p, what, source[what, l] - x.detach(), x.grad, rows)
+                         for (what, l), x in own.items() if what in "zqkv"}
+
+
+def integrated(p, pair, rows, steps):
+    """{(what, layer): [heads]}, and the same of what enters the first layer, summed."""
+    _, source = p.run(pair[0])
+    _, own = p.run(pair[1])
+    begin, along, mean = own["stream", 0], source["stream", 0] - own["stream", 0], {}
+    for i in range(steps):
+        logits, here = p.run(pair[1], {("stream", 0): lambda x, i=i: begin + (i + .5) / steps * along}, gradients=True)
+        difference(logits, pair).backward()
+        for k, x in here.items():
+            if k[0] != "added":
+                mean[k] = mean.get(k, 0) + x.grad / steps
+    heads = {k: by_head(p, k[0], source[k] - own[k], mean[k], rows) for k in mean if k[0] in "zqkv"}
+    return heads, (along * mean["stream", 0]).sum().item()
 
 
 def edges_of(p, pair, source, own):
@@ -247,6 +263,39 @@ def check_attributions(tool, folder, p, cases, path, name, work):
                     first_of_group = p.heads // len(v) if what == "q" else 1
                     got = edges["qkv".index(what)][l * p.heads + h, to, ::first_of_group][: len(v)] * len(pairs)
                     worst.add(got, v, f"{name}: edge {l}.{h}:{to}.{what}", scale=most)
+    return worst
+
+
+STEPS = 3
+
+
+def check_integrated(tool, folder, p, cases, path, name, work):
+    worst, out = Worst(), os.path.join(work, "i.h5")
+    for rows, site in (("answer", "z"), ("all", "k"), ("all", "z")):
+        call(tool, "attribute", folder, "--cases", path, "--site", site, "--rows", rows, "--steps", str(STEPS), "-q", "-o", out)
+        with h5py.File(out) as f:
+            got, integral = f["case_attribution"][:], f["integral"][:]
+            pairs = [(cases[a], cases[b]) for a, b in zip(texts_of(f, "source_id"), texts_of(f, "case_id"))]
+            assert f.attrs["steps"] == str(STEPS) and f.attrs["rows"] == rows
+        for i, pair in enumerate(pairs):
+            by, along = integrated(p, pair, 1 if rows == "answer" else len(pair[1]["tokens"]), STEPS)
+            want = np.array([by[site, l] for l in range(len(p.layers))])
+            worst.add(got[i], want, f"{name}: {site} {rows}, {STEPS} steps", scale=np.abs(want).max())
+            worst.add(integral[i], along, f"{name}: integral", scale=1 + abs(along))
+    return worst
+
+
+def check_gates(tool, folder, p, cases, path, name, work):
+    worst, out = Worst(), os.path.join(work, "s.h5")
+    call(tool, "attribute", folder, "--cases", path, "--site", "q", "--gates", "--recompute", "-q", "-o", out)
+    with h5py.File(out) as f:
+        got, pairs = f["case_gate"][:], list(zip(texts_of(f, "source_id"), texts_of(f, "case_id")))
+    for i, (a, b) in enumerate(pairs):
+        pair = cases[a], cases[b]
+        logits, own = p.run(pair[1], gradients=True)
+        difference(logits, pair).backward()
+        want = np.array([by_head(p, "z", -own["z", l].detach(), own["z", l].grad, 1) for l in range(len(p.layers))])
+        worst.add(got[i], want, f"{name}: gates", scale=np.abs(want).max())
     return worst
 
 
@@ -327,8 +376,8 @@ def check_pairs(tool, folder, name, work, length=30):
     random_twins(path, min(model.config.vocab_size, 64), length)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
     p = RecurrentPass(model) if name == "recurrent" else Pass(model)
-    return check_attributions(tool, folder, p, cases, path, name, work), check_paths(tool, folder, p, cases, path, name, work), \
-        check_patches(tool, folder, p, cases, path, name, work) if name == "recurrent" else None
+    checks = [check_attributions, check_paths, check_integrated, check_gates] + ([check_patches] if name == "recurrent" else [])
+    return [check(tool, folder, p, cases, path, name, work) for check in checks]
 
 
 def main():
@@ -341,8 +390,9 @@ def main():
         for name, folder in folders.items():
             found = [("influence", influence(tool, folder, load(folder), name, work))] if name in INFLUENCE + ["model"] else []
             if name in HEADS:
-                found += zip(("attributions and edges", "paths", "patches"), check_pairs(tool, folder, name, work))
-            for what, worst in ((what, worst) for what, worst in found if worst):
+                found += zip(("attributions and edges", "paths", "integrated gradients", "gates", "patches"),
+                             check_pairs(tool, folder, name, work))
+            for what, worst in found:
                 print(f"{name}: {what}: {worst}", flush=True)
                 bad += [name] if not worst.most <= BOUND else []
     if bad:

@@ -33,6 +33,7 @@ typedef struct ns_backward_params {
     bool (*cancelled)(void *user);   /* asked before each layer: true ends the pass with NS_STOP; or NULL */
     void  *user;
     ns_walker *walker;               /* NULL: one of this call's own */
+    const float *stream;             /* [tokens, d_model] what enters the first layer, in place of what the tokens give; NULL: that */
 } ns_backward_params;
 
 /* The session is a new one with its tokens appended, not a fork; it is spent. wanted: hooks that read; they are called as ns_forward calls
@@ -40,7 +41,7 @@ typedef struct ns_backward_params {
  * where a key is masked. A recurrence's hook_pattern has the gradient by the W of z = W v, whatever made W.
  * NS_E_ARG: a seed or a hook at hook_result, hook_experts or hook_ssm_state (what goes through them is not walked back by itself), a seed
  * at a recurrence's hook_pattern (hook_z takes it), a row or width that is not there, an edit, a hook whose points all lie behind the
- * seeds: a seed depends on nothing behind it, and hooks are not called there.
+ * seeds: a seed depends on nothing behind it, and hooks are not called there. NS_E_NUMERIC: NaN or Inf in params->stream.
  * NS_E_UNSUPPORTED: a class of branches without a way back, by its name. params may be NULL. */
 NS_API NS_MUST_CHECK int ns_backward(const ns_model *, ns_session *, const ns_seed *seeds, int64_t n_seeds, const ns_hooks *wanted,
                                      const ns_backward_params *params, ns_error *);

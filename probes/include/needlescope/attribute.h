@@ -6,6 +6,11 @@
  * in the units of d; over pairs, as a recovery: sum of attributions / sum of (d source - d destination), with patch.h's intervals. What
  * curves between the two passes it does not see: a softmax that is saturated has no slope. Of q and k, AtP* computes the pattern anew:
  *     sum over rows of (z with x of the source, all else the destination's - z destination) . dd / d(z destination)
+ * Integrated gradients (Sundararajan et al. 2017; Hanna et al. 2024): in place of dd / dx its mean over `steps` passes whose embeddings lie
+ * on the way from the destination's to the source's, at (i + 1/2) / steps. Over the embeddings themselves the sum of (source -
+ * destination) . mean gradient is then d source - d destination, as far as the steps are enough: integral [C].
+ * Gates (Michel et al. 2019): what silencing a head would do, to first order:
+ *     sum over rows of (0 - z destination) . dd / d(z destination) = - dd / d(a factor of the head's z)
  * Edges: with O, what a sender adds to the residual stream with its z of the source less what it adds by itself,
  *     edge = sum over rows of O . dd / d(the stream as q, k or v of a later head reads it)
  * What lies between the norm and q, k or v is linear but for the activation of a recurrence's v: there (v with O - v) . dd / dv.
@@ -31,16 +36,20 @@ typedef struct ns_attribute_params {
     void        (*progress)(void *user, double fraction);
     bool        (*cancelled)(void *user);
     void         *user;
+    int           steps;                  /* of integrated gradients, for twins of equal length; 0: the gradient at the destination */
+    bool          gates;                  /* NS_E_ARG with steps */
 } ns_attribute_params;
 
 /* Beside the patching: over the heads that both have; most: the largest |difference|. */
 typedef struct ns_attribution_check { int64_t n; double spearman, recomputed_spearman, most; } ns_attribution_check;
 
 typedef struct ns_attribution {
-    ns_patching *estimate;                /* the condition none, the edges that are listed (path), the heads anew where they were, then the
-                                           * map; difference: d of the destination + what is attributed */
+    ns_patching *estimate;                /* the condition none, the edges that are listed (path), the heads' gates, the heads anew, where
+                                           * they were asked for, then the map; difference: d of the destination + what is attributed */
     int          n_edges;
-    bool         recomputed;
+    bool         recomputed, gated;
+    int          steps;
+    float       *integral;                /* [C] of d, along the embeddings; NULL: no steps */
     int64_t      n_senders;               /* S: the heads of layers before the last */
     ns_head     *senders;
     /* of q [S, L, H], the first of heads that share one; k and v [S, L, their heads]; of d in the mean over pairs; NaN: no such edge.
@@ -51,9 +60,12 @@ typedef struct ns_attribution {
     ns_attribution_check check;
 } ns_attribution;
 
-/* Errors as ns_patch's; NS_E_UNSUPPORTED: a class of branches without a way back, or a stream that is no sum (edges). */
+/* Errors as ns_patch's; NS_E_ARG: steps with edges, recompute or gates;
+ * NS_E_UNSUPPORTED: a class of branches without a way back, or a stream that is no sum (edges). */
 NS_API NS_MUST_CHECK int ns_attribute(ns_attribution **out, const ns_model *, const ns_cases *, const ns_attribute_params *, ns_error *);
 NS_API void ns_attribution_free(ns_attribution *);
+/* Sum of integral / sum of (d source - d destination): 1 where there were enough steps; NaN without steps. */
+NS_API double ns_attribution_completeness(const ns_attribution *);
 /* The best `list` heads, the edges, and how it stands beside the patching with the `list` heads that differ most. */
 NS_API void ns_attribution_tell(const ns_attribution *, int64_t list, const ns_answer *);
 /* attribution.h5; lib/record/schema.md. */

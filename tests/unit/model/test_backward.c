@@ -425,6 +425,67 @@ static int edits_nothing(void *user, const ns_site *site, ns_view *v, ns_error *
     return NS_OK;
 }
 
+static int keep_stream(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)e;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        memcpy((float *)user + (site->row0 + r) * v->shape[1], ns_at(v, r, 0, 0), (size_t)v->shape[1] * sizeof(float));
+    return NS_OK;
+}
+
+/* What enters the first layer of these tokens. */
+static float *stream_of(const tiny *t, const int32_t *tokens)
+{
+    float *const out = calloc((size_t)(T * t->arch->d_model), sizeof *out);
+    const ns_hook list = {.size = sizeof list, .at = "blocks.0.hook_resid_pre", .read = keep_stream, .user = out};
+    ns_hooks *hooks;
+    ns_session *session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, &list, 1, &err));
+    ok(ns_forward(t->model, &session, 1, hooks, NULL, &err));
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+    return out;
+}
+
+static int walk_with(const tiny *t, const int32_t *tokens, const float *stream, float *out)
+{
+    float one[512] = {1};
+    const ns_seed seed = {.size = sizeof seed, .at = "hook_logits", .row0 = SEEDED, .n_rows = 1, .width = t->arch->vocab, .values = one};
+    const ns_hook list = {.size = sizeof list, .at = "hook_embed", .read = keep_stream, .user = out};
+    const ns_backward_params params = {.size = sizeof params, .stream = stream};
+    ns_hooks *hooks;
+    ns_session *const session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, &list, 1, &err));
+    const int rc = ns_backward(t->model, session, &seed, 1, hooks, &params, &err);
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+    return rc;
+}
+
+/* With the stream of other tokens the gradients are those tokens'. */
+static void another_stream(void **state)
+{
+    (void)state;
+    tiny t;
+    int32_t tokens[LONG], others[LONG];
+    tiny_open(&t, tiny_llama, 1, NULL, 0);
+    tiny_tokens(tokens, T, t.arch->vocab, 5);
+    tiny_tokens(others, T, t.arch->vocab, 6);
+    const size_t n = (size_t)(T * t.arch->d_model);
+    float *const stream = stream_of(&t, others), *const own = calloc(n, sizeof *own), *const by_stream = calloc(n, sizeof *by_stream);
+    ok(walk_with(&t, others, NULL, own));
+    ok(walk_with(&t, tokens, stream, by_stream));
+    assert_memory_equal(own, by_stream, n * sizeof *own);
+    ok(walk_with(&t, tokens, NULL, own));
+    assert_memory_not_equal(own, by_stream, n * sizeof *own);
+    stream[n - 1] = NAN;
+    assert_int_equal(walk_with(&t, tokens, stream, own), NS_E_NUMERIC);
+    free(stream);
+    free(own);
+    free(by_stream);
+    tiny_close(&t);
+}
+
 static void expect(const tiny *t, const ns_seed *seed, const ns_hook *hook, const char *words)
 {
     int32_t tokens[LONG];
@@ -482,6 +543,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(long_recurrences), cmocka_unit_test(rows_and_keys),
                                        cmocka_unit_test(logit_seeds),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(another_stream), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
