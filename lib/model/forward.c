@@ -107,7 +107,8 @@ static void say_whose(const ns_pass *p, int64_t session, char *out, size_t n)
 
 int ns_pass_broken(const ns_pass *p, int64_t session, const char *where, const char *what)
 {
-    const char *const of = p->model ? ns_checkpoint_dir(p->model->checkpoint) : NULL;
+    const ns_checkpoint *const c = p->model->checkpoint;      /* NULL: the model is being trained */
+    const char *const of = c ? ns_checkpoint_dir(c) : NULL;
     char whose[160];
     say_whose(p, session, whose, sizeof whose);
     return ns_fail(p->err, NS_E_NUMERIC, "%s%s%s of %s: %s: the checkpoint diverged or is damaged, or an edit broke it: take an earlier "
