@@ -259,6 +259,20 @@ static void tell_longppl(const ns_answer *a, const ns_nll *r, const sum *all)
     tell_fact(a, "keys_by", "key tokens by", r->keys_found ? "this model" : "the file");
 }
 
+/* Texts of which a window shows all, so that it changes nothing in them. */
+static void tell_unchanged(const ns_nll *r, const ns_answer *a)
+{
+    int64_t in_context = 0, in_short = 0;
+    for (int64_t k = 0; k < r->n; k++) {
+        in_context += r->list[k].n <= r->context;
+        in_short += r->list[k].n <= r->short_context;
+    }
+    if (in_context)
+        tell_fact_integer(a, "n_within_context", "texts that it shows whole", in_context);
+    if (in_short)
+        tell_fact_integer(a, "n_within_short", "texts that the short one shows whole", in_short);
+}
+
 void ns_nll_tell(const ns_nll *r, bool per_token, const ns_answer *a)
 {
     sum all = {0};
@@ -277,6 +291,7 @@ void ns_nll_tell(const ns_nll *r, bool per_token, const ns_answer *a)
         tell_fact_integer(a, "short_context", "short context", r->short_context);
         tell_fact_number(a, "loss_short", "loss in it", mean(all.loss_short, all.n));
     }
+    tell_unchanged(r, a);
     if (r->context || r->short_context)
         tell_fact_integer(a, "stride", "stride", r->stride);
     if (r->keys_read || r->keys_found)

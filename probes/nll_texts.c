@@ -80,6 +80,7 @@ static int encode(ns_nll_text *t, const ns_tokenizer *tokenizer, bool plain, ns_
 
 int ns_nll_texts(ns_nll *r, const ns_cases *cases, const ns_nll_params *p, ns_error *err)
 {
+    int64_t longest = 0;
     int rc = NS_OK;
     for (; r->n < cases->n && rc == NS_OK; r->n++) {
         ns_nll_text *const t = &r->list[r->n];
@@ -93,6 +94,10 @@ int ns_nll_texts(ns_nll *r, const ns_cases *cases, const ns_nll_params *p, ns_er
                          "text '%.100s' has %lld tokens: none is behind the %lld of its short window (leave it out, or give a "
                          "smaller --short)",
                          t->c->id, (long long)t->n, (long long)r->short_context);
+        longest = t->n > longest ? t->n : longest;
     }
+    if (rc == NS_OK && r->short_context && longest <= r->short_context)
+        rc = ns_fail(err, NS_E_ARG, "the longest text has %lld tokens, all of which a short window of %lld shows: it would change nothing "
+                                    "(give a smaller --short, or longer texts)", (long long)longest, (long long)r->short_context);
     return rc;
 }

@@ -30,7 +30,11 @@ run nll m --text ids.jsonl --json
 
 # ---- windows that reach as far as the text are the text: the same bits; a short one is not
 run nll m --text t.jsonl --context 4000 -o wide.h5
+grep -q '^texts that it shows whole *2$' out || fail "a window that changes nothing: $(head -12 out)"
+run nll m --text t.jsonl --short 30
+grep -q '^texts that the short one shows whole *1$' out || fail "a short window that changes one of two texts: $(head -12 out)"
 run nll m --text t.jsonl --context 8 --stride 4 -o narrow.h5 --threads 2
+! grep -q 'shows whole' out || fail "windows of 8: $(head -12 out)"
 run nll m --text t.jsonl --short 8 --stride 4 -o both.h5 --threads 1
 content() { "$NEEDLESCOPE" verify --content "$1" | grep "dataset /$2 " | sed 's/.* //'; }
 [ "$(content wide.h5 log_p)" = "$(content all.h5 log_p)" ] || fail "a window as long as the text is another number"
@@ -74,6 +78,8 @@ printf '\n\n[1, 2]\n' >bad.txt
 expect 65 'bad.txt: line 3: there are 2 texts' nll m --text t.jsonl --keys bad.txt
 expect 2 "text 'b' has 23 tokens: none is behind the 30 of its short window" nll m --text t.jsonl --make-keys no.txt --short 30
 expect 2 'none is behind the 4096' nll m --text t.jsonl --make-keys no.txt
+expect 2 'the longest text has 59 tokens, all of which a short window of 59 shows' nll m --text t.jsonl --short 59 -o no.h5
+[ ! -e no.h5 ] || fail "a short window that shows everything, and a file"
 [ ! -e no.txt ] || fail "keys of texts that are too short are written"
 expect 2 'has tokens alone' nll m --text ids.jsonl --keys few.txt
 expect 2 'one of them' nll m --text t.jsonl --keys few.txt --make-keys no.txt

@@ -45,8 +45,9 @@ typedef struct ns_nll {
     char         cases_sha256[65], keys_sha256[65];    /* of the file of keys; "" = none, or of a stream */
     ns_fact_list made_with;       /* what is said of the model */
 } ns_nll;
-/* NS_E_FORMAT: a file of keys that has other lines than texts, or an interval beyond its text; NS_E_ARG: a text no longer than the short
- * context where keys are to be found, a text whose characters are not known where keys are read or found. NS_STOP when cancelled. */
+/* NS_E_FORMAT: a file of keys that has other lines than texts, or an interval beyond its text; NS_E_ARG: no text that is longer than the
+ * short context, or one that is not where keys are to be found; a text whose characters are not known where keys are read or found.
+ * NS_STOP when cancelled. */
 NS_API bool ns_nll_characters(const ns_nll_params *);      /* is a tokenizer needed? */
 NS_API NS_MUST_CHECK int ns_nll_run(ns_nll **out, const ns_model *, const ns_cases *, const ns_nll_params *, ns_error *);
 NS_API void ns_nll_free(ns_nll *);
