@@ -47,11 +47,17 @@ def link(at, target, text):
     return f"{text} (`{whole}`)" if text.strip("`") != whole else f"`{whole}`"
 
 
+def lists(text):
+    """A list that follows its sentence line by line needs a blank line here, which GitHub does without."""
+    return re.sub(r"^(?![-*|#>]|\d+\. )(?=\S.*\n[-*] |.+\n\d+\. )(.+)\n", r"\1\n\n", text, flags=re.M)
+
+
 def page(path):
-    """Outside of fences, links as the site has them."""
+    """Outside of fences, links and lists as the site has them."""
     parts = re.split(r"(^```.*?^```$)", read(path), flags=re.S | re.M)
-    return "".join(x if x.startswith("```") else re.sub(r"(?<!\!)\[([^\]\n]*)\]\(([^)\s]+)\)", lambda m: link(path, m[2], m[1]),
-                                                        re.sub(r"!\[([^\]\n]*)\]\((?:docs/)?([^)\s]+)\)", r"![\1](\2)", x))
+    return "".join(x if x.startswith("```") else
+                   re.sub(r"(?<!\!)\[([^\]\n]*)\]\(([^)\s]+)\)", lambda m: link(path, m[2], m[1]),
+                          re.sub(r"!\[([^\]\n]*)\]\((?:docs/)?([^)\s]+)\)", r"![\1](\2)", lists(x)))
                    for x in parts)
 
 
@@ -123,6 +129,7 @@ for name in sorted(os.listdir(docs)):
         write(name, page(os.path.join("docs", name)))
     elif name.endswith(".png"):
         shutil.copy(os.path.join(docs, name), pages)
+shutil.copy(os.path.join(docs, "site", "site.css"), pages)
 for name, to in MOVED.items():
     write(to, page(name))
 for name, make in {"commands.md": commands, "scores.md": scores, "python-api.md": python_api, "headers.md": headers}.items():

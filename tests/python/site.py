@@ -26,6 +26,8 @@ with tempfile.TemporaryDirectory() as out:
     assert sorted(placed) == pages, set(placed) ^ set(pages)
     for name in pages:
         text = re.sub(r"^```.*?^```$", "", read(name), flags=re.S | re.M)
+        stuck = re.findall(r"^(?:(?![-*|#>\s]|\d+\. ).+\n([-*] .*)|(?![-*|#>]|\d+\. ).+\n(\d+\. .*))", text, re.M)
+        assert not stuck, f"{name}: mkdocs makes no list of {stuck[:3]}"
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             if not re.match(r"[a-z]+:|#", target):
                 assert os.path.exists(os.path.join(at, target.partition("#")[0])), f"{name}: {target}"
