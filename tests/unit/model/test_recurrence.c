@@ -438,6 +438,38 @@ static void names_the_case(void **state)
     tiny_close(&t);
 }
 
+/* e^120 is no number of 32 bits: infinite, as in transformers, times steps of 0. Mamba-1's channels had it so, heads did not. */
+static void no_number_of_a_decay(void **state)
+{
+    (void)state;
+    static const char rate[] = "backbone.layers.0.mixer.A_log";
+    static const struct { const char *limit, *says; } all[] = {
+        {"[0,1e-300]", "position 0 of session 0: the log of a decay is above 0 or no number: the state would grow (nan)"},
+        {"[0,1]", NULL},
+    };
+    for (int i = 0; i < 2; i++) {
+        tiny t;
+        int32_t tokens[T];
+        char config[4096];
+        snprintf(config, sizeof config, "{\"time_step_limit\":%s,%s", all[i].limit, tiny_mamba2 + 1);
+        tiny_open(&t, config, 2, NULL, 0);
+        tiny_tokens(tokens, T, t.arch->vocab, 11);
+        assert_non_null(ns_checkpoint_find(t.checkpoint, rate));
+        ns_model_free(t.model);
+        t.model = NULL;
+        ns_checkpoint_free(t.checkpoint);
+        ok(tiny_write(t.dir, t.arch, rate, 120, &err));
+        ok(ns_checkpoint_open(&t.checkpoint, t.dir, NULL, &err));
+        tiny_reopen(&t, 2, NULL, 0);
+        ns_session *const session = fresh(&t, tokens, T, false);
+        assert_int_equal(pass(&t, session, NULL, 0), all[i].says ? NS_E_NUMERIC : NS_OK);
+        if (all[i].says && !strstr(err.message, all[i].says))
+            fail_msg("'%s' does not say '%s'", err.message, all[i].says);
+        ns_session_free(session);
+        tiny_close(&t);
+    }
+}
+
 static void impossible_states(void **state)
 {
     (void)state;
@@ -459,6 +491,7 @@ int main(void)
                                        cmocka_unit_test(rows_are_shown_once),
                                        cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(a_state_is_not_edited),
                                        cmocka_unit_test(asked_for_later),
-                                       cmocka_unit_test(impossible_states), cmocka_unit_test(names_the_case)};
+                                       cmocka_unit_test(impossible_states), cmocka_unit_test(names_the_case),
+                                       cmocka_unit_test(no_number_of_a_decay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
