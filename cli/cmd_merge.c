@@ -21,12 +21,19 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
+/* Of "ONE; ANOTHER; ...", NULL for none. */
+static int things_in(const char *list)
+{
+    int n = list != NULL;
+    for (const char *at = list; at && (at = strstr(at, "; ")); at += 2)
+        n++;
+    return n;
+}
+
 /* "RUN step N; ...". */
 static void remark_arch(const cli *app, const char *changes)
 {
-    int n = 1;
-    for (const char *at = changes; (at = strstr(at, "; ")); at += 2)
-        n++;
+    const int n = things_in(changes);
     cli_note(app, "facts of the architecture change within a run at %d step%s, its layers and heads staying the same: %s (inspect the "
                   "checkpoints before and after)", n, ns_plural(n), changes);
 }
@@ -78,6 +85,7 @@ static int report(cli *app, const char *path)
                   not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study), unsealed = ns_study_unsealed(study),
                   gone = count_of(study, "gone"), superseded = count_of(study, "superseded");
     const char *const changes = ns_file_fact(ns_study_file(study), "arch_changes");
+    const int tokenizers = things_in(ns_file_fact(ns_study_file(study), "tokenizer_sha256"));
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
     cli_out_int(&o, "steps", "steps", n.P);
@@ -92,6 +100,7 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "unsealed", unsealed ? "without a seal" : NULL, unsealed);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     cli_out_text(&o, "arch_changes", NULL, changes);
+    cli_out_int(&o, "tokenizers", NULL, tokenizers);
     list_left_out(&o, study);
     if (changes)
         remark_arch(app, changes);
@@ -101,6 +110,9 @@ static int report(cli *app, const char *path)
     if (rc == NS_OK && missing)
         cli_note(app, "%lld checkpoint%s no shard, though the scan found %s (a task that never ran? scan again, then merge)",
                  (long long)missing, missing == 1 ? " has" : "s have", missing == 1 ? "it" : "them");
+    if (rc == NS_OK && tokenizers > 1)
+        cli_note(app, "the checkpoints have %d tokenizers, and the cases are the same token ids for all: of ids alone nobody knows whether "
+                      "they mean the same", tokenizers);
     if (rc == NS_OK)
         remark_gone(app, gone, superseded);
     if (rc == NS_OK && passed_over)

@@ -115,4 +115,12 @@ grep -q '1 of 2 cases begin with two BOS (token 0)' err || fail "two BOS at the 
 rm $A/tokenizer_config.json
 run cases needle --model $B --synthetic --lengths 64 --depths 0.5 -o ids.jsonl
 run score $A --cases ids.jsonl --probe needle_mass
+run scan runs/a runs/b --cases ids.jsonl --probe needle_mass -o ids
+run merge ids --json
+grep -q 'the checkpoints have [23] tokenizers, and the cases are the same token ids for all' err ||
+    fail "two tokenizers, and not a word: $(cat err)"
+grep -q '"tokenizers":[[:space:]]*[23]' out || fail "how many tokenizers: $(cat out)"
+run scan runs/b --cases ids.jsonl --probe needle_mass -o one
+run merge one
+! grep -q 'tokenizers' err || fail "one tokenizer is told of: $(cat err)"
 finish
