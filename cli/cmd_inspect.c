@@ -94,7 +94,9 @@ static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
     memset(&row, 0, sizeof row);   /* rows are compared as bytes */
     const ns_attn *const attn = ns_arch_attn(arch, layer);
     snprintf(row.kind, sizeof row.kind, "%s%s", attn && attn->chunk ? "chunk" : ns_layer_kind_name(ns_arch_layer_kind(arch, layer)),
-             ns_arch_mixers(arch, layer) > 1 ? " + recurrent" : "");
+             ns_arch_mixers(arch, layer) < 2                          ? ""
+             : ns_arch_layer_kind(arch, layer) == NS_LAYER_RECURRENT ? " + attention"
+                                                                     : " + recurrent");
     rope_label(arch, attn, row.rope, sizeof row.rope);
     if (attn) {
         row.window = attn->head_window ? -1 : ns_attn_window(attn, 0);

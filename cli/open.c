@@ -15,15 +15,18 @@
 #define OLMO3_ROPE \
     {"olmo3-rope", 0, CLI_TEXT, FIELD(olmo3_rope), "WHERE", \
      "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)"}
+#define HEADS_OF \
+    {"heads-of", 0, CLI_TEXT, FIELD(heads_of), "MIXER", \
+     "whose heads are looked at in layers of two mixers side by side (falcon_h1): attention (default) or recurrence"}
 #define NO_HASH \
     {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"}
 #define CONSTRAIN \
     {"constrain", 0, CLI_WORDS, FIELD(constrain), "KIND=W[+S]", \
      "rows see their last W keys and the first S positions, in layers of the KIND full, swa or recurrent, or in those that are listed " \
      "(0,4-7=512)", .again = true}
-const cli_option cli_model_options[] = {ARCH, NAMES, REVISION, TOKENIZER, OLMO3_ROPE, NO_HASH, CONSTRAIN, {0}};
-const cli_option cli_scan_model_options[] = {ARCH, NAMES, TOKENIZER, OLMO3_ROPE, NO_HASH, CONSTRAIN, {0}};
-const cli_option cli_arch_options[] = {ARCH, NAMES, REVISION, OLMO3_ROPE, {0}};
+const cli_option cli_model_options[] = {ARCH, NAMES, REVISION, TOKENIZER, OLMO3_ROPE, HEADS_OF, NO_HASH, CONSTRAIN, {0}};
+const cli_option cli_scan_model_options[] = {ARCH, NAMES, TOKENIZER, OLMO3_ROPE, HEADS_OF, NO_HASH, CONSTRAIN, {0}};
+const cli_option cli_arch_options[] = {ARCH, NAMES, REVISION, OLMO3_ROPE, HEADS_OF, {0}};
 const cli_option cli_vocabulary_options[] = {ARCH, REVISION, {0}};
 const cli_option cli_text_options[] = {REVISION, TOKENIZER, {0}};
 const cli_option cli_needle_model_options[] = {ARCH, REVISION, TOKENIZER, {0}};
@@ -32,8 +35,9 @@ const cli_option cli_needle_model_options[] = {ARCH, REVISION, TOKENIZER, {0}};
 ns_open_params cli_open_params(cli *app, const char *path, const cli_model_settings *s)
 {
     return (ns_open_params){.size = sizeof(ns_open_params), .path = path, .revision = s->revision, .arch = s->arch, .names = s->names,
-                            .olmo3_rope = s->olmo3_rope, .constrain = s->constrain.list, .n_constrain = s->constrain.n,
-                            .tokenizer = s->tokenizer, .no_hash = s->no_hash, .memory = app->resources.memory,
+                            .olmo3_rope = s->olmo3_rope, .heads_of = s->heads_of, .constrain = s->constrain.list,
+                            .n_constrain = s->constrain.n, .tokenizer = s->tokenizer, .no_hash = s->no_hash,
+                            .memory = app->resources.memory,
                             .threads = (int)app->resources.threads, .cpu = getenv("NEEDLESCOPE_CPU"), .warn = cli_warn, .user = app};
 }
 
@@ -88,6 +92,7 @@ int cli_open_cases(cli *app, ns_opened *m, const cli_words *paths, ns_cases *out
 
 int cli_check_model_given(cli *app, const char *model, const cli_model_settings *s)
 {
-    const char *const name = s->revision ? "revision" : s->arch ? "arch" : s->names ? "names" : s->olmo3_rope ? "olmo3-rope" : NULL;
+    const char *const name = s->revision   ? "revision" : s->arch     ? "arch" : s->names ? "names"
+                             : s->olmo3_rope ? "olmo3-rope" : s->heads_of ? "heads-of" : NULL;
     return model || !name ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--%s is of a model, and none is given (--model MODEL)", name);
 }

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 
 typedef struct cli_model_settings {
-    const char *arch, *names, *revision, *olmo3_rope, *tokenizer;
+    const char *arch, *names, *revision, *olmo3_rope, *heads_of, *tokenizer;
     bool        no_hash;
     cli_words   constrain;
 } cli_model_settings;

@@ -118,8 +118,8 @@ _WARN = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p)
 
 class _OpenParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("path", c.c_char_p), ("revision", c.c_char_p), ("arch", c.c_char_p), ("names", c.c_char_p),
-                ("olmo3_rope", c.c_char_p), ("constrain", c.POINTER(c.c_char_p)), ("n_constrain", c.c_int64), ("tokenizer", c.c_char_p),
-                ("want", c.c_uint), ("no_hash", c.c_bool), ("memory", c.c_int64),
+                ("olmo3_rope", c.c_char_p), ("heads_of", c.c_char_p), ("constrain", c.POINTER(c.c_char_p)), ("n_constrain", c.c_int64),
+                ("tokenizer", c.c_char_p), ("want", c.c_uint), ("no_hash", c.c_bool), ("memory", c.c_int64),
                 ("threads", c.c_int), ("cpu", c.c_char_p), ("engine", c.c_void_p), ("warn", _WARN), ("user", c.c_void_p)]
 
 
@@ -1764,7 +1764,7 @@ def _allowed():
 
 
 def _opening(path, warn, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True,
-             constrain=(), **unknown):
+             constrain=(), heads_of=None, **unknown):
     """What ns_open is asked for; warn is told a line at a time."""
     _check_names("load", unknown, _opening)
     threads, memory = _number("threads", threads, 0, _INT_MAX), _number("memory", memory)
@@ -1772,7 +1772,7 @@ def _opening(path, warn, threads=0, memory=0, cpu=None, revision=None, arch=None
         raise ValueError(f"memory {memory}: it is in bytes, and no model runs in less than a MiB")
     cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
     words = [x for text in ([constrain] if isinstance(constrain, str) else constrain) for x in _bytes(text).split(b",")]
-    return _params(_OpenParams, path=path, revision=revision, arch=arch, names=names, olmo3_rope=olmo3_rope,
+    return _params(_OpenParams, path=path, revision=revision, arch=arch, names=names, olmo3_rope=olmo3_rope, heads_of=heads_of,
                    constrain=(c.c_char_p * len(words))(*words), n_constrain=len(words), tokenizer=tokenizer,
                    no_hash=not _flag("hash", hash), memory=memory or allowed // 2, threads=threads or cpus, cpu=cpu, warn=warn)
 
@@ -2489,6 +2489,7 @@ def load(path, **options):
     arch        a description as JSON (needlescope inspect --arch-out) in place of config.json
     names       JSON file {"tensor name or glob of the description": "name in the file"}
     olmo3_rope  "full-layers" or "all-layers"
+    heads_of    "attention" (as a rule) or "recurrence": whose heads are looked at in layers of two mixers side by side (falcon_h1)
     constrain   "full=512+4", or several in a list: rows see their last 512 keys and the first 4 positions, in layers of the kind full, swa
                 or recurrent or in those that are named ("0=512", "4-7=64"). An edit of the masks; the weights and what is said of the
                 model stay, and files say what was constrained

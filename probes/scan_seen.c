@@ -30,6 +30,13 @@ static int hash_file(const char *path, char hex[65], ns_error *err)
     return rc;
 }
 
+static void ask_more(ns_scan_pass *s, const char *line)
+{
+    char *const before = s->question;
+    s->question = before ? ns_printf_alloc("%s%s\n", before, line) : NULL;
+    free(before);
+}
+
 /* What all checkpoints are asked. */
 int ns_scan_question(ns_scan_pass *s)
 {
@@ -41,11 +48,10 @@ int ns_scan_question(ns_scan_pass *s)
         return rc;
     s->question = ns_printf_alloc("%s\n%s\n%s\n%s\n%s\n%s\n%d\n", ns_version(), s->probes,
                                   ns_engine_kernel_class(how->engine), arch, names, how->olmo3_rope ? how->olmo3_rope : "", how->no_hash);
-    for (int64_t i = 0; i < how->n_constrain && s->question; i++) {
-        char *const before = s->question;
-        s->question = ns_printf_alloc("%s%s\n", before, how->constrain[i]);
-        free(before);
-    }
+    if (how->heads_of)
+        ask_more(s, how->heads_of);
+    for (int64_t i = 0; i < how->n_constrain; i++)
+        ask_more(s, how->constrain[i]);
     return s->question ? NS_OK : ns_oom(s->err, "the scan");
 }
 

@@ -158,7 +158,7 @@ int ns_shard_check(const ns_scan_pass *s, const char *path)
     const char *const what = says_other(f, "scan_cases_sha256", s->cases_sha256) ? "cases"
                              : says_other(f, "scan_probes", s->probes)           ? "probes"
                              : constrained_otherwise(s, f)                       ? "constraints (--constrain)"
-                             : read_otherwise(s, f) ? "facts of the architecture (--arch, --names, --olmo3-rope)"
+                             : read_otherwise(s, f) ? "facts of the architecture (--arch, --names, --olmo3-rope, --heads-of)"
                                                     : NULL;
     ns_file_close(f);
     return !what ? NS_OK

@@ -53,9 +53,9 @@ static const ns_branch *around(const ns_layer *l, ns_point p)
 {
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++) {
-            const ns_branch_class *const c = l->stages[s].branches[b].class_;
+            const ns_branch_class *const c = ns_stage_asked(&l->stages[s], b)->class_;
             if (c->in_point <= p && p <= c->out_point)
-                return &l->stages[s].branches[b];
+                return ns_stage_asked(&l->stages[s], b);
         }
     return NULL;
 }
@@ -87,10 +87,10 @@ const char *ns_point_beside(const ns_arch *arch, ns_point p, int64_t layer)
     if (s->n_branches < 2 || !ns_class_is_mixer(s->branches[1].class_))
         return NULL;
     if (p == NS_POINT_ATTN_OUT)
-        return "what both mixers add: more than the heads' results";
+        return "what the mixer with the heads adds: hook_resid_mid has what both add";
     if (p == NS_POINT_LN1 || ns_branch_absent(&s->branches[0], p) || ns_branch_absent(&s->branches[1], p))
         return NULL;
-    return "of the first of two mixers alone: that of the other cannot be looked into";
+    return "of one of two mixers side by side: --heads-of says of which";
 }
 
 bool ns_point_exists(const ns_arch *arch, ns_point p, int64_t layer)

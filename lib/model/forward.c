@@ -32,7 +32,7 @@ static void rewind_for_rows(ns_pass *p)
 {
     for (int64_t l = 0; l < p->arch->n_layers; l++) {
         const bool rows = ns_pass_unrolls(p, l), values = ns_pass_changes_rows(p, l);
-        if (!rows || ns_layer_keeps(p->arch, l).kind != NS_STATE_SNAPSHOT)
+        if (!rows || !ns_layer_keeps(p->arch, l).rows_k)
             continue;
         for (int64_t i = 0; i < p->n_sessions; i++) {
             ns_session *const s = p->sessions[i];

@@ -140,8 +140,8 @@ typedef struct ns_state {
     ns_snapshot  now;                  /* runs along; data NULL: nothing was computed */
     ns_snapshot *list;                 /* [n] by `at`; those beyond now.at wait to be filled */
     int64_t      n, capacity, stride;  /* stride: of the absolute grid of those that are kept */
-    int64_t      rows, values;         /* positions whose k (in the layer's ns_kv) and v (here) are kept for rows */
-    ns_kv        v;
+    int64_t      rows, values;         /* positions whose k and v are kept for rows */
+    ns_kv        k, v;
 } ns_state;
 int64_t ns_state_floats(const ns_keeps *);
 bool ns_state_begin(ns_state *, const ns_keeps *);
@@ -149,7 +149,8 @@ bool ns_state_begin(ns_state *, const ns_keeps *);
 bool ns_state_plan(ns_state *, const ns_keeps *, int64_t begin, int64_t end);
 bool ns_state_mark(ns_state *, const ns_keeps *, int64_t at);          /* at >= now.at */
 int64_t ns_state_nearest(const ns_state *, int64_t at);                /* the last position at or before `at` to go back to; 0: the start */
-bool ns_state_fork(ns_state *child, const ns_state *parent, const ns_keeps *, int64_t at);     /* one of the parent's positions, or 0 */
+/* at: one of the parent's positions, or 0; last: as of ns_kv_fork */
+bool ns_state_fork(ns_state *child, const ns_state *parent, const ns_keeps *, int64_t at, bool last);
 void ns_state_rewind(ns_state *, const ns_keeps *, int64_t at);        /* to one of its positions, or 0 */
 void ns_state_free(ns_state *);
 /* The two kinds of pages of a recurrence's rows: k, and v. */

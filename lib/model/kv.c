@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One branch has pages, or rows of a recurrence where nobody has pages; one has a state. */
-static void join(ns_keeps *sum, const ns_keeps *k)
+/* One branch has pages, one has a state. Nobody looks at the rows of another than the layer's mixer. */
+static void join(ns_keeps *sum, const ns_keeps *k, bool is_mixer)
 {
-    if (k->kind == NS_STATE_PAGES || !(sum->kind & NS_STATE_PAGES)) {
+    if (k->kind == NS_STATE_PAGES) {
         sum->groups = k->groups;
         sum->k = k->k;
         sum->v = k->v;
-    }
-    if (k->kind == NS_STATE_SNAPSHOT) {
+    } else {
+        sum->rows_k = is_mixer ? k->rows_k : 0;
+        sum->rows_v = is_mixer ? k->rows_v : 0;
         sum->states = k->states;
         sum->key = k->key;
         sum->value = k->value;
@@ -32,7 +33,7 @@ ns_keeps ns_layer_keeps(const ns_arch *arch, int64_t layer)
         for (int b = 0; b < l->stages[s].n_branches; b++) {
             const ns_keeps own = ns_branch_keeps(&l->stages[s].branches[b]);
             if (own.kind != NS_STATE_NONE)
-                join(&sum, &own);
+                join(&sum, &own, &l->stages[s].branches[b] == ns_layer_mixer(l));
         }
     return sum;
 }
@@ -49,7 +50,8 @@ static int64_t v_floats(const ns_keeps *keeps)
 
 int64_t ns_kv_page_floats(const ns_keeps *keeps)
 {
-    return k_floats(keeps) + v_floats(keeps);
+    const ns_keeps k = ns_state_k(keeps), v = ns_state_v(keeps);
+    return k_floats(keeps) + v_floats(keeps) + k_floats(&k) + v_floats(&v);
 }
 
 static void page_release(ns_page *p)

@@ -170,14 +170,11 @@ static int ready_prefix(const run *r, ns_session *s, const ns_keeps *keeps)
     ns_kv *const kv = &s->kv[r->index];
     ns_state *const state = &s->states[r->index];
     const bool recurrent = keeps->kind & NS_STATE_SNAPSHOT;
-    const ns_keeps k = ns_state_k(keeps);
     if (s->parent && !kv->ready) {
         ns_session *const parent = s->parent;
-        const int64_t rows = parent->states[r->index].rows;
-        const int64_t at = keeps->kind & NS_STATE_PAGES || rows > s->fork_at ? s->fork_at : rows;
         const bool last = parent->children_left == 1 && !parent->decode;
-        if (!ns_kv_fork(kv, &parent->kv[r->index], &k, at, last) ||
-            (recurrent && !ns_state_fork(state, &parent->states[r->index], keeps, s->fork_at)))
+        if (!ns_kv_fork(kv, &parent->kv[r->index], keeps, keeps->kind & NS_STATE_PAGES ? s->fork_at : 0, last) ||
+            (recurrent && !ns_state_fork(state, &parent->states[r->index], keeps, s->fork_at, last)))
             return ns_oom(r->p->err, "forked keys and values");
         parent->children_left--;
         if (last)
@@ -195,14 +192,14 @@ static int ready_session(const run *r, ns_session *s)
     const int rc = ready_prefix(r, s, &keeps);
     if (rc != NS_OK)
         return rc;
-    const bool paged = keeps.kind & NS_STATE_PAGES, rows = paged || ns_pass_unrolls(r->p, r->index);
-    const bool values = !paged && ns_pass_changes_rows(r->p, r->index);
+    const bool rows = keeps.rows_k && ns_pass_unrolls(r->p, r->index), values = rows && ns_pass_changes_rows(r->p, r->index);
     const ns_keeps k = ns_state_k(&keeps), v = ns_state_v(&keeps);
-    if (rows && !ns_kv_writable(&s->kv[r->index], &k, s->base, s->n_tokens))
+    if (keeps.kind & NS_STATE_PAGES && !ns_kv_writable(&s->kv[r->index], &keeps, s->base, s->n_tokens))
         return ns_oom(r->p->err, "keys and values");
     if (!(keeps.kind & NS_STATE_SNAPSHOT))
         return NS_OK;
     if ((s->decode && !ns_state_plan(state, &keeps, s->base, s->n_tokens)) || !mark_forks(r, s, &keeps) ||
+        (rows && !ns_kv_writable(&state->k, &k, s->base, s->n_tokens)) ||
         (values && !ns_kv_writable(&state->v, &v, s->base, s->n_tokens)))
         return ns_oom(r->p->err, "the states of a recurrence");
     return NS_OK;

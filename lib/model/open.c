@@ -79,6 +79,7 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
         p->warn(p->user, ns_checkpoint_note(m->checkpoint, i));
     rc = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
     rc = rc != NS_OK ? rc : check_olmo3(p, m->arch, err);
+    rc = rc != NS_OK || !p->heads_of ? rc : ns_arch_show_heads(m->arch, p->heads_of, err);
     return rc != NS_OK ? rc : ns_arch_constrain(m->arch, p->constrain, p->n_constrain, p->warn, p->user, err);
 }
 

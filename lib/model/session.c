@@ -82,13 +82,11 @@ static int share_now(ns_session *child, const ns_session *parent, int64_t at, ns
     const ns_arch *arch = child->model->arch;
     const int64_t from = way_back(parent, at);
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const ns_keeps keeps = ns_layer_keeps(arch, l), k = ns_state_k(&keeps);
-        const bool state = keeps.kind & NS_STATE_SNAPSHOT;
-        const int64_t pages = keeps.kind & NS_STATE_PAGES || parent->states[l].rows > from ? from : parent->states[l].rows;
+        const ns_keeps keeps = ns_layer_keeps(arch, l);
         if (keeps.kind == NS_STATE_NONE)
             continue;
-        if ((state && !ns_state_fork(&child->states[l], &parent->states[l], &keeps, from)) ||
-            !ns_kv_fork(&child->kv[l], &parent->kv[l], &k, pages, false))
+        if ((keeps.kind & NS_STATE_SNAPSHOT && !ns_state_fork(&child->states[l], &parent->states[l], &keeps, from, false)) ||
+            !ns_kv_fork(&child->kv[l], &parent->kv[l], &keeps, keeps.kind & NS_STATE_PAGES ? from : 0, false))
             return ns_oom(err, "forked keys and values");
     }
     child->computed = from;

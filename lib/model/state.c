@@ -16,13 +16,12 @@ int64_t ns_state_floats(const ns_keeps *k)
 
 ns_keeps ns_state_k(const ns_keeps *k)
 {
-    const bool paged = k->kind & NS_STATE_PAGES;
-    return (ns_keeps){.kind = paged ? NS_STATE_PAGES : NS_STATE_NONE, .groups = k->groups, .k = k->k, .v = paged ? k->v : 0};
+    return (ns_keeps){.groups = 1, .k = k->rows_k};
 }
 
 ns_keeps ns_state_v(const ns_keeps *k)
 {
-    return (ns_keeps){.groups = k->groups, .v = k->v};
+    return (ns_keeps){.groups = 1, .v = k->rows_v};
 }
 
 static size_t bytes_of(const ns_keeps *k)
@@ -105,14 +104,15 @@ int64_t ns_state_nearest(const ns_state *s, int64_t at)
     return best;
 }
 
-bool ns_state_fork(ns_state *child, const ns_state *parent, const ns_keeps *k, int64_t at)
+bool ns_state_fork(ns_state *child, const ns_state *parent, const ns_keeps *k, int64_t at, bool last)
 {
     const ns_snapshot *const from = at ? find(parent, at) : NULL;
     child->now = (ns_snapshot){at, copy_of(from ? from->data : NULL, k)};
     child->rows = parent->rows < at ? parent->rows : at;
     child->values = parent->values < at ? parent->values : at;
-    const ns_keeps v = ns_state_v(k);
-    return child->now.data && ns_kv_fork(&child->v, &parent->v, &v, child->values, false);
+    const ns_keeps of_k = ns_state_k(k), of_v = ns_state_v(k);
+    return child->now.data && ns_kv_fork(&child->k, &parent->k, &of_k, child->rows, last) &&
+           ns_kv_fork(&child->v, &parent->v, &of_v, child->values, last);
 }
 
 void ns_state_rewind(ns_state *s, const ns_keeps *k, int64_t at)
@@ -127,6 +127,7 @@ void ns_state_rewind(ns_state *s, const ns_keeps *k, int64_t at)
         free(s->list[--s->n].data);
     s->rows = s->rows < at ? s->rows : at;
     s->values = s->values < at ? s->values : at;
+    ns_kv_truncate(&s->k, at);
     ns_kv_truncate(&s->v, at);
 }
 
@@ -136,6 +137,7 @@ void ns_state_free(ns_state *s)
         free(s->list[i].data);
     free(s->list);
     free(s->now.data);
+    ns_kv_free(&s->k);
     ns_kv_free(&s->v);
     *s = (ns_state){0};
 }

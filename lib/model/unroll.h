@@ -30,7 +30,7 @@ static inline int64_t ns_unroll_floats(const ns_unroll *j)
 
 static inline float *ns_unroll_left(const ns_unroll *j, int64_t position)
 {
-    const ns_kv *const kv = &j->m->s->kv[j->b->layer];
+    const ns_kv *const kv = &j->m->s->states[j->b->layer].k;
     return kv->pages[position / NS_PAGE]->k + position % NS_PAGE * ns_unroll_floats(j);
 }
 

@@ -65,10 +65,11 @@ mamba, falcon_mamba, jamba: a `hidden_act` other than silu is refused. transform
 mamba_ssm by silu. A description can say `act` (as transformers 4 reads it). qwen3_next: `hidden_act` is that of the convolution too, as in
 transformers 5 and in its kernel; transformers 4 has silu there on CPUs.
 falcon_h1: each layer has attention and Mamba-2 side by side. `hook_q`, `hook_k`, `hook_v`, `hook_pattern`, `hook_z` and `hook_result` are
-the attention's; the heads of Mamba-2 have no such points, so that they can be neither scored nor ablated by command: a point, the rows
-of a layer and the pages they are made of are one mixer's. What a recurrence alone has is there: `hook_recurrence_out` (by head, before gate
-and norm), `hook_log_decay`, `hook_beta`, `hook_ssm_state` and the three `pre_conv`, to be read, recorded and (but the state) edited.
-`hook_attn_out` is what both add, more than the attention's results. `inspect --points` says it of each point.
+the attention's, and with `--heads-of recurrence` (`heads_of=` in Python) those of Mamba-2, whose rows are unrolled and signed as in any
+recurrent layer: every command that takes a model takes it, the numbers of the pass stay the same bits, and files say it by another
+`arch_sha256`. `hook_attn_out` is what the mixer with the heads adds; `hook_resid_mid` has what both add. What a recurrence alone has is
+there either way: `hook_recurrence_out` (by head, before gate and norm), `hook_log_decay`, `hook_beta`, `hook_ssm_state` and the three
+`pre_conv`, to be read, recorded and (but the state) edited. `inspect --points` says it of each point.
 mamba2: `norm_before_gate` is not looked at, as in transformers, which gates before the norm; fla's is refused when true.
 
 ## What does not load

@@ -160,7 +160,7 @@ def test_flags():
 def test_texts():
     """Each would be cut at its NUL: "m\\0" is m."""
     took = lambda fn: refused(["NUL"], fn)
-    for option in ("revision", "arch", "names", "tokenizer", "cpu", "olmo3_rope"):
+    for option in ("revision", "arch", "names", "tokenizer", "cpu", "olmo3_rope", "heads_of"):
         took(lambda: ns.load("m", **{option: "m\0x"}))
     took(lambda: ns.load("m", constrain=["full=8", "swa=4\0"]))
     for fn in (ns.load, ns.read, ns.read_cases, ns.emergence, ns.Tokenizer, ns.merge):

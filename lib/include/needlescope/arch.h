@@ -97,8 +97,9 @@ typedef struct ns_branch {
     float                  in_scale, out_scale;  /* 1 unless the family scales its branches */
 } ns_branch;
 
-/* normed_scale != 0: the stage starts from normed_scale * (normed input of branch 0) instead of from x (minimax). */
-typedef struct ns_stage { ns_branch branches[2]; int n_branches; float normed_scale; } ns_stage;
+/* normed_scale != 0: the stage starts from normed_scale * (normed input of branch 0) instead of from x (minimax).
+ * points_of: the branch that is asked first for points: of two mixers side by side it has the heads. */
+typedef struct ns_stage { ns_branch branches[2]; int n_branches; float normed_scale; int points_of; } ns_stage;
 typedef enum ns_layer_kind { NS_LAYER_FULL, NS_LAYER_SWA, NS_LAYER_RECURRENT, NS_LAYER_MLP } ns_layer_kind;     /* MLP: no more */
 typedef struct ns_layer { ns_stage stages[2]; int n_stages; } ns_layer;
 
@@ -183,6 +184,9 @@ NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);
 NS_API int64_t ns_attn_first_key(const ns_attn *, int64_t head, int64_t row);
 typedef struct ns_seen_keys { int64_t first, gap, after; } ns_seen_keys;
 NS_API ns_seen_keys ns_attn_seen_keys(const ns_attn *, int64_t head, int64_t row);
+/* In layers of two mixers side by side the heads, and all points of heads, are the attention's; with "recurrence" they are the recurrence's
+ * ("attention" undoes it). NS_E_ARG, with nothing changed: another word, or no layer has two. */
+NS_API NS_MUST_CHECK int ns_arch_show_heads(ns_arch *, const char *mixer, ns_error *);
 /* Constraints on what rows see (the masks; weights, positions and everything said of the model stay): each word is W, W+S behind
  * "KIND=" (full, swa, recurrent: all layers of the kind) or behind "LAYERS=" (2, 0-3; layers before the last in words of their own: "0",
  * "3", "5=512+4"). A row sees its last W keys, itself included, and those of the first S positions, as far as the model's own mask shows

@@ -129,7 +129,7 @@ NS_API const char *ns_point_axes_at(const ns_arch *, ns_point, int64_t layer);
 NS_API int64_t     ns_point_axis(const ns_arch *, ns_point, int64_t layer, const char *axis);       /* as ns_arch_axis, of one point */
 NS_API const char *ns_point_formula(ns_point);
 /* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a
- * layer has two mixers side by side, a point is of the first that has it. */
+ * layer has two mixers side by side, points of heads are those of one of them (ns_arch_show_heads). */
 NS_API const char *ns_point_absent(const ns_arch *, ns_point, int64_t layer);
 /* What the point is of there, in words, where the layer has two mixers side by side and it is not what its name says; NULL: it is. */
 NS_API const char *ns_point_beside(const ns_arch *, ns_point, int64_t layer);

@@ -22,6 +22,7 @@ typedef struct ns_open_params {
     const char *arch;          /* file: a description as JSON in place of config.json */
     const char *names;         /* file: JSON {"glob or name in the description": "name in the file"} */
     const char *olmo3_rope;    /* "full-layers" (default) or "all-layers"; see ns_arch_params */
+    const char *heads_of;      /* "attention" (default) or "recurrence"; see ns_arch_show_heads */
     const char *const *constrain; int64_t n_constrain;   /* see ns_arch_constrain */
     const char *tokenizer;     /* tokenizer.json or its folder, in place of the checkpoint's */
     unsigned    want;          /* NS_OPEN_...; 0 = weights */

@@ -71,8 +71,9 @@ enum {
 /* What a session keeps of a branch, or of a layer. */
 typedef struct ns_keeps {
     int     kind;
-    int64_t groups, k, v;      /* of a position in pages: groups x k and groups x v numbers. Of a recurrence: k that its rows are made of,
-                                * and v that they multiply; kept where somebody looks at the rows */
+    int64_t groups, k, v;      /* of a position in pages: groups x k and groups x v numbers */
+    int64_t rows_k, rows_v;    /* of a position of a recurrence: what its rows are made of, and v that they multiply; kept where somebody
+                                * looks at the rows */
     int64_t states, key, value, tail;   /* of a snapshot: states [key, value] and `tail` more numbers */
 } ns_keeps;
 
@@ -151,9 +152,14 @@ static inline ns_norm *ns_slot_norm(const ns_branch *b, const ns_slot *s)
     return (ns_norm *)((char *)b->params + s->at);
 }
 
-/* The first branch of a layer that has heads; NULL: none has. */
+/* The branches of a stage in the order in which they are asked for points; i from 0. */
+static inline const ns_branch *ns_stage_asked(const ns_stage *s, int i)
+{
+    return &s->branches[(s->points_of + i) % s->n_branches];
+}
+/* The first branch of a layer, so ordered, that has heads; NULL: none has. */
 const ns_branch *ns_layer_mixer(const ns_layer *);
-/* The branch that shows a point: the first that has it; NULL: none, or it is a point of the layer. */
+/* The branch that shows a point: the first that has it, where it is of keys the mixer; NULL: none, or it is a point of the layer. */
 const ns_branch *ns_layer_shows(const ns_layer *, ns_point);
 ns_keeps ns_branch_keeps(const ns_branch *);
 

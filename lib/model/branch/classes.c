@@ -44,8 +44,8 @@ const ns_branch *ns_layer_mixer(const ns_layer *l)
 {
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++)
-            if (l->stages[s].branches[b].class_->heads)
-                return &l->stages[s].branches[b];
+            if (ns_stage_asked(&l->stages[s], b)->class_->heads)
+                return ns_stage_asked(&l->stages[s], b);
     return NULL;
 }
 
@@ -62,10 +62,11 @@ const char *ns_branch_absent(const ns_branch *b, ns_point p)
 
 const ns_branch *ns_layer_shows(const ns_layer *l, ns_point p)
 {
+    const bool of_keys = p == NS_POINT_SCORES;
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++)
-            if (!ns_branch_absent(&l->stages[s].branches[b], p))
-                return &l->stages[s].branches[b];
+            if (!ns_branch_absent(ns_stage_asked(&l->stages[s], b), p))
+                return of_keys && ns_stage_asked(&l->stages[s], b) != ns_layer_mixer(l) ? NULL : ns_stage_asked(&l->stages[s], b);
     return NULL;
 }
 

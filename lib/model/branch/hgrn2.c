@@ -63,7 +63,7 @@ static void keeps(const void *params, ns_keeps *out)
 {
     const hgrn2 *const p = params;
     const int64_t H = p->heads.n_heads;
-    *out = (ns_keeps){.kind = NS_STATE_SNAPSHOT, .groups = 1, .k = 2 * H * p->key_dim + H, .v = H * p->heads.head_dim, .states = H,
+    *out = (ns_keeps){.kind = NS_STATE_SNAPSHOT, .rows_k = 2 * H * p->key_dim + H, .rows_v = H * p->heads.head_dim, .states = H,
                       .key = p->key_dim, .value = p->heads.head_dim};
 }
 

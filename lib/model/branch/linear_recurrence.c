@@ -149,8 +149,8 @@ static void keeps(const void *params, ns_keeps *out)
 {
     const ns_recurrence *const x = params;
     const ns_scan s = ns_recurrence_sizes(x);
-    *out = (ns_keeps){.kind = NS_STATE_SNAPSHOT, .groups = 1,
-                      .k = s.k_heads * s.key + s.heads * (x->each ? s.key : 1) + s.heads, .v = s.v_heads * s.value,
+    *out = (ns_keeps){.kind = NS_STATE_SNAPSHOT,
+                      .rows_k = s.k_heads * s.key + s.heads * (x->each ? s.key : 1) + s.heads, .rows_v = s.v_heads * s.value,
                       .states = s.heads, .key = s.key, .value = s.value, .tail = x->taps ? (x->taps - 1) * qkv_columns(&s) : 0};
 }
 

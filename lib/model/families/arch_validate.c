@@ -96,6 +96,10 @@ static int check_stage(ns_checker *c, const ns_stage *stage)
         return rc;
     if (stage->normed_scale != 0 && (stage->n_branches > 1 || stage->branches[0].in_norm.type == NS_NORM_NONE))
         return ns_check_refuse(c, "normed_scale needs a stage of one branch with an in_norm");
+    if ((rc = ns_check_range(c, "points_of", stage->points_of, 0, stage->n_branches - 1)) != NS_OK)
+        return rc;
+    if (stage->points_of && !stage->branches[stage->points_of].class_->heads)
+        return ns_check_refuse(c, "points_of must be the number of a branch that has heads");
     for (int i = 0; i < stage->n_branches && rc == NS_OK; i++)
         rc = check_branch(c, &stage->branches[i], i == 0);
     return rc;
@@ -121,7 +125,7 @@ static int check_order(const ns_checker *c, const ns_layer *layer)
     if (mixers > 1 && (pages > 1 || states > 1))
         return ns_check_refuse(c, "of two attn branches side by side one keeps keys and values, the other a state");
     if (mixers > 1 && pages && ns_branch_keeps(&layer->stages[0].branches[0]).kind != NS_STATE_PAGES)
-        return ns_check_refuse(c, "of two attn branches side by side the first is the one that keeps keys and values: it has the rows");
+        return ns_check_refuse(c, "of two attn branches side by side the first is the one that keeps keys and values");
     return NS_OK;
 }
 

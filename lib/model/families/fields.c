@@ -57,5 +57,6 @@ const ns_field ns_fields_branch[] = {
 
 const ns_field ns_fields_stage[] = {
     {"normed_scale", NS_FIELD_F32, .offset = offsetof(ns_stage, normed_scale)},
+    {"points_of", NS_FIELD_INT, .offset = offsetof(ns_stage, points_of), .sparse = true},
     {0},
 };

@@ -174,15 +174,58 @@ static void absent(const ns_arch *a, ns_point p, int64_t layer, const char *says
         fail_msg("%s of layer %lld: '%s', expected '%s'", ns_point_name(p), (long long)layer, why ? why : "it is there", says);
 }
 
-/* Of two mixers side by side the points are the first one's, and what both add is not what its heads do. */
+/* Of two mixers side by side one has the heads: the first, until the other is asked for. */
+static void heads_of_either(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_arch *a = arch_of(small_config("falcon_h1"));
+    const ns_branch *const pair = a->layers[1].stages[0].branches;
+    char *before, *after;
+    assert_int_equal(ns_arch_to_json(a, &before, &err), NS_OK);
+    assert_ptr_equal(ns_layer_shows(&a->layers[1], NS_POINT_SCORES), &pair[0]);
+    assert_int_equal(ns_arch_show_heads(a, "recurrence", &err), NS_OK);
+    assert_int_equal(ns_arch_validate(a, "test", &err), NS_OK);
+    const ns_point moved[] = {NS_POINT_PATTERN, NS_POINT_Z, NS_POINT_RESULT, NS_POINT_Q, NS_POINT_K, NS_POINT_V, NS_POINT_ATTN_OUT};
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
+        assert_ptr_equal(ns_layer_shows(&a->layers[1], moved[i]), &pair[1]);
+    assert_ptr_equal(ns_arch_attn(a, 1), pair[1].params);
+    assert_int_equal(ns_arch_row_kind(a, 1), NS_ROW_UNROLLED);
+    absent(a, NS_POINT_SCORES, 1, "not scores that a softmax has normalised");
+    assert_int_equal(ns_arch_to_json(a, &after, &err), NS_OK);
+    assert_non_null(strstr(after, "\"points_of\""));
+    ns_arch *again;
+    assert_int_equal(ns_arch_from_json(&again, after, strlen(after), "test", NULL, &err), NS_OK);
+    assert_int_equal(ns_arch_row_kind(again, 0), NS_ROW_UNROLLED);
+    free(after);
+    assert_int_equal(ns_arch_show_heads(again, "attention", &err), NS_OK);
+    assert_int_equal(ns_arch_to_json(again, &after, &err), NS_OK);
+    assert_string_equal(after, before);
+    again->layers[0].stages[0].points_of = 2;
+    assert_int_equal(ns_arch_validate(again, "test", &err), NS_E_FORMAT);
+    again->layers[0].stages[0].points_of = 0;
+    again->layers[0].stages[1].points_of = -1;
+    assert_int_equal(ns_arch_validate(again, "test", &err), NS_E_FORMAT);
+    assert_int_equal(ns_arch_show_heads(again, "both", &err), NS_E_ARG);
+    ns_arch_free(again);
+    ns_arch_free(a);
+    a = arch_of(small_config("minimax"));
+    assert_int_equal(ns_arch_show_heads(a, "recurrence", &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "no layer of minimax has attention and a recurrence side by side"));
+    ns_arch_free(a);
+    free(before);
+    free(after);
+}
+
+/* Of two mixers side by side the points are those of one, and what both add is another point. */
 static void side_by_side(void **state)
 {
     (void)state;
     ns_arch *a = arch_of(small_config("falcon_h1"));
     const ns_point of_one[] = {NS_POINT_PATTERN, NS_POINT_Z, NS_POINT_RESULT, NS_POINT_Q, NS_POINT_K, NS_POINT_V};
     for (size_t i = 0; i < sizeof of_one / sizeof *of_one; i++)
-        assert_non_null(strstr(ns_point_beside(a, of_one[i], 1), "the other cannot be looked into"));
-    assert_non_null(strstr(ns_point_beside(a, NS_POINT_ATTN_OUT, 0), "what both mixers add"));
+        assert_non_null(strstr(ns_point_beside(a, of_one[i], 1), "of one of two mixers side by side"));
+    assert_non_null(strstr(ns_point_beside(a, NS_POINT_ATTN_OUT, 0), "what the mixer with the heads adds"));
     assert_null(ns_point_beside(a, NS_POINT_SSM_STATE, 0));            /* of the recurrence alone */
     assert_null(ns_point_beside(a, NS_POINT_SCORES, 0));               /* of the attention alone */
     assert_null(ns_point_beside(a, NS_POINT_MLP_OUT, 0));
@@ -247,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(found_by_its_words), cmocka_unit_test(read_is_packed_and_freed),
                                        cmocka_unit_test(shapes), cmocka_unit_test(weights), cmocka_unit_test(points),
-                                       cmocka_unit_test(of_layers), cmocka_unit_test(why_not), cmocka_unit_test(side_by_side)};
+                                       cmocka_unit_test(of_layers), cmocka_unit_test(why_not), cmocka_unit_test(side_by_side),
+                                       cmocka_unit_test(heads_of_either)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

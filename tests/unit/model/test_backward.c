@@ -151,6 +151,7 @@ static const struct { const char *name, *const *config; } models[] = {
     {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences}, {"lfm2", &tiny_lfm2}, {"hgrn2", &tiny_hgrn2},
     {"bounds", &tiny_bounds}, {"limits", &tiny_limits},
     {"jamba", &tiny_jamba}, {"griffin", &tiny_griffin}, {"falcon", &tiny_falcon},
+    {"falcon_rows", &tiny_falcon_rows},
     {"nemotron", &tiny_nemotron},
 };
 enum { N_MODELS = sizeof models / sizeof *models };

@@ -306,6 +306,7 @@ static void side_by_side(void **state)
 {
     (void)state;
     invariance(tiny_falcon);
+    invariance(tiny_falcon_rows);
 }
 
 static void one_branch_a_layer(void **state)

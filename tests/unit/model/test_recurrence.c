@@ -331,6 +331,7 @@ static void rows_are_shown_once(void **state)
 {
     (void)state;
     each_row_once(tiny_falcon);
+    each_row_once(tiny_falcon_rows);
     each_row_once(tiny_nemotron);
     each_row_once(tiny_jamba);
     each_row_once(tiny_griffin);

@@ -84,12 +84,15 @@ const char *const tiny_griffin =
     "\"num_key_value_heads\":1,\"vocab_size\":101,\"lru_width\":44,\"attention_window_size\":37,\"conv1d_width\":3,"
     "\"block_types\":[\"recurrent\",\"attention\",\"recurrent\"]}";
 /* Attention and Mamba-2 side by side, and multipliers of everything. */
-const char *const tiny_falcon =
-    "{\"model_type\":\"falcon_h1\",\"hidden_size\":48,\"intermediate_size\":56,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"mamba_d_ssm\":60,\"mamba_n_heads\":6,"
-    "\"mamba_d_head\":10,\"mamba_n_groups\":2,\"mamba_d_state\":9,\"mamba_rms_norm\":true,\"embedding_multiplier\":1.5,"
-    "\"lm_head_multiplier\":0.8,\"mlp_multipliers\":[0.8,1.3],\"key_multiplier\":0.7,\"attention_in_multiplier\":1.2,"
-    "\"attention_out_multiplier\":0.9,\"ssm_in_multiplier\":0.6,\"ssm_multipliers\":[0.9,1.1,0.8,1.2,0.7],\"ssm_out_multiplier\":1.4}";
+#define FALCON \
+    "{\"model_type\":\"falcon_h1\",\"hidden_size\":48,\"intermediate_size\":56,\"num_hidden_layers\":3,\"num_attention_heads\":4," \
+    "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"mamba_d_ssm\":60,\"mamba_n_heads\":6," \
+    "\"mamba_d_head\":10,\"mamba_n_groups\":2,\"mamba_d_state\":9,\"mamba_rms_norm\":true,\"embedding_multiplier\":1.5," \
+    "\"lm_head_multiplier\":0.8,\"mlp_multipliers\":[0.8,1.3],\"key_multiplier\":0.7,\"attention_in_multiplier\":1.2," \
+    "\"attention_out_multiplier\":0.9,\"ssm_in_multiplier\":0.6,\"ssm_multipliers\":[0.9,1.1,0.8,1.2,0.7],\"ssm_out_multiplier\":1.4}"
+const char *const tiny_falcon = FALCON;
+/* The same, of which the recurrence has the heads. */
+const char *const tiny_falcon_rows = " " FALCON;
 /* A branch a layer: Mamba-2 with a norm for each group, experts without gates, attention without rope, an MLP. */
 const char *const tiny_nemotron =
     "{\"model_type\":\"nemotron_h\",\"hidden_size\":48,\"intermediate_size\":56,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
@@ -303,6 +306,8 @@ void tiny_open(tiny *t, const char *config, int threads, const char *cpu, int64_
     free(path);
     ns_arch_params params = {.size = sizeof params};
     ok(ns_arch_from_config(&t->arch, config, strlen(config), "tiny", &params, &err), &err);
+    if (config == tiny_falcon_rows)
+        ok(ns_arch_show_heads(t->arch, "recurrence", &err), &err);
     ok(tiny_write(t->dir, t->arch, NULL, 0, &err), &err);
     ok(ns_checkpoint_open(&t->checkpoint, t->dir, NULL, &err), &err);
     tiny_reopen(t, threads, cpu, memory);

@@ -16,7 +16,8 @@ extern const char *const tiny_llama, *const tiny_mistral, *const tiny_gemma2, *c
                   *const tiny_experts,
                   *const tiny_gpt_oss, *const tiny_llama4, *const tiny_gated,
                   *const tiny_delta, *const tiny_lfm2, *const tiny_jamba, *const tiny_griffin,
-                  *const tiny_falcon, *const tiny_nemotron, *const tiny_mamba2, *const tiny_hgrn2, *const tiny_bounds, *const tiny_limits,
+                  *const tiny_falcon, *const tiny_falcon_rows,
+                  *const tiny_nemotron, *const tiny_mamba2, *const tiny_hgrn2, *const tiny_bounds, *const tiny_limits,
                   *const tiny_recurrences;
 
 /* Fails the test on any error. memory 0 = all weights kept; threads 0 = 2. */
