@@ -58,35 +58,48 @@ static int read_targets(ns_list_maker *m, const cJSON *targets)
     return rc;
 }
 
-/* Every head that is no target has its number in the matrix, a row a layer. */
-static int read_row(ns_list_maker *m, const cJSON *row, int64_t layer, const ns_head *targets, int64_t n)
+/* A target's own number and that of the matrix are one, but for rounding. */
+static int read_cell(ns_list_maker *m, ns_head at, double score, const ns_listed_head *targets, int64_t n, int64_t *met)
+{
+    const ns_listed_head *const target = n ? bsearch(&at, targets, (size_t)n, sizeof *targets, ns_compare_heads) : NULL;
+    if (!target)
+        return ns_list_add(m, (double)at.layer, (double)at.head, score, false);
+    ++*met;
+    if (fabs(target->score - score) <= .01 * fmax(fabs(target->score), fabs(score)))
+        return NS_OK;
+    return ns_fail(m->err, NS_E_FORMAT, "%s: head %lld.%lld has score %g in \"target_heads\" and %g in \"%s\": which of them holds?",
+                   m->label, (long long)at.layer, (long long)at.head, target->score, score, matrix_key);
+}
+
+/* A row a layer. */
+static int read_row(ns_list_maker *m, const cJSON *row, int64_t layer, const ns_listed_head *targets, int64_t n, int64_t *met)
 {
     int64_t head = 0;
     int rc = cJSON_IsArray(row) ? NS_OK : wrong(m, matrix_key, "it is a list of a list for each layer");
-    for (const cJSON *cell = rc == NS_OK ? row->child : NULL; cell && rc == NS_OK; cell = cell->next, head++) {
-        const ns_head at = {layer, head};
+    for (const cJSON *cell = rc == NS_OK ? row->child : NULL; cell && rc == NS_OK; cell = cell->next, head++)
         rc = !cJSON_IsNumber(cell) ? wrong(m, matrix_key, "it holds what is no number")
-             : n && bsearch(&at, targets, (size_t)n, sizeof at, ns_compare_heads)
-                 ? NS_OK
-                 : ns_list_add(m, (double)layer, (double)head, cell->valuedouble, false);
-    }
+                                   : read_cell(m, (ns_head){layer, head}, cell->valuedouble, targets, n, met);
     return rc;
 }
 
 static int read_matrix(ns_list_maker *m, const cJSON *rows)
 {
     const int64_t n = m->list->n;
-    ns_head *const targets = ns_alloc_array((size_t)n, sizeof *targets);
+    ns_listed_head *const targets = ns_alloc_array((size_t)n, sizeof *targets);
     int rc = !targets                ? ns_oom(m->err, m->label)
              : cJSON_IsArray(rows) ? NS_OK
                                      : wrong(m, matrix_key, "it is a list of a list for each layer");
-    int64_t layer = 0;
+    int64_t layer = 0, met = 0, named = 0;
     for (int64_t i = 0; targets && i < n; i++)
-        targets[i] = m->list->list[i].head;
+        targets[i] = m->list->list[i];
     if (targets && n)
         qsort(targets, (size_t)n, sizeof *targets, ns_compare_heads);
+    for (int64_t i = 0; targets && i < n; i++)
+        named += i == 0 || ns_compare_heads(&targets[i - 1], &targets[i]);
     for (const cJSON *row = rc == NS_OK ? rows->child : NULL; row && rc == NS_OK; row = row->next)
-        rc = read_row(m, row, layer++, targets, n);
+        rc = read_row(m, row, layer++, targets, n, &met);
+    if (rc == NS_OK && met < named)
+        rc = wrong(m, matrix_key, "it has no number for a head of \"target_heads\"");
     free(targets);
     return rc;
 }

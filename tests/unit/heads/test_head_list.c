@@ -143,6 +143,8 @@ static void test_refused(void **state)
         {"{\"target_heads\": [{\"layer\": 1, \"head\": 2}]}", "\"score\" is missing"},
         {"{\"target_heads\": [{\"layer\": 1.5, \"head\": 2, \"score\": 1}]}", "no head"},
         {"{\"target_heads\": [], \"layer_head_scores\": [1]}", "a list for each layer"},
+        {"{\"target_heads\": [{\"layer\": 0, \"head\": 1, \"score\": 0.5}], \"layer_head_scores\": [[0.2, 0.6]]}", "head 0.1 has score 0.5"},
+        {"{\"target_heads\": [{\"layer\": 1, \"head\": 1, \"score\": 0.5}], \"layer_head_scores\": [[0.2, 0.5]]}", "no number for a head"},
         {"[[\"3-1\", 1], \"3-2\"]", "some have none"},
         {"[[\"3-1\", 1, 2]]", "an item of a list"},
         {"[[\"3-1\"]]", "an item of a list"},
