@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many rows of a tensor are taken, and the sum of their numbers, which tells rows that are taken twice. */
+typedef struct taken { int64_t rows; uint64_t numbers; } taken;
+
 typedef struct taker {
     const ns_arch       *a;
     const ns_checkpoint *c;
-    int64_t             *rows;        /* [tensors] rows taken */
+    taken               *of;          /* [tensors] */
 } taker;
 
 static void shape_text(const ns_view *v, char *out, size_t n)
@@ -28,6 +31,19 @@ static int64_t rows_needed(const ns_tref *t)
 {
     const int64_t last = t->n_out - 1;
     return t->start + last / t->group * t->stride + last % t->group + 1;
+}
+
+static uint64_t sum_below(int64_t n)
+{
+    return (uint64_t)n * (uint64_t)(n - 1) / 2;
+}
+
+/* The sum of the numbers of the rows that the tref takes. */
+static uint64_t row_numbers(const ns_tref *t)
+{
+    const int64_t groups = t->n_out / t->group, rest = t->n_out % t->group;
+    const uint64_t steps = (uint64_t)t->group * sum_below(groups) + (uint64_t)(rest * groups);
+    return (uint64_t)t->n_out * (uint64_t)t->start + (uint64_t)t->stride * steps + (uint64_t)groups * sum_below(t->group) + sum_below(rest);
 }
 
 /* What was read, and what would have to be corrected. */
@@ -137,11 +153,13 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
                        "use the one that it was made from)", tensor->file, tensor->name, ns_dtype_name(v->dtype));
     if (!right_rank(slot, v) || rows_there(slot, v) < rows_needed(t))      /* rows too many: check_rows */
         return wrong_shape(k, slot, tensor, v, err);
-    int64_t *const rows = &k->rows[index_of(k->c, tensor)];
-    if (!tied && !(slot->shared && *rows == t->n_out) && !ns_add_i64(*rows, t->n_out, rows))
+    taken *const of = &k->of[index_of(k->c, tensor)];
+    const bool again = tied || (slot->shared && of->rows == t->n_out);
+    if (!again && !ns_add_i64(of->rows, t->n_out, &of->rows))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is named too often", tensor->file, tensor->name);
+    of->numbers += again ? 0 : row_numbers(t);
     if (from.scales)
-        k->rows[index_of(k->c, from.scales)] = 1;      /* used */
+        k->of[index_of(k->c, from.scales)].rows = 1;      /* used */
     return NS_OK;
 }
 
@@ -203,7 +221,7 @@ static int check_leftovers(const taker *k, ns_error *err)
     int64_t more = -1;
     for (int64_t i = 0; i < n; i++) {
         const ns_tensor *const t = ns_checkpoint_tensor(k->c, i);
-        if (k->rows[i] || ns_arch_ignores(k->a, t->name))
+        if (k->of[i].rows || ns_arch_ignores(k->a, t->name))
             continue;
         first = first ? first : t;
         more++;
@@ -230,12 +248,17 @@ static int check_tensor_rows(taker *k, const ns_visit *slot, int64_t expert, ns_
         return rc;
     const ns_tensor *const tensor = from.tensor;
     const ns_view view = ns_source_view(&from);
-    const int64_t rows = rows_there(slot, &view), taken = k->rows[index_of(k->c, tensor)];
-    if (taken == rows)
+    const int64_t rows = rows_there(slot, &view);
+    const taken of = k->of[index_of(k->c, tensor)];
+    if (of.rows == rows && of.numbers == sum_below(rows))
         return NS_OK;
+    if (of.rows == rows)
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': some of its %lld rows are taken twice, and others by nobody: correct start, "
+                       "group and stride of the weights that are in it (%s is one) in %s", tensor->file, tensor->name, (long long)rows,
+                       slot->role, said_by(k->a));
     return ns_fail(err, NS_E_FORMAT,
                    "%s: tensor '%s' has %lld rows, but the sizes of %s (%s) take %lld of them: one of the two is wrong",
-                   tensor->file, tensor->name, (long long)rows, said_by(k->a), slot->sizes, (long long)taken);
+                   tensor->file, tensor->name, (long long)rows, said_by(k->a), slot->sizes, (long long)of.rows);
 }
 
 static int check_rows(void *user, const ns_visit *slot, ns_error *err)
@@ -321,8 +344,8 @@ static int check_slopes(const ns_arch *a, const ns_checkpoint *c, int64_t layer,
 int ns_arch_check(const ns_arch *a, const ns_checkpoint *c, ns_error *err)
 {
     taker k = {.a = a, .c = c};
-    k.rows = ns_alloc_array((size_t)ns_checkpoint_count(c), sizeof *k.rows);
-    if (!k.rows)
+    k.of = ns_alloc_array((size_t)ns_checkpoint_count(c), sizeof *k.of);
+    if (!k.of)
         return ns_oom(err, "the list of tensors");
     ns_arch *const walked = (ns_arch *)a;      /* the walk hands out pointers; nothing is written */
     int rc = ns_arch_each(walked, take, &k, err);
@@ -334,6 +357,6 @@ int ns_arch_check(const ns_arch *a, const ns_checkpoint *c, ns_error *err)
         rc = check_tied_head(a, c, err);
     for (int64_t i = 0; i < a->n_layers && rc == NS_OK; i++)
         rc = check_slopes(a, c, i, err);
-    free(k.rows);
+    free(k.of);
     return rc;
 }

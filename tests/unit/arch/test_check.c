@@ -320,6 +320,27 @@ static void a_bias_too_many(void **state)
     ns_arch_free(a);
 }
 
+/* A description of gpt_neox, whose q, k and v lie by turns, that lost the group and stride of one of them. */
+static void rows_taken_twice(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of(small_config("gpt_neox"));
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    ns_attn *const attn = a->layers[0].stages[0].branches[0].params;
+    assert_true(attn->q.group < attn->q.n_out && attn->k.group < attn->k.n_out);
+    ns_tref *const weights[] = {&attn->q, &attn->k, &attn->v};
+    for (int i = 0; i < 3; i++) {
+        const ns_tref own = *weights[i];
+        weights[i]->group = weights[i]->stride = own.n_out;
+        weights[i]->start = i == 2 ? 0 : own.start;               /* v's rows would not be there */
+        expect(a, &t, NS_E_FORMAT, "some of its 96 rows are taken twice, and others by nobody: correct start, group and stride");
+        *weights[i] = own;
+    }
+    forget(&t);
+    ns_arch_free(a);
+}
+
 /* phi3's fused projection: rows that nobody takes. */
 static void rows_left_over(void **state)
 {
@@ -441,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
                                        cmocka_unit_test(experts), cmocka_unit_test(stored_as_codes),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
+                                       cmocka_unit_test(rows_taken_twice),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(layer_lists),
                                        cmocka_unit_test(prefixes),         cmocka_unit_test(stored_decays)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
