@@ -160,7 +160,7 @@ def hold(made, path, bounds):
     """Is the table `made` in the page, and are all tables there that have so many bounds within them?"""
     old = read(path)
     before, heading, behind = old.partition(BETWEEN)
-    here = behind if made.startswith(GRADIENTS[:8]) else before
+    here = behind if made.startswith(GRADIENTS[:8]) else before + "\n"          # which BETWEEN begins with
     seen = re.findall(r"\| (\d\.\de-\d+) \| (\d\.\de-\d+)? *\| (\d\.\de-\d+)? *\|", here)
     wide = [n for n in seen if not all(not x or float(x) <= bound for x, bound in zip(n, bounds))]
     if not heading or without_numbers(made) + "\n" not in without_numbers(here) or wide or len(seen) < 20:
