@@ -632,6 +632,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_hooks_new": (_INT, [_OUT, _P, c.POINTER(_Hook), _INT, _ERR]), "ns_hooks_free": (None, [_P]),
     "ns_hooks_check_rows": (_INT, [c.POINTER(_Hook), _INT, c.POINTER(_Cases), c.POINTER(_I64), _ERR]),
     "ns_point_axes": (_S, [_INT]), "ns_point_exists": (c.c_bool, [_P, _INT, _I64]),
+    "ns_point_width": (_I64, [_P, _INT, _I64]),
     "ns_point_format": (None, [_INT, _I64, _P, c.c_size_t]),
     "ns_edits_new": (_INT, [_OUT, _P, c.POINTER(_Edit), _INT, _P, _P, _ERR]), "ns_edits_free": (None, [_P]),
     "ns_edits_hooks": (c.POINTER(_Hook), [_P, c.POINTER(_INT)]),
@@ -1720,14 +1721,16 @@ class Weights:
         return f"<{self._name} of {self._model.path}, a layer at a time>"
 
 
-def _by_head(m, layer, w):
-    """[n d, D] -> [n, D, d]"""
-    d = _lib.ns_arch_attn(m._arch, layer).contents.head_dim
-    return np.ascontiguousarray(w.reshape(-1, d, w.shape[1]).swapaxes(1, 2))
+def _by_head(hook):
+    """[n d, D] -> [n, D, d]; a recurrence's q and k have another width than its v."""
+    def turned(m, layer, w):
+        point = next(p for p in range(_N_POINTS) if _point_name(p, layer) == f"blocks.{layer}.attn.{hook}")
+        return np.ascontiguousarray(w.reshape(-1, _lib.ns_point_width(m._arch, point, layer), w.shape[1]).swapaxes(1, 2))
+    return turned
 
 
-def _bias_by_head(m, layer, b):
-    return _by_head(m, layer, b)[:, 0]
+def _bias_by_head(hook):
+    return lambda m, layer, b: _by_head(hook)(m, layer, b)[:, 0]
 
 
 def _output_by_head(m, layer, w):
@@ -1743,8 +1746,8 @@ def _flat(m, layer, b):
     return b.reshape(-1)
 
 
-_WEIGHTS = {"W_Q": ("Q", _by_head), "W_K": ("K", _by_head), "W_V": ("V", _by_head), "W_O": ("O", _output_by_head),
-            "b_Q": ("Q_BIAS", _bias_by_head), "b_K": ("K_BIAS", _bias_by_head), "b_V": ("V_BIAS", _bias_by_head), "b_O": ("O_BIAS", _flat),
+_WEIGHTS = {**{f"W_{x}": (x, _by_head("hook_" + x.lower())) for x in "QKV"}, "W_O": ("O", _output_by_head),
+            **{f"b_{x}": (x + "_BIAS", _bias_by_head("hook_" + x.lower())) for x in "QKV"}, "b_O": ("O_BIAS", _flat),
             "W_gate": ("GATE", _turned), "W_in": ("UP", _turned), "W_out": ("DOWN", _turned), "b_in": ("UP_BIAS", _flat),
             "b_out": ("DOWN_BIAS", _flat)}
 _TRUNK = {"W_E": ("EMBED", False), "W_pos": ("POSITIONS", False), "W_U": ("UNEMBED", True), "b_U": ("UNEMBED_BIAS", None)}

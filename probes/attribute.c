@@ -50,7 +50,7 @@ static int list_senders(ns_attribute_run *a)
             o->senders[o->n_senders++] = (ns_head){l, h};
     }
     for (int64_t l = 0; l < a->r.out->L; l++) {
-        const int64_t k = ns_head_axis(a->r.arch, NS_POINT_K, l, 1), v = ns_head_axis(a->r.arch, NS_POINT_V, l, 1), most = k > v ? k : v;
+        const int64_t k = ns_point_heads(a->r.arch, NS_POINT_K, l), v = ns_point_heads(a->r.arch, NS_POINT_V, l), most = k > v ? k : v;
         o->n_kv = most > o->n_kv ? most : o->n_kv;
     }
     return o->senders ? NS_OK : ns_oom(a->r.err, "senders");
@@ -224,7 +224,7 @@ static int reduce_edges(ns_attribute_run *a)
             for (int64_t at = 0; at < L * n; at++) {
                 const ns_point p = ns_patch_point((ns_patch_site)(NS_PATCH_Q + of));
                 const int64_t l = at / n, size = of ? 1 : ns_heads_sharing(a->r.arch, p, l), own = at % n / size;
-                const bool there = l > a->out->senders[s].layer && at % n % size == 0 && own < ns_head_axis(a->r.arch, p, l, 1);
+                const bool there = l > a->out->senders[s].layer && at % n % size == 0 && own < ns_point_heads(a->r.arch, p, l);
                 double sum = 0;
                 for (int64_t i = 0; i < a->r.out->C && there; i++)
                     sum += (double)a->edges[i * a->E + ns_attribute_edge(a, s, of, l, own)];

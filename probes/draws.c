@@ -2,7 +2,6 @@
 #include "draws.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,22 +35,10 @@ static double fold_of(double ratio)
     return ratio < 1 ? 1 / ratio : ratio;
 }
 
-int64_t ns_head_axis(const ns_arch *arch, ns_point p, int64_t layer, int at)
-{
-    char axis[16];
-    const char *axes = ns_point_axes_at(arch, p, layer);
-    if (!ns_point_exists(arch, p, layer))
-        return 0;
-    for (; at > 0; at--)
-        axes += strcspn(axes, " ") + 1;
-    snprintf(axis, sizeof axis, "%.*s", (int)strcspn(axes, " "), axes);
-    return ns_point_axis(arch, p, layer, axis);
-}
-
 int64_t ns_heads_sharing(const ns_arch *arch, ns_point p, int64_t layer)
 {
     const ns_attn *const attn = ns_arch_attn(arch, layer);
-    const int64_t own = ns_head_axis(arch, p, layer, 1);
+    const int64_t own = ns_point_heads(arch, p, layer);
     return attn && own > 0 ? attn->n_heads / own : 1;
 }
 

@@ -15,8 +15,6 @@ typedef struct ns_matching {
     const ns_head *target; int n;        /* the set that is matched, and left out */
     ns_point       of;                   /* heads that share it are one: left out and drawn together, by the one that is most like */
 } ns_matching;
-/* Axis number `at` of a point of heads at a layer, behind the rows; 0: the layer lacks the point. */
-int64_t ns_head_axis(const ns_arch *, ns_point, int64_t layer, int at);
 /* How many heads of the layer share one at the point: those of a KV group, those of one q or k of a recurrence; 1: each has its own. */
 int64_t ns_heads_sharing(const ns_arch *, ns_point, int64_t layer);
 /* The same draws for the same norms and seed. NS_E_ARG when the set leaves no others. Must be cleared, on failure too. */

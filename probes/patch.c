@@ -33,7 +33,7 @@ int64_t ns_patch_width(const ns_arch *arch)
     int64_t most = 1;
     for (int64_t l = 0; l < arch->n_layers; l++)
         for (int site = 0; site < NS_PATCH_SITES; site++) {
-            const int64_t width = ns_head_axis(arch, sites[site].point, l, 2);
+            const int64_t width = ns_point_width(arch, sites[site].point, l);
             most = width > most ? width : most;
         }
     return most;

@@ -38,6 +38,29 @@ int64_t ns_point_axis(const ns_arch *arch, ns_point p, int64_t layer, const char
     return own ? own : ns_arch_axis(arch, layer, axis);
 }
 
+/* Axis number `at` behind the rows. */
+static int64_t size_at(const ns_arch *arch, ns_point p, int64_t layer, int at)
+{
+    char axis[16];
+    const char *axes = ns_point_axes_at(arch, p, layer);
+    if (!ns_starts(axes, "row ") || !ns_point_exists(arch, p, layer))
+        return 0;
+    for (; at > 0; at--)
+        axes += strcspn(axes, " ") + (strchr(axes, ' ') != NULL);
+    snprintf(axis, sizeof axis, "%.*s", (int)strcspn(axes, " "), axes);
+    return ns_point_axis(arch, p, layer, axis);
+}
+
+int64_t ns_point_heads(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    return size_at(arch, p, layer, 1);
+}
+
+int64_t ns_point_width(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    return size_at(arch, p, layer, 2);
+}
+
 const char *ns_point_formula(ns_point p)
 {
     return points[p].formula;

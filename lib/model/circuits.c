@@ -23,8 +23,9 @@ int ns_model_head_weight(const ns_model *m, int64_t layer, int64_t head, ns_head
     if (!a || head < 0 || head >= a->n_heads)
         return no_head(m, layer, head, err);
     const ns_tref *const ref = part == NS_HEAD_Q ? &a->q : part == NS_HEAD_K ? &a->k : &a->v;
-    const int64_t at = part == NS_HEAD_Q ? head : head / (a->n_heads / a->n_kv_heads);
-    return ns_weights_rows(m, ref, at * a->head_dim, a->head_dim, out, err);
+    const ns_point p = part == NS_HEAD_Q ? NS_POINT_Q : part == NS_HEAD_K ? NS_POINT_K : NS_POINT_V;
+    const int64_t at = head / (a->n_heads / ns_point_heads(m->arch, p, layer)), width = ns_point_width(m->arch, p, layer);
+    return ns_weights_rows(m, ref, at * width, width, out, err);
 }
 
 /* W[n, k] <- W diag(gain), and minus each row's mean where the norm takes the mean away from what it is given. */

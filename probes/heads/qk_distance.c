@@ -18,10 +18,16 @@ static const ns_score scores[N_SCORES] = {
     [QK_DISTANCE] = {"qk_distance", NULL, NULL, "q_distance + k_distance", "arXiv 2606.15378, compute_weight_distance (qk_rel_l2)", NEARER},
 };
 
+static bool same_heads(const ns_arch *a, const ns_arch *b, ns_point p, int64_t layer)
+{
+    return ns_point_heads(a, p, layer) == ns_point_heads(b, p, layer) && ns_point_width(a, p, layer) == ns_point_width(b, p, layer);
+}
+
 static int check_reference(const ns_probe_context *ctx, int64_t layer, const ns_attn *a, const ns_attn *b, ns_error *err)
 {
-    const bool width = ctx->arch->d_model == ns_model_arch(ctx->reference)->d_model;
-    if (b && width && a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim)
+    const ns_arch *const other = ns_model_arch(ctx->reference);
+    if (b && ctx->arch->d_model == other->d_model && a->n_heads == b->n_heads && same_heads(ctx->arch, other, NS_POINT_Q, layer) &&
+        same_heads(ctx->arch, other, NS_POINT_K, layer))
         return NS_OK;
     return ns_fail(err, NS_E_ARG, "qk_distance: layer %lld of the reference has other heads, KV heads or widths than the model's",
                    (long long)layer);
@@ -51,14 +57,17 @@ static int distance(const ns_probe_context *ctx, int64_t layer, int64_t head, ns
 
 static int weigh_layer(const ns_probe_context *ctx, int64_t layer, const ns_attn *a, float *const *values, ns_error *err)
 {
-    const int64_t n = a->head_dim * ctx->arch->d_model, group = a->n_heads / a->n_kv_heads;
-    float *const rows = ns_alloc_array((size_t)n, 2 * sizeof *rows);
+    const int64_t D = ctx->arch->d_model;
+    const int64_t n_q = ns_point_width(ctx->arch, NS_POINT_Q, layer) * D, n_k = ns_point_width(ctx->arch, NS_POINT_K, layer) * D;
+    const int64_t q_group = a->n_heads / ns_point_heads(ctx->arch, NS_POINT_Q, layer);
+    const int64_t k_group = a->n_heads / ns_point_heads(ctx->arch, NS_POINT_K, layer);
+    float *const rows = ns_alloc_array((size_t)(n_q > n_k ? n_q : n_k), 2 * sizeof *rows);
     int rc = rows ? NS_OK : ns_oom(err, "weights of a head");
     double q = 0, k = 0;
     for (int64_t h = 0; h < a->n_heads && rc == NS_OK; h++) {
-        rc = distance(ctx, layer, h, NS_HEAD_Q, n, rows, &q, err);
-        if (rc == NS_OK && h % group == 0)
-            rc = distance(ctx, layer, h, NS_HEAD_K, n, rows, &k, err);
+        rc = h % q_group == 0 ? distance(ctx, layer, h, NS_HEAD_Q, n_q, rows, &q, err) : NS_OK;
+        if (rc == NS_OK && h % k_group == 0)
+            rc = distance(ctx, layer, h, NS_HEAD_K, n_k, rows, &k, err);
         values[Q_DISTANCE][layer * ctx->n_heads + h] = (float)q;
         values[K_DISTANCE][layer * ctx->n_heads + h] = (float)k;
         values[QK_DISTANCE][layer * ctx->n_heads + h] = (float)(q + k);

@@ -6,6 +6,7 @@ tokens and texts that stop, coordinates, NPZ, answers of the analyses, figures i
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,8 @@ import matplotlib.image
 import numpy as np
 import torch
 import xarray
-from compare import Worst, count, same
+from compare import Worst, close, count, same
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tool, root = map(os.path.abspath, sys.argv[1:3])
@@ -75,6 +77,31 @@ def check_fixture(name):
         bias = state.get(at + "k_proj.bias")
         same(m.b_K[layer], np.zeros((G, d)) if bias is None else bias.numpy().reshape(G, d))
     print(f"{name}: logits of all positions, losses and rows within {worst.most:.1e}; greedy ids and weights equal", flush=True)
+
+
+def check_recurrent_weights():
+    """q and k of a recurrence have heads and a width of their own, in the weights and in how far they are from a reference's."""
+    folder, moved, rng = os.path.join(FIXTURES, "mamba2"), "moved", np.random.default_rng(2)
+    config = json.load(open(os.path.join(folder, "config.json")))
+    H, G, d, N = (config[k] for k in ("num_heads", "n_groups", "head_dim", "state_size"))
+    assert G < H and N > d
+    before = load_file(os.path.join(folder, "model.safetensors"))
+    after = {k: w + torch.from_numpy(rng.standard_normal(w.shape) * .1).to(w.dtype) if "in_proj" in k else w for k, w in before.items()}
+    shutil.copytree(folder, moved)
+    save_file(after, os.path.join(moved, "model.safetensors"), metadata={"format": "pt"})
+    json.dump(dict(id="one", tokens=[3, 4, 5, 6], answer=[5], spans=dict(needle=[1, 3], needle_answer=[2, 3])), open("one.jsonl", "w"))
+    cut = lambda w: [x.reshape(n, -1, w.shape[1]) for x, n in zip(w.double().split([H * d, H * d, G * N, G * N, H])[1:4], (H, G, G))]
+    m = ns.load(moved)
+    far = m.score("one.jsonl", ["q_distance", "k_distance"], reference=ns.load(folder))
+    for layer in range(m.n_layers):
+        name = f"backbone.layers.{layer}.mixer.in_proj.weight"
+        (v, k, q), (_, k0, q0) = cut(after[name]), cut(before[name])
+        for ours, theirs in ((m.W_V, v), (m.W_K, k), (m.W_Q, q)):
+            same(ours[layer], theirs.swapaxes(1, 2).numpy())
+        assert m.b_Q[layer].shape == (G, N)
+        for ours, x, x0 in ((far.q_distance, q, q0), (far.k_distance, k, k0)):
+            close(ours.values[layer], np.repeat(((x - x0).norm(dim=(1, 2)) / x0.norm(dim=(1, 2))).numpy(), H // G), 1e-6)
+    print("weights of a recurrence by its own heads", flush=True)
 
 
 def check_text():
@@ -248,6 +275,7 @@ with tempfile.TemporaryDirectory() as folder:
          json_of=False)
     call("cases", "needle", "--model", "m", "--lengths", "40,60", "--depths", "0,.5,1", "--count", 2, "-o", "c.jsonl")
     call("cases", "needle", "--model", "m", "--lengths", "40", "--depths", ".5", "--count", 3, "--twins", "swap", "-o", "t.jsonl")
+    check_recurrent_weights()
     check_coordinates()
     check_analyses()
     check_figures()

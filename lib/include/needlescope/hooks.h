@@ -127,6 +127,10 @@ NS_API const char *ns_point_axes(ns_point);
 /* The same at a layer: a recurrence has its own heads of q and k, and their own width. */
 NS_API const char *ns_point_axes_at(const ns_arch *, ns_point, int64_t layer);
 NS_API int64_t     ns_point_axis(const ns_arch *, ns_point, int64_t layer, const char *axis);       /* as ns_arch_axis, of one point */
+/* Of a point of heads at a layer: how many it has, and how wide each is; 0: the layer lacks the point. Heads may have one between them,
+ * those of a KV group as those of a recurrence that share a q or k: head h has number h / (n_heads / ns_point_heads). */
+NS_API int64_t     ns_point_heads(const ns_arch *, ns_point, int64_t layer);
+NS_API int64_t     ns_point_width(const ns_arch *, ns_point, int64_t layer);
 NS_API const char *ns_point_formula(ns_point);
 /* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a
  * layer has two mixers side by side, points of heads are those of one of them (ns_arch_show_heads). */

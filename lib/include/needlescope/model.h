@@ -147,13 +147,14 @@ NS_API double ns_model_final_size(const ns_model *, const float *x);
 /* ---- weights by themselves ---- */
 
 typedef enum ns_head_part { NS_HEAD_Q, NS_HEAD_K, NS_HEAD_V } ns_head_part;
-/* One query head's rows [d, D] of W_Q, or of its KV head's W_K or W_V, as the checkpoint has them, widened to f32; no norm gain in them. */
+/* One query head's rows [d, D] of W_Q, or of its KV head's W_K or W_V, as the checkpoint has them, widened to f32; no norm gain in them. d
+ * is ns_point_width of hook_q, hook_k or hook_v there: q and k of a recurrence have a width of their own, and heads that share them. */
 NS_API NS_MUST_CHECK int ns_model_head_weight(const ns_model *, int64_t layer, int64_t head, ns_head_part, float *out, ns_error *);
 
 /* A matrix or vector of the model by its role, of a layer or (EMBED to UNEMBED_BIAS, layer ignored) of the trunk. As the checkpoint has it
  * (no norm folded in, nothing centered), widened to f32, y = W x: shape {n_out, n_in}; vectors {n, 1}.
  *     EMBED [V, D]  POSITIONS [n, D]  UNEMBED [V, D]
- *     Q [H d, D]  K, V [G d, D]  O [D, H d]: of softmax attention and of recurrences with heads
+ *     Q [H d, D]  K, V [G d, D]  O [D, H d]: of softmax attention and of recurrences with heads (Q, K: ns_point_heads, ns_point_width)
  *     GATE, UP [F, D]  DOWN [D, F]: of an MLP without experts */
 typedef enum ns_weight_role {
     NS_WEIGHT_EMBED, NS_WEIGHT_POSITIONS, NS_WEIGHT_UNEMBED, NS_WEIGHT_UNEMBED_BIAS, NS_WEIGHT_Q, NS_WEIGHT_K, NS_WEIGHT_V, NS_WEIGHT_O,
