@@ -77,7 +77,9 @@ int ns_out_attach(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error *err)
     int rc = find_axes(o, s, axes, err);
     if (rc != NS_OK || s->rank == 0)
         return rc;
-    rc = ns_out_check(o, H5Rcreate(&use.dataset, dataset, ".", H5R_OBJECT, -1), s->name, err);
+    rc = ns_out_add_array(o, s, err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, H5Rcreate(&use.dataset, dataset, ".", H5R_OBJECT, -1), s->name, err);
     if (rc == NS_OK)
         rc = ns_out_check(o, write_dimension_list(o, dataset, axes, s->rank), s->name, err);
     for (int i = 0; i < s->rank && rc == NS_OK; i++) {

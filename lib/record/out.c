@@ -203,6 +203,7 @@ static void release(ns_out *o)
     for (int64_t i = 0; i < o->n_facts; i++)
         free((char *)o->facts[i].name);
     ns_out_free_axes(o);
+    ns_out_free_coordinates(o);
     free(o->facts);
     free(o->label);
 }
@@ -221,6 +222,8 @@ int ns_out_commit(ns_out *o, ns_error *err)
     char content[65];
     int rc = o->n_open ? ns_fail(err, NS_E_INTERNAL, "%s: %lld datasets were never finished", o->label, (long long)o->n_open) : NS_OK;
     ns_hash_lines_end(&o->lines, content);
+    if (rc == NS_OK)
+        rc = ns_out_end_coordinates(o, err);
     if (rc == NS_OK)
         rc = ns_out_end_axes(o, err);
     if (rc == NS_OK)

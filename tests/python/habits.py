@@ -125,6 +125,18 @@ def check_text():
     print("SmolLM2: tokens, texts and what ends at a text equal", flush=True)
 
 
+def check_bare(path, some):
+    """Opened without needlescope: the same coordinates, each on axes of the arrays that name it (CF conventions, 5)."""
+    for engine in "h5netcdf", "netcdf4":
+        with xarray.open_dataset(path, engine=engine) as bare:
+            assert set(bare.coords) == set(ns.read(path).coords) and some <= set(bare.coords), set(bare.coords) ^ set(ns.read(path).coords)
+        with xarray.open_dataset(path, engine=engine, decode_coords=False) as d:
+            named = {name: x.attrs["coordinates"].split() for name, x in d.variables.items() if "coordinates" in x.attrs}
+            for name, coordinates in named.items():
+                assert name not in some and all(set(d[c].dims) <= set(d[name].dims) for c in coordinates), (name, coordinates)
+            count(sum(map(len, named.values())), "coordinates that arrays name")
+
+
 def check_coordinates():
     m = ns.load("m")
     ds = m.score("c.jsonl", ["retrieval_find", "induction"], output="s.h5")
@@ -136,6 +148,9 @@ def check_coordinates():
         for value in np.unique(depth):
             same(groups.sel(depth=value).values, data.find_hits.values[depth == value].sum(0))
         assert {"depth", "length", "template", "answered", "layer_kind"} <= set(data.coords) and "retrieval_find" in data.data_vars
+    check_bare("s.h5", {"depth", "length", "template", "answered", "layer_kind", "head_valid"})
+    bare = xarray.open_dataset("s.h5", engine="h5netcdf")
+    same(bare.find_hits.groupby("depth").sum("case").values, ds.find_hits.groupby("depth").sum("case").values)
     figure = ns.figure("heads", ds, scores="retrieval_find")
     ns.figure_heads("s.h5", "heads.png", "retrieval_find")
     same(matplotlib.image.imread(io.BytesIO(figure._repr_png_())), matplotlib.image.imread("heads.png"))

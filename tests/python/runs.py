@@ -142,6 +142,9 @@ def test_failures_are_told():
 
 def test_read_is_what_h5py_reads():
     study = ns.read("scan-c/study.h5")
+    if ns.xarray:
+        with ns.xarray.open_dataset("scan-c/study.h5", engine="h5netcdf") as bare:        # what a study says of its runs and steps, too
+            assert set(bare.coords) == set(study.coords) >= {"run_name", "seed", "tokens", "depth"}, set(bare.coords) ^ set(study.coords)
     n = 0
     with h5py.File("scan-c/study.h5") as f:
         for name, x in f.items():
