@@ -88,7 +88,9 @@ for kind in $kinds; do
     files=none.h5
     [ "$kind" != compare ] || files='none.h5 nought.h5'
     for size in 0 -1 nan; do
-        for option in width height; do expect 2 "--$option $size: expected a length above 0" figure $kind $files --$option=$size -o no.png; done
+        for option in width height; do
+            expect 2 "--$option $size: expected a length above 0" figure $kind $files --$option=$size -o no.png
+        done
         expect 2 "$(case $size in -1) echo texts of -1 points ;; *) echo "--font-size $size: expected" ;; esac)" \
             figure $kind $files --font-size=$size -o no.png
     done

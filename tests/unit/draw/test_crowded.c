@@ -129,7 +129,8 @@ static int draw_one_band(const drawing *d, ns_error *err)
 {
     static const char *const notes[1] = {"140 (1 of 1)"};
     static const int band[1] = {0};
-    static const double chance[PANELS][2] = {{.013, .013}, {.02, .02}, {.5, .5}, {0, 0}, {.98, .98}, {.99, .99}, {.3, .33}, {.4, .4}, {1, 1}};
+    static const double chance[PANELS][2] = {{.013, .013}, {.02, .02}, {.5, .5},  {0, 0}, {.98, .98},
+                                             {.99, .99},   {.3, .33},  {.4, .4}, {1, 1}};
     const ns_bands_figure f = {.size = sizeof f,
                                .tokens = tokens,
                                .n_points = POINTS,

@@ -416,9 +416,9 @@ static void test_tokens(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dark),   cmocka_unit_test(test_transparent), cmocka_unit_test(test_theme),
-                                       cmocka_unit_test(test_height), cmocka_unit_test(test_order),       cmocka_unit_test(test_values),
-                                       cmocka_unit_test(test_legend), cmocka_unit_test(test_in_vain),     cmocka_unit_test(test_sizes),  cmocka_unit_test(test_marks),
-                                       cmocka_unit_test(test_seams),  cmocka_unit_test(test_tokens)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dark), cmocka_unit_test(test_transparent), cmocka_unit_test(test_theme),
+                                       cmocka_unit_test(test_height), cmocka_unit_test(test_order), cmocka_unit_test(test_values),
+                                       cmocka_unit_test(test_legend), cmocka_unit_test(test_in_vain), cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_marks), cmocka_unit_test(test_seams), cmocka_unit_test(test_tokens)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
