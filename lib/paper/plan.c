@@ -249,11 +249,25 @@ static char *seconds_path(const paper *p, const stage_row *row)
     return path;
 }
 
+/* Seconds that a job of the stage took here; NaN: not known. */
+static double known_seconds(const paper *p, const stage_row *row)
+{
+    enum { SHORT = 64 };
+    char *const path = seconds_path(p, row), *text = NULL;
+    const bool known = path && ns_path_exists(path) && ns_file_read(path, SHORT, &text, NULL, NULL) == NS_OK;
+    const double seconds = known ? strtod(text, NULL) : (double)NAN;
+    free(text);
+    free(path);
+    return seconds;
+}
+
+/* A scan goes through all runs each time, and what it finds done takes no time: the most that it took is what it takes. */
 static int note_seconds(const paper *p, const stage_row *row, double seconds, ns_error *err)
 {
     char *const path = seconds_path(p, row), text[40];
     snprintf(text, sizeof text, "%.3f\n", seconds);
-    const int rc = path ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, row->stage);
+    const bool less = row == &scan_row && known_seconds(p, row) > seconds;
+    const int rc = !path ? ns_oom(err, row->stage) : less ? NS_OK : ns_file_write(path, text, strlen(text), err);
     free(path);
     return rc;
 }
@@ -284,18 +298,17 @@ static bool put_stage(const paper *p, const stage_row *row, int64_t n, int64_t t
 /* How long a stage takes that never ran here is not known. */
 static int plan_stage(const paper *p, const stage_row *row, int64_t n, int64_t took, ns_error *err)
 {
-    enum { SHORT = 64 };
-    char *const path = seconds_path(p, row), *text = NULL;
+    const double seconds = n ? known_seconds(p, row) * (double)n : (double)NAN;
     FILE *const f = ns_stream_file(p->plan);
     fprintf(f, "%-30s %4lld to do, %lld there", row->stage, (long long)n, (long long)took);
-    if (n && path && ns_path_exists(path) && ns_file_read(path, SHORT, &text, NULL, NULL) == NS_OK)
-        fprintf(f, ", about %.0f s", strtod(text, NULL) * (double)n);
+    if (!isnan(seconds))
+        fprintf(f, ", about %.0f s", seconds);
     if (row->suits == finds && unscored(p))
         fprintf(f, ", %lld known after the scores", (long long)unscored(p));
+    if (row == &scan_row && n)
+        fputs("; what was scanned is taken", f);
     fputc('\n', f);
-    const bool ok = put_stage(p, row, n, took, text ? strtod(text, NULL) * (double)n : (double)NAN);
-    free(text);
-    free(path);
+    const bool ok = put_stage(p, row, n, took, seconds);
     return ok ? NS_OK : ns_oom(err, "the plan");
 }
 
@@ -310,7 +323,10 @@ static int run_stage(shift *s, const stage_row *row, ns_jobs *jobs, int64_t took
     int rc = n ? ns_laboratory_run_jobs(&p->lab, jobs, row->stage, err) : NS_OK;
     const double seconds = ns_jobs_clock() - began;
     const int64_t failed = p->lab.failures - failures;
-    if (rc == NS_OK)
+    if (rc == NS_OK && row == &scan_row)
+        ns_laboratory_say(&p->lab, NS_LABORATORY_NOTE, "%s: %lld gone through, %lld failed, %.1f s; what was scanned is taken", row->stage,
+                          (long long)n, (long long)failed, seconds);
+    else if (rc == NS_OK)
         ns_laboratory_say(&p->lab, NS_LABORATORY_NOTE, "%s: %lld taken, %lld made, %lld failed, %.1f s", row->stage, (long long)took,
                           (long long)(n - failed), (long long)failed, seconds);
     if (rc == NS_OK && failed && row == &scan_row)

@@ -57,8 +57,12 @@ done
 cmp -s first.json page/paper.json || fail "another page: $(diff first.json page/paper.json | head -5)"
 [ -z "$(find page -name '*.h5' -newer mark)" ] || fail "done again: $(find page -name '*.h5' -newer mark)"
 ! grep -Eq '^(trace|scores|longer|multi|losses|full|efficient|gradient).* [1-9][0-9]* made' err || fail "made again: $(cat err)"
+grep -q '^scan of every checkpoint: 5 gone through, 0 failed, .*what was scanned is taken' err || fail "a scan of nothing: $(cat err)"
+cmp -s first/log/scan-of-every-checkpoint.seconds page/log/scan-of-every-checkpoint.seconds ||
+    fail 'a scan that found all done says how long scanning takes'
 run paper runs/* -o page --dry-run
-grep -q '^losses *0 to do, 5 there' out || fail "plan of what is done: $(cat out)"
+grep -q '^losses *0 to do, 5 there' out && grep -q '^scan of every checkpoint *5 to do, .*; what was scanned is taken$' out ||
+    fail "plan of what is done: $(cat out)"
 
 # damaged, of another command, of other weights, gone: these are made anew, to the same page
 printf x | dd of=page/nll/full.h5 bs=1 seek=2000 conv=notrunc 2>/dev/null
