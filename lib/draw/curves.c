@@ -275,7 +275,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, 100, 18); /* for its width; made again when the height is known */
     }
     double y = 0;
-    for (int round = 0; round < (page->tall == 1 ? 1 : 2); round++) { /* at another height they may be wider */
+    for (int round = 0; round < 2; round++) { /* at another height they may be wider */
         for (int i = 0; i < p->n_panels; i++)
             left = fmax(left, ns_axis_depth(&p->y[i], page->type));
         y = place_in(p, page, left);

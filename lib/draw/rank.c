@@ -112,10 +112,12 @@ static void draw_one(const rank_panel *p, ns_canvas *c, int panel, int64_t k)
     ns_mark_interval(c, x, interval ? under : (double)NAN, y, over, VALUE);
     if (!r->labels || !has_room(p, panel))
         return;
-    const double need = ns_type_width(c->type, r->labels[k], LABEL, false) + 6;
-    const bool above = over - need > p->box[panel].y;               /* else beneath the interval */
-    ns_canvas_text(c, x + NS_CAP_HEIGHT * LABEL / 2, above ? over - 3 : under + 3, r->labels[k],
-                   (ns_style){.size = LABEL, .color = NS_INK, .angle = 90, .anchor = above ? NS_AT_START : NS_AT_END});
+    const ns_box b = p->box[panel];
+    const double need = ns_type_width(c->type, r->labels[k], LABEL, false) + 6, high = NS_CAP_HEIGHT * LABEL;
+    const bool above = over - need > b.y, beneath = under + need < b.y + b.h;           /* else beside the interval */
+    ns_canvas_text(c, x + (above || beneath ? high / 2 : high + 2), above ? over - 3 : beneath ? under + 3 : (over + under) / 2,
+                   r->labels[k], (ns_style){.size = LABEL, .color = NS_INK, .angle = 90,
+                                            .anchor = above ? NS_AT_START : beneath ? NS_AT_END : NS_AT_MIDDLE});
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)

@@ -180,6 +180,18 @@ static int draw_lines(const drawing *d, ns_error *err)
     return draw_curves_of(d, NS_CURVE_LINE, false, err);
 }
 
+/* Ten decades: with the height there are more ticks, and wider ones. */
+static int draw_decades(const drawing *d, ns_error *err)
+{
+    static const double x[] = {1, 4, 12, 40, 120}, y[] = {40, .8, 7e-8, 6e-10, 3};
+    const ns_curve curve = {.x = x, .y = y, .n = 5, .group = 0};
+    const char *const groups[] = {"texts"};
+    const ns_curves_figure f = {.size = sizeof f, .curves = &curve, .n_curves = 1, .groups = groups, .n_groups = 1,
+                                .title = "Influence by distance", .x_name = "tokens back (1: the last)",
+                                .y_name = "gradient norm / mean beyond the window", .log_x = true, .log_y = true};
+    return ns_draw_curves("x.svg", &f, d->params, err);
+}
+
 static int draw_points(const drawing *d, ns_error *err)
 {
     return draw_curves_of(d, NS_CURVE_POINTS, true, err);
@@ -211,6 +223,18 @@ static int draw_rank(const drawing *d, ns_error *err)
                                 .chance = .04};
     const ns_rank_figure f = {.size = sizeof f, .panels = panels, .n_panels = d->n, .value_name = "score", .study_name = "a model",
                               .chance_name = "the same heads at the placebo, mean"};
+    return ns_draw_rank("x.svg", &f, d->params, err);
+}
+
+/* One head, and an interval from top to bottom: of one case. */
+static int draw_rank_of_one(const drawing *d, ns_error *err)
+{
+    static const double one = 1, least = .05;
+    static const char *const label = "1.0";
+    ns_ranked panels[PANELS];
+    for (int i = 0; i < d->n; i++)
+        panels[i] = (ns_ranked){.name = d->names[i], .n = 1, .value = &one, .low = &least, .high = &one, .labels = &label, .chance = .04};
+    const ns_rank_figure f = {.size = sizeof f, .panels = panels, .n_panels = d->n, .value_name = "score", .study_name = "a model"};
     return ns_draw_rank("x.svg", &f, d->params, err);
 }
 
@@ -328,6 +352,7 @@ static const struct {
 } kinds[] = {{"heads", draw_heads},   {"map", draw_map},           {"bands", draw_bands},   {"lines", draw_lines},
              {"probe", draw_probe},   {"one band", draw_one_band},
              {"points", draw_points}, {"matrix", draw_matrix},     {"rank", draw_rank},     {"strips", draw_strips},
+             {"one rank", draw_rank_of_one},                       {"decades", draw_decades},
              {"fit", draw_fit},       {"compared", draw_compared}, {"tokens", draw_tokens}, {"map of tokens", draw_token_map}};
 
 static int try_one(int kind, const char *const *names, int n, double width, int legend)
