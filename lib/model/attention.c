@@ -178,7 +178,7 @@ static void run(ns_pass *p, attn_job *j, const block *blocks, int64_t n, int pha
 static int deliver_blocks(ns_pass *p, const attn_job *j, const block *blocks, int64_t n, ns_point point)
 {
     int rc = NS_OK;
-    for (int64_t i = 0; i < n && rc == NS_OK && ns_band_shows(j->band, point); i++) {
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         const block *b = &blocks[i];
         const int64_t rows = b->row1 - b->row0, ld = b->key1 - b->key0;
         ns_view v = ns_view_of(b->staged, NS_F32, 3, (int64_t[]) { j->a->n_heads, rows, ld });
