@@ -223,6 +223,8 @@ int  ns_utf8_next(const char *text, size_t n, uint32_t *code);         /* bytes 
 /* A format character without ink that makes a text read another way, or not at all: soft hyphen, zero-width space, direction, tags. Not the
  * joiners, which many scripts are written with. */
 bool ns_is_unseen(uint32_t code);
+/* May a line end between two pieces of a text: at blanks, and beside characters of scripts that are written without them? */
+bool ns_may_break(const char *before, const char *after);
 
 /* ---- SHA-256 (nettle behind it) ---- */
 typedef struct ns_sha256 { _Alignas(16) uint8_t state[256]; } ns_sha256;

@@ -13,6 +13,23 @@ bool ns_is_unseen(uint32_t code)
     return unseen;
 }
 
+/* Chinese, Japanese, Korean. */
+static bool has_no_blanks(uint32_t code)
+{
+    return (code >= 0x2e80 && code <= 0xd7af) || (code >= 0xf900 && code <= 0xfaff) || (code >= 0x20000 && code <= 0x3ffff);
+}
+
+bool ns_may_break(const char *before, const char *after)
+{
+    static const char blanks[] = " \t\n";
+    uint32_t last = 0, first = 0;
+    for (int n; (n = ns_utf8_next(before, strnlen(before, 4), &last)) > 0; before += n)
+        ;
+    ns_utf8_next(after, strnlen(after, 4), &first);
+    return (last && last < 0x80 && strchr(blanks, (int)last)) || (first && first < 0x80 && strchr(blanks, (int)first)) ||
+           has_no_blanks(last) || has_no_blanks(first);
+}
+
 int ns_utf8_next(const char *text, size_t n, uint32_t *code)
 {
     if (n == 0)

@@ -70,6 +70,33 @@ static const char *without_blanks(const char *text)
     return *rest ? rest : text;
 }
 
+static double width_of(const ns_type *type, const char *text)
+{
+    return ns_type_width(type, text, SIZE, false);
+}
+
+static bool begins_word(const tokens_panel *p, int64_t i)
+{
+    return i == 0 || ns_may_break(p->figure.texts[i - 1], p->figure.texts[i]);
+}
+
+/* Of the word that begins with the token, without blanks before it. */
+static double width_of_word(const tokens_panel *p, const ns_type *type, int64_t i)
+{
+    double sum = width_of(type, without_blanks(p->at[i].text));
+    while (++i < p->figure.n && !begins_word(p, i))
+        sum += width_of(type, p->at[i].text);
+    return sum;
+}
+
+/* The token goes to the next line: there is no room for it, or for the word that it begins, which a line of its own has. */
+static bool ends_line(const tokens_panel *p, const ns_type *type, int64_t i, double x, double width)
+{
+    const double blanks = width_of(type, p->at[i].text) - width_of(type, without_blanks(p->at[i].text));
+    const double word = begins_word(p, i) ? width_of_word(p, type, i) : 0;
+    return x > 0 && (x + width_of(type, p->at[i].text) > width || (word <= width && x + blanks + word > width));
+}
+
 /* Lines as wide as the page; a line end in the text ends one here. Returns how many. */
 static int break_lines(tokens_panel *p, const ns_type *type, double width)
 {
@@ -77,13 +104,11 @@ static int break_lines(tokens_panel *p, const ns_type *type, double width)
     int line = 0;
     for (int64_t i = 0; i < p->figure.n; i++) {
         placed *const at = &p->at[i];
-        double need = ns_type_width(type, at->text, SIZE, false);
-        if (x > 0 && x + need > width) {
+        if (ends_line(p, type, i, x, width)) {
             x = 0;
             line++;
         }
-        if (x == 0)
-            need = ns_type_width(type, without_blanks(at->text), SIZE, false);
+        const double need = width_of(type, x == 0 ? without_blanks(at->text) : at->text);
         *at = (placed){at->text, x, fmin(need, width), line, at->coded};
         x += need;
         if (strchr(p->figure.texts[i], '\n')) {
@@ -118,7 +143,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     if (code != NS_OK)
         return code;
     make_ramp(p, page->theme);
-    p->tall = page->tall * LINE;
+    p->tall = fmax(page->tall * LINE, HIGH + 1);
     p->top = ns_header_height(base) + 2;
     const double end = p->top + p->tall * break_lines(p, page->type, page->width);
     p->bar_box = (ns_box){ns_page_snap(page, INDENT), ns_page_snap(page, end + BAR_GAP),

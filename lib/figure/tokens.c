@@ -110,9 +110,11 @@ static void put_text(FILE *f, const char *text)
     }
 }
 
-/* A line end in the text ends the line. */
+/* A line end in the text ends the line; within a word a line ends only where nothing else is left. */
 static void put_token(FILE *f, const row *r, int64_t i, double most)
 {
+    if (i > 0 && ns_may_break(r->texts[r->key[0] + i - 1], r->texts[r->key[0] + i]))
+        fputs("\\allowbreak\n", f);
     const double w = (double)r->weight[i];
     const char *const text = r->texts[r->key[0] + i];
     const bool query = r->key[0] + i == r->query;
@@ -132,7 +134,7 @@ static void put_macros(FILE *f)
     for (int i = 0; i < 3; i++)
         fprintf(f,
                 "\\providecommand{\\%s}[2]{{\\setlength{\\fboxsep}{0.6pt}\\setlength{\\fboxrule}{0.6pt}%s{\\strut\\ifnum#1>60 "
-                "\\color{white}\\fi #2}}\\allowbreak{}}\n",
+                "\\color{white}\\fi #2}}\\penalty500 }\n",
                 macros[i][0], macros[i][1]);
 }
 

@@ -233,6 +233,45 @@ def check_tokens(work):
         count(94, "characters of the page")
 
 
+def check_words(work):
+    """Lines of figure tokens, drawn and as LaTeX, end between words, though their tokens are parts of words."""
+    words = [["re", "mem", "ber"], ["the"], ["high"], ["pa", "rk", "s"], ["of"], ["an", "ti", "dis", "es", "tab", "lish", "ment"]]
+    rng, text = np.random.default_rng(5), []
+    for i in rng.integers(0, len(words), 60):
+        text += [" " + words[i][0], *words[i][1:]]
+    vocab = {x.replace(" ", "\u0120"): i for i, x in enumerate(dict.fromkeys(text))}
+    path = os.path.join(work, "words", "tokenizer.json")
+    tokenizer = json.load(open(path))
+    tokenizer["model"]["vocab"] = vocab
+    json.dump(tokenizer, open(path, "w"))
+    with open(os.path.join(work, "text.jsonl"), "w") as f:
+        json.dump({"id": "words", "tokens": [vocab[x.replace(" ", "\u0120")] for x in text], "answer": [5]}, f)
+    call(TOOL, "record", "small", "--cases", "text.jsonl", "--at", "blocks.2.attn.hook_pattern", "--maps", "dense", "-o", "text.h5", "-q",
+         cwd=work)
+    draw = [TOOL, "figure", "tokens", "text.h5", "--layer", "2", "--head", "3", "--tokenizer", "words", "-o"]
+    for width in "3.3", "2.2", "5":
+        call(*draw, "text.svg", "--width", width, cwd=work)
+        drawn = [(m[1], m[2].strip()) for m in re.finditer(r'<text[^>]* y="([^"]+)"[^>]*>([^<]+)</text>',
+                                                           open(os.path.join(work, "text.svg"), encoding="utf-8").read())]
+        pieces = {x.strip() for x in text}
+        shown = [x for x in drawn if x[1] in pieces]
+        assert [x[1] for x in shown] == [x.strip() for x in text], (width, shown)
+        begun = [i for i in range(1, len(text)) if shown[i][0] != shown[i - 1][0]]
+        assert len(begun) > 4 and all(text[i][0] == " " for i in begun), (width, [text[i] for i in begun])
+        count(len(begun), "lines")
+    low = subprocess.run([*draw, "low.svg", "--height", "0.8"], cwd=work, capture_output=True, text=True)
+    assert low.returncode == 2 and "is too low; it needs" in low.stderr and not os.path.exists(os.path.join(work, "low.svg")), low
+    call(*draw, "text.tex", cwd=work)
+    lines = [x for x in open(os.path.join(work, "text.tex"), encoding="utf-8").read().split("\n") if re.match(r"\\(ns|allow)", x)]
+    lines = lines[lines.index("\\allowbreak") - 1:]                        # behind the macros; a row begins with a token
+    broken, at = [], 0
+    for x in lines:
+        broken += [at] if x == "\\allowbreak" else []
+        at += x != "\\allowbreak"
+    assert broken == [i for i in range(1, len(text)) if text[i][0] == " "], broken
+    compile_part(os.path.join(work, "text.tex"), "[T1]{fontenc}", "{textcomp}", "{xcolor}")
+
+
 def main():
     os.environ.pop("NEEDLESCOPE_H5", None)
     os.environ["PATH"] = os.path.dirname(TOOL) + os.pathsep + os.environ["PATH"]          # for the cells that run the program
@@ -240,6 +279,7 @@ def main():
         make(work)
         os.mkdir(os.path.join(work, "paper"))
         check_tokens(work)
+        check_words(work)
         for name in "study", "hostile", "scores":
             path = os.path.join(work, name + ".h5")
             notebook, table, tex = (os.path.join(work, "paper", name + ending) for ending in (".ipynb", ".csv", ".tex"))

@@ -300,6 +300,18 @@ static void base64(void **state)
         assert_null(ns_base64_decode(bad[i], &n));
 }
 
+static void lines_end_between_words(void **state)
+{
+    (void)state;
+    static const struct { const char *before, *after; bool may; } pairs[] = {
+        {"hig", "h", false}, {"high", ".", false}, {"high", " par", true}, {"high ", "par", true}, {"end\n", "x", true}, {"a", "\tb", true},
+        {"na\xc3\xaf", "ve", false}, {"\xe4\xb8\xad", "\xe6\x96\x87", true}, {"x", "\xe4\xb8\xad", true}, {"\xe4\xb8\xad", "x", true},
+        {"", "x", false}, {"x", "", false}, {"", "", false}, {"x", "\xff", false}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (ns_may_break(pairs[i].before, pairs[i].after) != pairs[i].may)
+            fail_msg("'%s' | '%s'", pairs[i].before, pairs[i].after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,7 +319,7 @@ int main(void)
         cmocka_unit_test(fail_keeps_one_clean_line),
         cmocka_unit_test(fail_keeps_name_and_reason_of_any_path), cmocka_unit_test(control_characters_are_shown), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
-        cmocka_unit_test(names_are_cut_between_characters),
+        cmocka_unit_test(names_are_cut_between_characters), cmocka_unit_test(lines_end_between_words),
         cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
         cmocka_unit_test(base64),
     };
