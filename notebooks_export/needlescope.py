@@ -912,6 +912,10 @@ class _Owner(_Fixed):
             raise ValueError(f"this {type(self).__name__} is closed")
         return self._handle
 
+    def __reduce__(self):
+        raise TypeError(f"a {type(self).__name__} is of the process that made it, and can be neither copied nor sent: make it again where "
+                        "it is wanted, of what it was made of")
+
     def close(self):
         if self._passes:
             raise RuntimeError(f"a pass over this {type(self).__name__} is running: it cannot be closed")

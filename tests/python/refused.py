@@ -3,7 +3,9 @@
 an argument of something else, a word that is not known (with the nearest).
 
     refused.py NEEDLESCOPE ROOT"""
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -52,6 +54,12 @@ def test_passes():
         refused("an edit broke it", m.run, IDS)
     same(m.generate(IDS, 2, stop=[511]), m.generate(IDS, 2), "a stop that is not said")
     same(m.run(IDS, at="hook_logits", rows=np.array([-1], np.int32))[1]["hook_logits"][0], m.run(IDS)[0], "the last row")
+
+
+def test_copies():
+    for x in (m, cases):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            refused("is of the process that made it", copied, x)
 
 
 def test_heads():
