@@ -169,14 +169,6 @@ static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char 
         snprintf(out + used, n - used, "]");
 }
 
-/* Rows of a recurrence are no softmax. */
-static const char *formula_at(const ns_arch *arch, ns_point p, int64_t layer)
-{
-    const bool unrolled = layer >= 0 && p == NS_POINT_PATTERN && ns_arch_row_kind(arch, layer) == NS_ROW_UNROLLED;
-    return unrolled ? "W[t, s] of the unrolled recurrence, z_t = sum over s <= t of W[t, s] v_s: signed, not normalised"
-                    : ns_point_formula(p);
-}
-
 typedef bool alike_fn(const ns_arch *, ns_point, int64_t layer, int64_t other);
 
 static bool same_words(const char *a, const char *b)
@@ -201,7 +193,7 @@ static bool shaped_alike(const ns_arch *arch, ns_point point, int64_t layer, int
     shape_text(arch, layer, point, a, sizeof a);
     shape_text(arch, other, point, b, sizeof b);
     return ns_point_exists(arch, point, layer) && ns_point_exists(arch, point, other) && strcmp(a, b) == 0 &&
-           strcmp(formula_at(arch, point, layer), formula_at(arch, point, other)) == 0 &&
+           strcmp(ns_point_formula_at(arch, point, layer), ns_point_formula_at(arch, point, other)) == 0 &&
            strcmp(ns_point_axes_at(arch, point, layer), ns_point_axes_at(arch, point, other)) == 0;
 }
 
@@ -233,7 +225,7 @@ static void describe_point(cli_out *o, const ns_arch *arch, ns_point p, int64_t 
     cli_cell_text(o, layers);
     cli_cell_text(o, ns_point_axes_at(arch, p, layer));
     cli_cell_text(o, shape);
-    cli_cell_text(o, formula_at(arch, p, layer));
+    cli_cell_text(o, ns_point_formula_at(arch, p, layer));
 }
 
 /* A row for each shape that a point has in some layers. */

@@ -25,9 +25,10 @@ static const ns_patch_condition *anew_of(const ns_attribution *o, int map)
     return o->recomputed ? &o->estimate->list[map - o->estimate->n_map] : NULL;
 }
 
-static const ns_patch_condition *gate_of(const ns_attribution *o, int map)
+/* The gate of the head that the condition of the map is of. */
+static int gate_at(const ns_attribution *o, int map)
 {
-    return o->gated ? &o->estimate->list[map - o->estimate->n_map * (o->recomputed ? 2 : 1)] : NULL;
+    return map - o->estimate->n_map * (o->recomputed ? 2 : 1);
 }
 
 static double patched_of(const ns_attribution *o, const ns_patch_condition *c)
@@ -48,7 +49,7 @@ static void tell_heads(const ns_attribution *o, const char *key, const char *tit
         tell_number(a, anew ? anew->recovery.value : (double)NAN);
         tell_number(a, patched_of(o, c));
         if (o->gated)
-            tell_number(a, gate_of(o, order[i])->recovery.value);
+            tell_number(a, o->estimate->list[gate_at(o, order[i])].recovery.value);
     }
     a->end(a->user);
 }
@@ -161,7 +162,7 @@ static int put_heads(ns_table_writer *w, const ns_attribution *o, ns_error *err)
         rc = rc != NS_OK ? rc : put(w, o, "recomputed_high", anew, high_of, false, "to", err);
     }
     if (rc == NS_OK && o->gated) {
-        const int gate = map - p->n_map * (o->recomputed ? 2 : 1);
+        const int gate = gate_at(o, map);
         rc = put(w, o, "gate", gate, value_of, false, "silencing the head, to first order: -z destination . dd/dz, as a recovery", err);
         rc = rc != NS_OK ? rc : put(w, o, "gate_low", gate, low_of, false, "95 %: from", err);
         rc = rc != NS_OK ? rc : put(w, o, "gate_high", gate, high_of, false, "to", err);
@@ -197,7 +198,7 @@ static int put_cases(ns_table_writer *w, const ns_attribution *o, ns_error *err)
     const ns_view source = ns_view_of(p->source_difference, NS_F32, 1, shape), own = ns_view_of(p->difference, NS_F32, 1, shape),
                   right = ns_view_of(p->source_right, NS_U8, 1, shape), along = ns_view_of(o->integral, NS_F32, 1, shape);
     int rc = put_each(w, p, "case_attribution", map, err);
-    rc = rc != NS_OK || !o->gated ? rc : put_each(w, p, "case_gate", map - p->n_map * (o->recomputed ? 2 : 1), err);
+    rc = rc != NS_OK || !o->gated ? rc : put_each(w, p, "case_gate", gate_at(o, map), err);
     if (rc == NS_OK && o->integral)
         rc = ns_table_array(w, "integral", "case", &along, "(source - destination) . mean gradient of the embeddings: source_difference - "
                                                            "difference, were the steps enough", err);

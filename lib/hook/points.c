@@ -66,6 +66,13 @@ const char *ns_point_formula(ns_point p)
     return points[p].formula;
 }
 
+const char *ns_point_formula_at(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    const bool unrolled = layer >= 0 && p == NS_POINT_PATTERN && ns_arch_row_kind(arch, layer) == NS_ROW_UNROLLED;
+    return unrolled ? "W[t, s] of the unrolled recurrence, z_t = sum over s <= t of W[t, s] v_s: signed, not normalised"
+                    : ns_point_formula(p);
+}
+
 static bool in_block(ns_point p)
 {
     return strchr(points[p].name, '%') != NULL;

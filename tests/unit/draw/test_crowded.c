@@ -99,28 +99,26 @@ static int draw_map(const drawing *d, ns_error *err)
     return ns_draw_map("x.svg", &f, d->params, err);
 }
 
+/* What figures of bands have alike; rows, notes and chance are each one's own. */
+static ns_bands_figure bands_of(const drawing *d, int n_bands)
+{
+    return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = tokens, .n_points = POINTS, .panels = d->names, .n_panels = d->n,
+                             .bands = d->names, .n_bands = n_bands, .value = values, .birth = (const double(*)[2])levels,
+                             .value_name = "Scores over training", .study_name = "study.h5"};
+}
+
 static int draw_bands(const drawing *d, ns_error *err)
 {
     static const char *const notes[BANDS] = {"140", "200 (3 of 5)", "420", "none", "20", "500 (1 of 5)"};
     static const int band[ROWS] = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5};
     static const double chance[PANELS][2] = {{.02, .02}, {.03, .05}, {.02, .04}, {.5, .5}, {.1, .1},
                                              {.12, .12}, {.3, .3},   {.31, .33}, {.4, .4}};
-    const ns_bands_figure f = {.size = sizeof f,
-                               .tokens = tokens,
-                               .n_points = POINTS,
-                               .panels = d->names,
-                               .n_panels = d->n,
-                               .bands = d->names,
-                               .n_bands = BANDS,
-                               .n_controls = 1,
-                               .notes = notes,
-                               .band = band,
-                               .n_rows = ROWS,
-                               .value = values,
-                               .birth = (const double(*)[2])levels,
-                               .chance = chance,
-                               .value_name = "Scores over training",
-                               .study_name = "study.h5"};
+    ns_bands_figure f = bands_of(d, BANDS);
+    f.n_controls = 1;
+    f.notes = notes;
+    f.band = band;
+    f.n_rows = ROWS;
+    f.chance = chance;
     return ns_draw_bands("x.svg", &f, d->params, err);
 }
 
@@ -131,21 +129,11 @@ static int draw_one_band(const drawing *d, ns_error *err)
     static const int band[1] = {0};
     static const double chance[PANELS][2] = {{.013, .013}, {.02, .02}, {.5, .5},  {0, 0}, {.98, .98},
                                              {.99, .99},   {.3, .33},  {.4, .4}, {1, 1}};
-    const ns_bands_figure f = {.size = sizeof f,
-                               .tokens = tokens,
-                               .n_points = POINTS,
-                               .panels = d->names,
-                               .n_panels = d->n,
-                               .bands = d->names,
-                               .n_bands = 1,
-                               .notes = notes,
-                               .band = band,
-                               .n_rows = 1,
-                               .value = values,
-                               .birth = (const double(*)[2])levels,
-                               .chance = chance,
-                               .value_name = "Scores over training",
-                               .study_name = "study.h5"};
+    ns_bands_figure f = bands_of(d, 1);
+    f.notes = notes;
+    f.band = band;
+    f.n_rows = 1;
+    f.chance = chance;
     return ns_draw_bands("x.svg", &f, d->params, err);
 }
 
