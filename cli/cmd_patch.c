@@ -123,6 +123,7 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
     cli_out_text(o, "site", "site", ns_patch_site_name(p->site));
     cli_out_text(o, "rows", "rows", p->all_rows ? "all" : "answer");
     cli_out_int(o, "n_pairs", "pairs", p->C);
+    cli_out_int(o, "n_prompts", "prompts (intervals from 5 on)", p->n_prompts);
     cli_out_number(o, "source_right", "sources that say their answer", ns_patching_source_share(p));
     if (heads->n)
         cli_out_text(o, "heads_patched", "heads", text);

@@ -216,6 +216,9 @@ static void describe_resampling(cli_out *o, const ns_scores *scores, const score
     if (r.pooled)
         cli_out_say(o, "%-18s %lld of %lld kinds of cases are resampled as one: there are kinds of fewer than 10 prompts\n", "intervals",
                     (long long)r.pooled, (long long)r.kinds);
+    if (r.prompts < NS_INTERVAL_FEWEST + r.strata - 1)
+        cli_out_say(o, "%-18s of rates only: %lld prompt%s too few for those of means\n", "intervals", (long long)r.prompts,
+                    r.prompts == 1 ? " is" : "s are");
     if (without)
         cli_out_say(o, "%-18s %lld of %lld cases have no placebo for each mention, as long as the answer, and say nothing of it\n",
                     "chance", (long long)without, (long long)ns_scores_cases(scores));

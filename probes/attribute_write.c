@@ -91,6 +91,7 @@ void ns_attribution_tell(const ns_attribution *o, int64_t list, const ns_answer 
     tell_fact(a, "rows", "rows", p->all_rows ? "all" : "answer");
     tell_fact(a, "direction", "direction", p->noising ? "noising" : "denoising");
     tell_fact_integer(a, "n_pairs", "pairs", p->C);
+    tell_fact_integer(a, "n_prompts", "prompts (intervals from 5 on)", p->n_prompts);
     if (o->steps) {
         tell_fact_integer(a, "steps", "steps of the integral", o->steps);
         tell_fact_number(a, "completeness", "what it finds of the difference", ns_attribution_completeness(o));

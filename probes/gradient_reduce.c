@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resample.h"
+
 /* Of each text, sums and counts of its cells: the bins, then what lies before the window and beyond it. */
 typedef struct cells { double *sum; int64_t *n, width; } cells;
 
@@ -50,25 +52,25 @@ static void values_of(const ns_gradient *g, const cells *x, const int64_t *count
     out[x->width + g->B] = out[g->B] / beyond;
 }
 
-static int by_size(const void *a, const void *b)
+/* How many texts have a cell there. */
+static int64_t texts_at(const cells *x, int64_t C, int64_t at)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    int64_t n = 0;
+    for (int64_t i = 0; i < C; i++)
+        n += x->n[i * x->width + at] > 0;
+    return n;
 }
 
-static ns_gradient_value interval(double value, double *draws, int64_t n)
+/* How many texts the value v of values_of rests on. */
+static int64_t texts_of(const ns_gradient *g, const cells *x, int64_t v)
 {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (!isnan(draws[i]))
-            draws[kept++] = draws[i];
-    qsort(draws, (size_t)kept, sizeof *draws, by_size);
-    const double none = (double)NAN;
-    return (ns_gradient_value){value, kept ? ns_quantile_sorted(draws, kept, .025) : none,
-                               kept ? ns_quantile_sorted(draws, kept, .975) : none};
+    if (v < x->width)
+        return texts_at(x, g->C, v);
+    const int64_t here = texts_at(x, g->C, v - x->width), beyond = texts_at(x, g->C, g->B + 1);
+    return here < beyond ? here : beyond;
 }
 
-/* draws[values, resamples]. One text has no others to be drawn instead of it: no interval. */
+/* out[values, draws]. */
 static void resample(const ns_gradient *g, const cells *x, int64_t n, int64_t draws, double *out, int64_t *count, double *one)
 {
     ns_rng rng = ns_rng_seed(g->seed, 29);
@@ -78,7 +80,7 @@ static void resample(const ns_gradient *g, const cells *x, int64_t n, int64_t dr
             count[ns_rng_below(&rng, g->C)]++;
         values_of(g, x, count, one);
         for (int64_t v = 0; v < n; v++)
-            out[v * draws + k] = g->C > 1 ? one[v] : (double)NAN;
+            out[v * draws + k] = one[v];
     }
 }
 
@@ -93,7 +95,8 @@ static int find_bins(const ns_gradient *g, ns_gradient_curve *c, const cells *x,
         values_of(g, x, NULL, value);
     }
     for (int64_t v = 0; good && v < n; v++) {
-        const ns_gradient_value found = interval(value[v], all + v * draws, draws);
+        ns_gradient_value found = {.value = value[v]};
+        ns_percentile_interval(all + v * draws, draws, texts_of(g, x, v), &found.low, &found.high);
         if (v < g->B)
             c->binned[v] = found;
         else if (v == g->B + 1)

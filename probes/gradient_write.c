@@ -45,7 +45,7 @@ void ns_gradient_tell(const ns_gradient *g, const ns_answer *a)
         {"relative_shuffled", "shuffled", NS_CELL_NUMBER}};
     tell_fact(a, "target", "target", ns_gradient_target_name(g->target));
     tell_fact_integer(a, "last", "of the last rows", g->last);
-    tell_fact_integer(a, "n_texts", "texts", g->C);
+    tell_fact_integer(a, "n_texts", "texts (intervals from 5 on)", g->C);
     tell_fact_integer(a, "longest", "tokens of the longest", g->N);
     tell_fact_integer(a, "window", "window (0: none)", g->window);
     if (g->window) {

@@ -1,5 +1,6 @@
 /* interval.c - how wide an interval must be: Student's t, the tail of an expanded percentile interval, Wilson's interval of a share. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "resample.h"
 
@@ -36,10 +37,31 @@ double ns_expanded_tail(int64_t n, int64_t strata)
 {
     enum { MANY = 10000 };
     const int64_t freedom = n - strata;
-    if (freedom < 1)
+    if (freedom < NS_INTERVAL_FEWEST - 1)
         return -1;
     const double t = freedom < MANY ? ns_student(freedom) : Z;
     return nearbyint(erfc(sqrt((double)n / (double)freedom) * t / sqrt(2)) / 2 * 1e6) / 1e6;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void ns_percentile_interval(double *draws, int64_t n_draws, int64_t n, double *low, double *high)
+{
+    const double tail = ns_expanded_tail(n, 1);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n_draws; i++)
+        if (!isnan(draws[i]))
+            draws[kept++] = draws[i];
+    *low = *high = (double)NAN;
+    if (!kept || tail < 0)
+        return;
+    qsort(draws, (size_t)kept, sizeof *draws, by_size);
+    *low = ns_quantile_sorted(draws, kept, tail);
+    *high = ns_quantile_sorted(draws, kept, 1 - tail);
 }
 
 /* Half of the .05 quantile of chi square with 2 x degrees of freedom, linear between whole x: the Poisson bound of x hits. */

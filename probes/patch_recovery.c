@@ -5,11 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+#include "resample.h"
 
 /* count[C]: how often a pair is in the resample, NULL = once each. */
 static double ratio(const ns_patching *o, int k, const uint16_t *count)
@@ -52,6 +48,7 @@ static int resample(const ns_patch_run *r, int64_t B, uint16_t *count)
         for (int64_t i = 0; i < C; i++)
             count[b * C + i] = times[prompt[i]];
     }
+    r->out->n_prompts = n;
     free(prompt);
     free(times);
     return n ? NS_OK : ns_oom(r->err, "intervals");
@@ -66,15 +63,11 @@ static int find_intervals(ns_patch_run *r)
     double *const values = ns_alloc_array((size_t)B, sizeof *values);
     int rc = count && values ? resample(r, B, count) : ns_oom(r->err, "intervals");
     for (int k = 0; rc == NS_OK && k < o->n; k++) {
-        int64_t n = 0;
-        for (int64_t b = 0; b < B; b++) {
-            values[n] = ratio(o, k, count + b * o->C);
-            n += !isnan(values[n]);
-        }
-        qsort(values, (size_t)n, sizeof *values, by_size);
-        const double nan_ = (double)NAN;
-        o->list[k].recovery = (ns_recovery){ratio(o, k, NULL), n ? values[(int64_t)(.025 * (double)(n - 1))] : nan_, n
-                                            ? values[n - 1 - (int64_t)(.025 * (double)(n - 1))] : nan_};
+        ns_recovery *const found = &o->list[k].recovery;
+        for (int64_t b = 0; b < B; b++)
+            values[b] = ratio(o, k, count + b * o->C);
+        found->value = ratio(o, k, NULL);
+        ns_percentile_interval(values, B, o->n_prompts, &found->low, &found->high);
     }
     free(count);
     free(values);

@@ -35,9 +35,12 @@ void ns_units_halve(const ns_units *, ns_rng *, uint16_t *weights, uint16_t *oth
 double ns_units_events(const ns_units *, const float *hits, const float *events, int64_t stride, double seen, double *scratch);
 
 /* The share that a 95 % percentile interval leaves at each end: .025 for many prompts, less for few (Hesterberg 2015, the expanded
- * percentile interval: Phi(-sqrt(n / (n - strata)) t) with t the .975 quantile of n - strata degrees of freedom). Negative: no interval (as
- * many strata as prompts). */
+ * percentile interval: Phi(-sqrt(n / (n - strata)) t) with t the .975 quantile of n - strata degrees of freedom). Negative: no interval
+ * (n - strata < NS_INTERVAL_FEWEST - 1). */
 double ns_expanded_tail(int64_t n, int64_t strata);
+/* That interval of a statistic of n prompts (or texts, in one stratum), out of its draws[n_draws] over their resamples, which are sorted
+ * here; a draw that is NaN says nothing. NaN, NaN: no interval. */
+void ns_percentile_interval(double *draws, int64_t n_draws, int64_t n, double *low, double *high);
 /* The .975 quantile of Student's t. */
 double ns_student(int64_t freedom);
 /* Wilson 1927: 95 % interval of a share of which `hits` of n were seen. */

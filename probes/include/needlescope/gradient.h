@@ -35,7 +35,7 @@ typedef struct ns_gradient_params {
     void              *user;
 } ns_gradient_params;
 
-/* 95 % by percentiles over resampled texts; NaN where there is none (one text). */
+/* 95 % by percentiles over resampled texts, expanded (Hesterberg 2015); NaN of fewer than NS_INTERVAL_FEWEST (probe.h) that reach there. */
 typedef struct ns_gradient_value { double value, low, high; } ns_gradient_value;
 
 typedef struct ns_gradient_curve {           /* of the texts, or of the shuffled ones */

@@ -55,8 +55,8 @@ typedef struct ns_patch_params {
     const ns_path *paths; int n_paths;
 } ns_patch_params;
 
-/* 95 % by percentiles over resampled prompts, each with its pairs. NaN where the source run prefers its answer no more than the
- * destination run does. */
+/* 95 % by percentiles over resampled prompts, each with its pairs: expanded (Hesterberg 2015), and NaN of fewer than NS_INTERVAL_FEWEST
+ * (probe.h). All NaN where the source run prefers its answer no more than the destination run does. */
 typedef struct ns_recovery { double value, low, high; } ns_recovery;
 
 typedef enum ns_patch_kind {
@@ -75,7 +75,7 @@ typedef struct ns_patch_condition {
 
 typedef struct ns_patching {
     ns_patch_condition *list;  int n, n_map;      /* none, everything, target and its controls; the last n_map are the map's heads */
-    int64_t   C, L, H;
+    int64_t   C, L, H, n_prompts;                 /* n_prompts: what is resampled for the intervals */
     char    **case_id, **source_id;               /* [C] of the destination, of the source */
     float    *difference;                         /* [n, C] d */
     uint8_t  *says_source;                        /* [n, C] */

@@ -189,6 +189,9 @@ typedef struct ns_head_stats {   /* NaN: not known */
     float answered, missed;      /* over the cases that the model answers, and over the others */
 } ns_head_stats;
 NS_API bool ns_scores_head(const ns_scores *, int i, int64_t layer, int64_t head, ns_head_stats *out);    /* false before ns_scores_rank */
+/* Of fewer prompts, or texts, no 95 % interval is made of resamples: from the least to the largest of four draws of a symmetric law is one
+ * of 88 %. In strata it takes as many more as there are strata beyond the first. (A rate's interval is Wilson's, of any number.) */
+enum { NS_INTERVAL_FEWEST = 5 };
 /* What was resampled. pooled: how many kinds of fewer than ten prompts are one stratum (0: none). false before ns_scores_rank. */
 typedef struct ns_resampling { int64_t prompts, kinds, strata, pooled; } ns_resampling;
 NS_API bool ns_scores_resampling(const ns_scores *, ns_resampling *out);
