@@ -79,10 +79,12 @@ static bool put_named(const ns_tok_neighbours *n, cJSON *more, const cJSON *item
     return put(more, text, flagged ? item : NULL, true, n->decoder && (flagged || plain));
 }
 
+typedef struct indexed { const cJSON *token; long long index; int place; } indexed;
+
 static int by_index(const void *a, const void *b)
 {
-    const long long x = strtoll((*(const cJSON *const *)a)->string, NULL, 10), y = strtoll((*(const cJSON *const *)b)->string, NULL, 10);
-    return (x > y) - (x < y);
+    const indexed *const x = a, *const y = b;
+    return x->index != y->index ? (x->index > y->index) - (x->index < y->index) : (x->place > y->place) - (x->place < y->place);
 }
 
 bool ns_tok_is_named(const ns_tok_neighbours *n, const char *text)
@@ -93,20 +95,21 @@ bool ns_tok_is_named(const ns_tok_neighbours *n, const char *text)
     return false;
 }
 
+/* By index; of those of one index the last, as in a dict. */
 static bool put_decoder(const ns_tok_neighbours *n, cJSON *more)
 {
     const cJSON *const list = n->decoder ? n->decoder : n->old_tokens;
     const int count = cJSON_GetArraySize(list);
-    const cJSON **const item = ns_alloc_array((size_t)count + 1, sizeof *item);
+    indexed *const item = ns_alloc_array((size_t)count + 1, sizeof *item);
     bool good = item != NULL;
     int k = 0;
-    for (const cJSON *token = list && good ? list->child : NULL; token; token = token->next)
-        item[k++] = token;
+    for (const cJSON *token = list && good ? list->child : NULL; token; token = token->next, k++)
+        item[k] = (indexed){token, strtoll(token->string, NULL, 10), k};
     if (k)
         qsort(item, (size_t)k, sizeof *item, by_index);
     for (int i = 0; i < k && good; i++) {
-        const char *const text = content_of(item[i]);
-        good = !text || put(more, text, item[i], ns_tok_is_named(n, text), true);
+        const char *const text = i + 1 < k && item[i + 1].index == item[i].index ? NULL : content_of(item[i].token);
+        good = !text || put(more, text, item[i].token, ns_tok_is_named(n, text), true);
     }
     free(item);
     return good;

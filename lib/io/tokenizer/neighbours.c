@@ -68,20 +68,12 @@ static int find_class(ns_tok_neighbours *n, const char *path, ns_error *err)
     return rc;
 }
 
-static void drop_old(ns_tok_neighbours *n, const cJSON *id)
-{
-    char key[32];
-    snprintf(key, sizeof key, "%.0f", id->valuedouble);
-    cJSON_DeleteItemFromObjectCaseSensitive(n->old_tokens, key);
-}
-
-/* An entry of what added_tokens_decoder would be; of one index the last holds. */
+/* An entry of what added_tokens_decoder would be; of one index the last holds, and null says that there is none. */
 static bool put_old(ns_tok_neighbours *n, const cJSON *id, cJSON *token)
 {
     char key[32];
     snprintf(key, sizeof key, "%.0f", id->valuedouble);
     n->old_tokens = n->old_tokens ? n->old_tokens : cJSON_CreateObject();
-    drop_old(n, id);
     const bool good = n->old_tokens && token && cJSON_AddItemToObject(n->old_tokens, key, token);
     if (!good)
         cJSON_Delete(token);
@@ -122,9 +114,7 @@ static int read_json_tokens(ns_tok_neighbours *n, const char *path, ns_error *er
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(json, "added_tokens");
     for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next) {
         const cJSON *const id = cJSON_GetObjectItemCaseSensitive(item, "id");
-        if (cJSON_IsNumber(id) && !n->converted)
-            drop_old(n, id);
-        else if (cJSON_IsNumber(id) && !put_old(n, id, cJSON_Duplicate(item, true)))
+        if (cJSON_IsNumber(id) && !put_old(n, id, n->converted ? cJSON_Duplicate(item, true) : cJSON_CreateNull()))
             rc = ns_oom(err, path);
     }
     cJSON_Delete(json);
