@@ -126,6 +126,31 @@ static int list_gaps(cli *app, cli_out *o, const runs *r)
     return rc;
 }
 
+/* Where a checkpoint says another step itself than its name does, which is taken. */
+static void list_other_steps(cli_out *o, const runs *r)
+{
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"label", "checkpoint", CELL_TEXT}, {"step", "by its name", CELL_INT},
+                                         {"other_step", "by its trainer_state.json", CELL_INT}};
+    bool begun = o->json;
+    if (begun)
+        cli_out_table(o, "other_steps", NULL, columns, 4);
+    for (int64_t i = 0; i < r->n; i++)
+        for (int64_t k = 0; k < r->list[i].series.n; k++) {
+            const ns_series_item *const item = &r->list[i].series.list[k];
+            if (!item->other)
+                continue;
+            if (!begun)
+                cli_out_table(o, "other_steps", "Two steps of one checkpoint (the name's is taken)", columns, 4);
+            begun = true;
+            cli_cell_text(o, r->list[i].name);
+            cli_cell_text(o, item->label);
+            cli_cell_int(o, item->stage_step);
+            cli_cell_int(o, item->other_step);
+        }
+    if (begun)
+        cli_out_table_end(o);
+}
+
 static int list_runs(cli *app, const runs *r)
 {
     static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"step", "step", CELL_INT}, {"tokens", "tokens", CELL_INT},
@@ -143,6 +168,7 @@ static int list_runs(cli *app, const runs *r)
         }
     cli_out_table_end(&o);
     list_left_out(&o, r);
+    list_other_steps(&o, r);
     const int rc = list_gaps(app, &o, r);
     return rc != NS_OK ? rc : cli_out_end(&o, &app->err);
 }
@@ -160,6 +186,24 @@ static void count_left_out(const cli *app, const runs *r)
     }
 }
 
+/* Once a run: the first of those whose name and trainer_state.json say different steps, and how many there are. */
+static void tell_other_steps(const cli *app, const runs *r)
+{
+    for (int64_t i = 0; i < r->n; i++) {
+        const ns_series *const s = &r->list[i].series;
+        const ns_series_item *first = NULL;
+        int64_t n = 0;
+        for (int64_t k = 0; k < s->n; k++) {
+            first = first ? first : s->list[k].other ? &s->list[k] : NULL;
+            n += s->list[k].other;
+        }
+        if (first)
+            cli_note(app, "%s: %s is taken as step %lld, as it is called, and its trainer_state.json says %lld%s (--manifest overrides "
+                     "names; scan --list shows %s)", r->list[i].name, first->label, (long long)first->stage_step,
+                     (long long)first->other_step, n > 1 ? "; others too" : "", n > 1 ? "all" : "it");
+    }
+}
+
 /* The order, as a table or a manifest, and nothing else. */
 static int show_order(cli *app, const scan_settings *s, const runs *r)
 {
@@ -168,8 +212,10 @@ static int show_order(cli *app, const scan_settings *s, const runs *r)
         return ns_fail(&app->err, NS_E_ARG, "--write-manifest writes the checkpoints of one run, and there are %lld", (long long)r->n);
     if (s->write_manifest)
         rc = ns_series_write_manifest(&r->list[0].series, s->write_manifest, &app->err);
-    if (rc == NS_OK && s->write_manifest)
+    if (rc == NS_OK && s->write_manifest) {
         count_left_out(app, r);
+        tell_other_steps(app, r);
+    }
     return rc != NS_OK || !s->list ? rc : list_runs(app, r);
 }
 
@@ -250,6 +296,7 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
     cli_out_int(&o, "present", "done before", counts->present);
     cli_out_int(&o, "unsealed", counts->unsealed ? "without a seal" : NULL, counts->unsealed);
     cli_out_int(&o, "replaced", counts->replaced ? "replaced of them" : NULL, counts->replaced);
+    cli_out_int(&o, "unread", counts->unread ? "tokenizer unread" : NULL, counts->unread);
     cli_out_int(&o, "failed", "failed", counts->failed);
     cli_out_int(&o, "left_out", counts->left_out ? "of other steps" : NULL, counts->left_out);
     cli_out_text(&o, "folder", "folder", out);
@@ -269,6 +316,9 @@ static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_run
     if (counts->unsealed)
         cli_note(app, "%lld of the shards that were there %s no seal: " NS_UNSEALED, (long long)counts->unsealed,
                  counts->unsealed == 1 ? "has" : "have");
+    if (counts->unread)
+        cli_note(app, "%lld of those scored now %s a tokenizer that cannot be read: nobody knows whether the cases are of it (--tokenizer "
+                 "names one for all)", (long long)counts->unread, counts->unread == 1 ? "has" : "have");
     if (counts->replaced)
         cli_note(app, "%lld shard%s replaced: the checkpoint, the kernel class or the request had changed", (long long)counts->replaced,
                  counts->replaced == 1 ? " was" : "s were");
@@ -342,6 +392,7 @@ static int run_jobs(cli *app, ns_scan_params *p, const cli_scan_share *share, co
     counts->present -= sum.scored < counts->present ? sum.scored : counts->present;
     counts->scored += sum.scored;
     counts->replaced += sum.replaced;
+    counts->unread += sum.unread;
     return rc;
 }
 
@@ -440,6 +491,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     }
     if (rc == NS_OK) {
         count_left_out(app, &r);
+        tell_other_steps(app, &r);
         rc = open_first(app, &m, &r, &s->model, &remarks);
     }
     if (rc == NS_OK)

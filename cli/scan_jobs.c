@@ -99,6 +99,7 @@ static void add_answer(const job *j, ns_scan_counts *sum)
         sum->scored += number_of(root, "scored");
         sum->failed += number_of(root, "failed");
         sum->replaced += number_of(root, "replaced");
+        sum->unread += number_of(root, "unread");
     }
     cJSON_Delete(root);
     free(text);

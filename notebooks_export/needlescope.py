@@ -324,7 +324,7 @@ class _ScalingParams(c.Structure):
 class _SeriesItem(c.Structure):
     _fields_ = [("path", c.c_char_p), ("revision", c.c_char_p), ("label", c.c_char_p), ("stage", c.c_int64),
                 ("stage_step", c.c_int64), ("step", c.c_int64), ("branch", c.c_int64),
-                ("tokens", c.c_int64), ("final", c.c_bool), ("inside", c.c_bool)]
+                ("tokens", c.c_int64), ("final", c.c_bool), ("inside", c.c_bool), ("other", c.c_bool), ("other_step", c.c_int64)]
 
 
 class _SeriesLeft(c.Structure):
@@ -352,7 +352,7 @@ class _ScanParams(c.Structure):
 
 class _ScanCounts(c.Structure):
     _fields_ = [(name, c.c_int64) for name in ("scored", "present", "failed", "replaced", "own", "found", "left_out", "empty_runs",
-                                              "unsealed")]
+                                              "unsealed", "unread")]
 
 
 class _MergeParams(c.Structure):
@@ -3001,6 +3001,10 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
                     told.append(f"{run.name.decode()}: {len(left)} left out of {run.series.n + len(left)}: " +
                                 "; ".join(f"{os.fsdecode(x.name)}: {x.why.decode(errors='replace')}" for x in left[:3]) +
                                 "; ..." * (len(left) > 3))
+                other = [x for x in run.series.list[:run.series.n] if x.other]
+                if other:
+                    told.append(f"{run.name.decode()}: {os.fsdecode(other[0].label)} is taken as step {other[0].stage_step}, as it is "
+                                f"called, and its trainer_state.json says {other[0].other_step}" + "; others too" * (len(other) > 1))
             n_own = sum(x.series.n for x in opened) // (shard[1] if shard else 1)
             how = _opening(None, p.note(told), **options)
             tokenizer = _tokenizer_of(p, opened, options) if folders else None
@@ -3022,6 +3026,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
         told.append(f"shard {shard[0]}/{shard[1]} has no checkpoint of its own: there are only {counts.found - counts.left_out}")
     if counts.unsealed:
         told.append(f"{counts.unsealed} of the shards that were there without a seal: {_UNSEALED}")
+    if counts.unread:
+        told.append(f"{counts.unread} of those scored now have a tokenizer that cannot be read: nobody knows whether the cases are of it")
     if counts.replaced:
         told.append(f"{counts.replaced} shards were replaced: the checkpoint, the kernel class or the request had changed")
     for line in dict.fromkeys(told):

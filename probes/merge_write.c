@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/coords.h"
 #include "merge.h"
 
 int ns_merge_write_axis(ns_merging *m, const char *name, const int64_t *values, int64_t n)
@@ -183,14 +184,19 @@ static int write_coord(ns_merging *m, const char *key, const char *const *values
     return rc;
 }
 
-enum { MAX_COORDS = 32, KEY = 64 };
+/* More than a study has, over all of its runs. */
+static int too_many(const ns_merging *m, const char *key)
+{
+    return ns_fail(m->err, NS_E_UNSUPPORTED, "the runs have more than %d coordinates together ('%.80s' is one too many): a study has no "
+                   "more (\"coords\" in their run.json; merge fewer runs)", NS_MOST_COORDS, key);
+}
 
 /* Keys of any run, in order of appearance. */
 int ns_merge_write_coords(ns_merging *m)
 {
-    char keys[MAX_COORDS][KEY];
+    const char *keys[NS_MOST_COORDS];
     int n_keys = 0, rc = NS_OK;
-    const char **const values = ns_alloc_array((size_t)(MAX_COORDS * m->job.R), sizeof *values);
+    const char **const values = ns_alloc_array((size_t)(NS_MOST_COORDS * m->job.R), sizeof *values);
     if (!values)
         return ns_oom(m->err, "coordinates of runs");
     for (int64_t r = 0; rc == NS_OK && r < m->job.R; r++) {
@@ -198,16 +204,15 @@ int ns_merge_write_coords(ns_merging *m)
         const ns_file *const f = s ? s->file : NULL;
         for (int64_t i = 0; rc == NS_OK && f && i < ns_file_fact_count(f); i++) {
             const char *const name = ns_file_fact_name(f, i);
-            if (!ns_starts(name, "run.") || strlen(name) >= KEY + 4)
+            if (!ns_starts(name, "run."))
                 continue;
             int k = 0;
             while (k < n_keys && strcmp(keys[k], name + 4))
                 k++;
-            if (k == MAX_COORDS)
-                continue;
-            if (k == n_keys)
-                snprintf(keys[n_keys++], KEY, "%s", name + 4);
-            if (!(values[k * m->job.R + r] = ns_merge_keep(m, ns_file_fact(f, name))))
+            if (k == NS_MOST_COORDS)
+                rc = too_many(m, name + 4);
+            else if ((k == n_keys && !(keys[n_keys++] = ns_merge_keep(m, name + 4))) ||
+                     !(values[k * m->job.R + r] = ns_merge_keep(m, ns_file_fact(f, name))))
                 rc = ns_oom(m->err, name);
         }
     }

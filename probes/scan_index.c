@@ -106,6 +106,8 @@ static int read_entry(ns_scan_index *x, const cJSON *item, const char *path, ns_
     rc = rc != NS_OK ? rc : ns_json_str(item, "label", &label, path, err);
     rc = rc != NS_OK ? rc : ns_json_bool(item, "taken", true, &e.taken, path, err);
     rc = rc != NS_OK ? rc : ns_json_bool(item, "gone", false, &e.gone, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(item, "trainer_state_step", -1, &e.other_step, path, err);
+    e.other = e.other_step >= 0;
     if (rc == NS_OK && (e.step < 0 || e.key.step < 0 || e.stage < 0 || !label))
         rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label, and no stage below 0", path);
     if (rc != NS_OK)
@@ -202,7 +204,9 @@ static cJSON *entry_json(const ns_scan_entry *e)
                       (!e->path || cJSON_AddStringToObject(item, "path", e->path)) &&
                       (!e->revision || cJSON_AddStringToObject(item, "revision", e->revision)) &&
                       cJSON_AddNumberToObject(item, "tokens", (double)e->tokens) && cJSON_AddStringToObject(item, "label", e->label) &&
-                      cJSON_AddBoolToObject(item, "taken", e->taken) && (!e->gone || cJSON_AddTrueToObject(item, "gone"));
+                      cJSON_AddBoolToObject(item, "taken", e->taken) &&
+                      (!e->other || cJSON_AddNumberToObject(item, "trainer_state_step", (double)e->other_step)) &&
+                      (!e->gone || cJSON_AddTrueToObject(item, "gone"));
     if (good)
         return item;
     cJSON_Delete(item);
@@ -236,13 +240,12 @@ static char *print_index(const ns_scan_index *x, const ns_scan_run *run)
     return text;
 }
 
-/* Untouched when it says so already. */
-static int write_text(const char *path, const char *text, ns_error *err)
+static bool holds(const char *path, const char *text)
 {
-    char *before = NULL;
-    const bool same = ns_path_exists(path) && ns_file_read(path, LARGEST, &before, NULL, NULL) == NS_OK && strcmp(before, text) == 0;
-    free(before);
-    return same ? NS_OK : ns_file_write(path, text, strlen(text), err);
+    char *now = NULL;
+    const bool same = ns_path_exists(path) && ns_file_read(path, LARGEST, &now, NULL, NULL) == NS_OK && strcmp(now, text) == 0;
+    free(now);
+    return same;
 }
 
 /* Of a path that begins with the folder's what is behind it; NULL: of another, which a manifest named. */
@@ -262,7 +265,8 @@ static int find_again(ns_scan_index *x, const ns_scan_params *p, const ns_scan_r
         const ns_series_item *const item = &run->series.list[i];
         rc = put(x, &(ns_scan_entry){.key = {ns_series_stage(item), item->stage_step}, .stage = item->stage, .step = item->step,
                                      .tokens = item->tokens, .label = item->label, .path = path_from(run->folder, item->path),
-                                     .revision = item->revision, .taken = ns_scan_takes(p, item->step)}, err);
+                                     .revision = item->revision, .taken = ns_scan_takes(p, item->step), .other = item->other,
+                                     .other_step = item->other_step}, err);
     }
     for (int64_t i = 0; i < x->n_left_out; i++) {
         free(x->left_out[i].name);
@@ -296,10 +300,10 @@ static int claim_index(ns_claim **claim, const char *index, ns_error *err)
 }
 
 /* What was checked before is checked once more: another scan may have begun meanwhile, with another run of that name. */
-static int write_claimed(const ns_scan_params *p, const ns_scan_run *run, const char *path, ns_error *err)
+static int next_text(const ns_scan_params *p, const ns_scan_run *run, const char *path, char **text, ns_error *err)
 {
     ns_scan_index x;
-    char *text = NULL;
+    *text = NULL;
     int rc = ns_scan_index_read(&x, p->out, run->name, err);
     rc = rc != NS_OK ? rc : check_run(&x, p, run, err);
     if (rc == NS_OK) {
@@ -309,21 +313,46 @@ static int write_claimed(const ns_scan_params *p, const ns_scan_run *run, const 
     }
     rc = rc != NS_OK ? rc : find_again(&x, p, run, err);
     snprintf(x.stamp, sizeof x.stamp, "%s", run->stamp);
-    if (rc == NS_OK && !(text = print_index(&x, run)))
+    if (rc == NS_OK && !(*text = print_index(&x, run)))
         rc = ns_oom(err, path);
-    rc = rc != NS_OK ? rc : write_text(path, text, err);
-    free(text);
     ns_scan_index_clear(&x);
     return rc;
+}
+
+static int write_claimed(const ns_scan_params *p, const ns_scan_run *run, const char *path, ns_error *err)
+{
+    char *text;
+    int rc = next_text(p, run, path, &text, err);
+    if (rc == NS_OK && !holds(path, text))
+        rc = ns_file_write(path, text, strlen(text), err);
+    free(text);
+    return rc;
+}
+
+/* Of a scan that was killed while it wrote: nobody else takes it over where nothing is to be written. */
+static void sweep_claim(const char *index)
+{
+    char holder[NS_CLAIM_HOLDER], *const path = ns_printf_alloc("%s.claim", index);
+    ns_claim *stale = NULL;
+    if (path && ns_path_exists(path) && ns_claim_take(&stale, path, holder, NULL) == NS_OK)
+        ns_claim_release(stale);                         /* NULL where it is live after all */
+    free(path);
 }
 
 int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_error *err)
 {
     char *const path = index_path(p->out, run->name);
     ns_claim *claim = NULL;
-    int rc = path ? claim_index(&claim, path, err) : ns_oom(err, p->out);
-    rc = rc != NS_OK ? rc : write_claimed(p, run, path, err);
+    char *text = NULL;
+    int rc = path ? next_text(p, run, path, &text, err) : ns_oom(err, p->out);
+    if (rc == NS_OK && holds(path, text)) {              /* nothing is to be written, nor claimed: the disk may be read-only */
+        sweep_claim(path);
+    } else if (rc == NS_OK) {
+        rc = claim_index(&claim, path, err);
+        rc = rc != NS_OK ? rc : write_claimed(p, run, path, err);
+    }
     ns_claim_release(claim);
+    free(text);
     free(path);
     return rc;
 }
@@ -337,7 +366,7 @@ static int add_item(ns_series *s, const ns_scan_entry *e, const char *folder, ns
     ns_series_item *const item = &s->list[s->n++];
     *item = (ns_series_item){.path = e->path[0] ? ns_path_join(folder, e->path) : ns_strdup(folder), .label = ns_strdup(e->label),
                              .revision = e->revision ? ns_strdup(e->revision) : NULL, .stage = e->stage, .stage_step = e->key.step,
-                             .step = e->step, .tokens = e->tokens};
+                             .step = e->step, .tokens = e->tokens, .other = e->other, .other_step = e->other ? e->other_step : 0};
     return item->path && item->label && (item->revision || !e->revision) ? NS_OK : ns_oom(err, folder);
 }
 

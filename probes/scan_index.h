@@ -15,7 +15,8 @@ typedef struct ns_scan_entry {
     ns_scan_key key;
     int64_t stage, step, tokens;       /* stage as an ns_series_item has it */
     char   *label, *path, *revision;   /* path from the run's folder on; NULL: as of an older version */
-    bool    taken, gone;
+    bool    taken, gone, other;        /* other: its trainer_state.json says other_step, and its name key.step */
+    int64_t other_step;
 } ns_scan_entry;
 typedef struct ns_scan_left_out { char *name, *why; bool no_checkpoint; } ns_scan_left_out;    /* as an ns_series_left */
 typedef struct ns_scan_index {

@@ -5,7 +5,7 @@
 
 #include <needlescope/scan.h>
 
-#include "core/core.h"
+#include "core/coords.h"
 #include "scan_index.h"
 
 enum { MAX_RUN_JSON = 1 << 20 };
@@ -33,8 +33,9 @@ static int find_unread(ns_scan_run *r, const cJSON *root, ns_error *err)
 static int check_coords(const cJSON *coords, const char *path, ns_error *err)
 {
     const cJSON *const window = cJSON_GetObjectItemCaseSensitive(coords, "window");
-    if (coords && !cJSON_IsObject(coords))
-        return ns_fail(err, NS_E_FORMAT, "%s: 'coords' must be an object {\"seed\": 0, ...}", path);
+    const int rc = ns_coords_check(coords, path, err);
+    if (rc != NS_OK)
+        return rc;
     if (cJSON_IsNumber(window) && !(window->valuedouble >= 0))
         return ns_fail(err, NS_E_FORMAT, "%s: coords: window is %g: a number of keys from 0 on (0 = all)", path, window->valuedouble);
     return NS_OK;

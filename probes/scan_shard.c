@@ -6,6 +6,8 @@
  * threads are in neither. */
 #include "scan_shard.h"
 
+#include "core/coords.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +30,8 @@ static int say_coords(ns_fact_list *f, const char *coords, ns_error *err)
     cJSON *root = NULL;
     int rc = ns_json_parse(&root, coords, strlen(coords), 4, "run.json", err);
     for (const cJSON *v = rc == NS_OK ? root->child : NULL; v && rc == NS_OK; v = v->next) {
-        char name[80], number[40];
-        snprintf(name, sizeof name, "run.%.60s", v->string);
+        char name[NS_COORD_NAME + sizeof "run."], number[40];
+        snprintf(name, sizeof name, "run.%s", v->string);        /* as long as a run.json may say it */
         snprintf(number, sizeof number, "%.17g", cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1.0 : 0.0);
         if (cJSON_IsString(v) || cJSON_IsNumber(v) || cJSON_IsBool(v))
             rc = ns_fact_list_add(f, name, cJSON_IsString(v) ? v->valuestring : number, false, err);
@@ -60,6 +62,7 @@ int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, const char *stamp,
     rc = rc != NS_OK ? rc : ns_facts_sha256(f->list, (int)f->n, scan_sha256, err);
     ns_fact_list_clear(&model);
     const ns_fact of[] = {{"checkpoint", s->item->label, false}, {"checkpoint_stamp", stamp, true}, {"scan_sha256", scan_sha256, true},
+                          {"tokenizer_unread", s->unread[0] ? s->unread : NULL, true},
                           {"reference_stamp", s->reference_stamp[0] ? s->reference_stamp : NULL, true}};
     return rc != NS_OK ? rc : ns_fact_list_add_all(f, of, sizeof of / sizeof *of, err);
 }

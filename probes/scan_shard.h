@@ -33,6 +33,7 @@ typedef struct ns_scan_pass {
     char                 *question;           /* what all checkpoints are asked */
     int64_t               number;             /* of `item`, among those that are asked for over all runs */
     bool                 *settled;            /* by number: has an outcome in this call */
+    char                  unread[400];        /* why the tokenizer of the checkpoint in hand cannot be read; "" where it can, or need not */
     bool                  writing;            /* the shard in hand is being written: what fails now is the machine's fault */
     int64_t               waiting;            /* checkpoints that other scans have in hand, and one of those scans */
     char                  holder[NS_CLAIM_HOLDER];

@@ -29,14 +29,35 @@ static int check_same_heads(const ns_arch *arch, const ns_arch *first, const cha
         (long long)ns_arch_max_heads(first));
 }
 
+/* As of the run's first one, whose tokenizer cannot be read: said, and no failure. */
+static void say_unread(ns_scan_pass *s, const char *why)
+{
+    char line[NS_SCAN_WHY];
+    snprintf(s->unread, sizeof s->unread, "%s", why);
+    ns_utf8_whole(s->unread);
+    ns_line(line, sizeof line, "%.120s step %lld: whether the cases are of its tokenizer cannot be checked: %s", s->run->name,
+            (long long)s->item->step, why);
+    if (s->p->open.warn)
+        s->p->open.warn(s->p->open.user, line);
+}
+
 /* The run's cases were read by the tokenizer of its first checkpoint. One that makes other tokens of them measures other cases. */
-static int check_same_tokenizer(const ns_scan_pass *s, ns_opened *m, ns_error *err)
+static int check_same_tokenizer(ns_scan_pass *s, ns_opened *m, ns_error *err)
 {
     ns_error why = {""};
+    bool text;
     const char *const own = ns_checkpoint_tokenizer_path(m->checkpoint), *const first = ns_checkpoint_tokenizer_path(s->first->checkpoint);
     if (s->p->open.tokenizer || !own || (first && strcmp(own, first) == 0))
         return NS_OK;
-    const int rc = ns_open_check_cases(m, s->cases, &why);
+    int rc = ns_cases_know_text(s->cases, &text, err);
+    if (rc != NS_OK || !text)
+        return rc;
+    rc = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
+    if (rc == NS_E_UNSUPPORTED) {
+        say_unread(s, why.message);
+        return NS_OK;
+    }
+    rc = rc != NS_OK ? rc : ns_open_check_cases(m, s->cases, &why);
     return rc == NS_E_FORMAT ? ns_fail(err, rc, "its tokenizer is another than that of the run's '%s': %s", s->first_label, why.message)
          : rc != NS_OK       ? ns_fail(err, rc, "%s", why.message)
                              : NS_OK;
@@ -89,6 +110,7 @@ int ns_scan_look(ns_scan_pass *s, const ns_scan_place *at, ns_opened **m, ns_fac
 {
     char scan_sha256[65];
     *done = false;
+    s->unread[0] = '\0';
     int rc = open_checkpoint(s, m, err);
     rc = rc != NS_OK ? rc : ns_shard_facts(s, *m, at->stamp, f, scan_sha256, err);
     return rc == NS_OK && !s->p->force ? ns_scan_is_done(s, at, scan_sha256, *m, done, err) : rc;
@@ -111,6 +133,7 @@ static int do_checkpoint(ns_scan_pass *s, const ns_scan_place *at, ns_scan_outco
         (void)unlink(at->failed);   /* first: a kill leaves a shard to be made, never one beside a failure that it outlived */
         rc = score_into(s, m, at, &f, err);
         s->counts->replaced += rc == NS_OK && before;
+        s->counts->unread += rc == NS_OK && s->unread[0];
         *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
     }
     ns_fact_list_clear(&f);
@@ -179,10 +202,31 @@ static void sweep_claim(const ns_scan_place *at)
         ns_claim_release(stale);                         /* NULL where it is live after all */
 }
 
+/* Where no claim can be made, a checkpoint may be done all the same, though its memory is gone: a finished folder, copied to a disk that
+ * cannot be written. Else that is the error. */
+static int look_unclaimed(ns_scan_pass *s, const ns_scan_place *at, int rc, const ns_error *why)
+{
+    ns_opened *m = NULL;
+    ns_fact_list f = {0};
+    bool done = false;
+    if (rc == NS_E_CREATE)
+        (void)ns_scan_look(s, at, &m, &f, &done, NULL);
+    ns_fact_list_clear(&f);
+    ns_close(m);
+    if (!done)
+        return ns_fail(s->err, rc, "%s", why->message);
+    s->counts->unsealed += ns_file_is_unsealed(at->shard);
+    settle(s, NS_SCAN_PRESENT, NULL);
+    return NS_OK;
+}
+
 static int claim_and_do(ns_scan_pass *s, const ns_scan_place *at)
 {
     ns_claim *claim;
-    int rc = ns_claim_take(&claim, at->claim, s->holder, s->err);
+    ns_error why = {""};
+    int rc = ns_claim_take(&claim, at->claim, s->holder, &why);
+    if (rc != NS_OK)
+        return look_unclaimed(s, at, rc, &why);
     if (rc == NS_OK && !claim) {                         /* another scan has it in hand */
         s->waiting++;
         return NS_OK;

@@ -139,6 +139,7 @@ static int lay(ns_series *s, const char *folder, ns_error *err)
             return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder,
                            s->list[i - 1].label, item->label, (long long)item->step);
         item->step = count_on(&steps, item->step, 1);
+        item->other &= item->other_step != item->step;    /* a trainer may count over the stages */
         item->tokens = item->tokens >= 0 ? count_on(&tokens, item->tokens, 0) : -1;
     }
     return NS_OK;

@@ -11,6 +11,8 @@ int ns_series_leave(ns_series *, const char *name, bool no_checkpoint, ns_error 
 /* By its trainer's own account: *found becomes true and *item that step, or both stay. What cannot be read says none; NS_E_MEMORY alone is
  * an error. */
 int ns_series_step_inside(const char *path, ns_series_item *item, bool *found, ns_error *);
+/* Of one whose name says the step: does its trainer_state.json say another? Then item->other. NS_E_MEMORY alone is an error. */
+int ns_series_compare_step(const char *path, ns_series_item *item, ns_error *);
 /* The revisions of a Hugging Face cache; refs: there is a folder of their names. */
 int ns_series_add_cache(ns_series *, const char *path, bool refs, ns_error *);
 bool ns_series_is_nest(const char *name);      /* a folder of a run's checkpoints: "checkpoints", ... */

@@ -47,6 +47,8 @@ static int add_revision(cache *c, const char *revision, ns_error *err)
     bool step = rc == NS_OK && ns_series_parse(ns_path_base(revision), &item);
     if (rc == NS_OK && (!step || item.final) && ns_path_is_dir(snapshot))
         rc = ns_series_step_inside(snapshot, &item, &step, err);
+    else if (step)
+        rc = ns_series_compare_step(snapshot, &item, err);
     if (rc == NS_OK && is_pull_request(revision))
         rc = ns_series_leave(c->series, revision, false, err, "a pull request, not a step of the run: name it in a --manifest");
     else if (rc == NS_OK && (!ns_plain_name(commit) || !ns_path_is_dir(snapshot)))

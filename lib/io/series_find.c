@@ -48,6 +48,52 @@ static int state_step(const char *folder, int64_t *step, ns_error *err)
     return rc == NS_E_MEMORY ? rc : NS_OK;
 }
 
+/* The number of a member at the top of an object; -1: none in this text, which may end anywhere. */
+static int64_t top_number(const char *text, const char *key)
+{
+    const size_t n = strlen(key);
+    for (int depth = 0; *text; text++) {
+        depth += (*text == '{' || *text == '[') - (*text == '}' || *text == ']');
+        if (*text != '"')
+            continue;
+        const char *const begin = ++text;
+        while (*text && *text != '"')
+            text += text[0] == '\\' && text[1] ? 2 : 1;
+        if (!*text)
+            break;
+        const char *const colon = text + 1 + strspn(text + 1, " \t\r\n"), *const value = colon + 1 + strspn(colon + 1, " \t\r\n");
+        const size_t digits = *colon == ':' ? strspn(value, "0123456789") : 0;
+        if (depth == 1 && (size_t)(text - begin) == n && memcmp(begin, key, n) == 0 && digits > 0 && digits < 16 && value[digits])
+            return strtoll(value, NULL, 10);
+    }
+    return -1;
+}
+
+/* Without its log, which may be long: transformers writes keys in order, and global_step stands before it. */
+static int64_t step_in_head(const char *path)
+{
+    enum { HEAD = 1 << 14 };
+    char text[HEAD + 1];
+    ns_input in;
+    if (ns_input_open(&in, path, NULL) != NS_OK)
+        return -1;
+    const size_t n = in.size < HEAD ? (size_t)in.size : HEAD;
+    text[ns_input_read(&in, 0, text, n, path, NULL) == NS_OK ? n : 0] = '\0';
+    ns_input_close(&in);
+    return top_number(text, "global_step");
+}
+
+int ns_series_compare_step(const char *path, ns_series_item *item, ns_error *err)
+{
+    char *const state = ns_path_is_dir(path) ? ns_path_join(path, "trainer_state.json") : NULL;
+    int64_t step = state && ns_path_exists(state) ? step_in_head(state) : item->stage_step;
+    free(state);
+    const int rc = step < 0 ? state_step(path, &step, err) : NS_OK;
+    item->other = step >= 0 && step != item->stage_step;
+    item->other_step = item->other ? step : 0;
+    return rc;
+}
+
 /* The step that a trainer's file of weights says. */
 static int weights_step(const char *path, int64_t *step, ns_error *err)
 {
@@ -99,7 +145,7 @@ static int leave_stepless(ns_series *s, const char *path, const char *label, ns_
 /* A checkpoint whose name was parsed (known), or that may know its step itself. */
 static int add(ns_series *s, const char *path, const char *label, bool known, ns_series_item *item, ns_error *err)
 {
-    const int rc = known && !item->final ? NS_OK : ns_series_step_inside(path, item, &known, err);
+    const int rc = known && !item->final ? ns_series_compare_step(path, item, err) : ns_series_step_inside(path, item, &known, err);
     return rc != NS_OK ? rc : known ? ns_series_append(s, path, NULL, label, item, err) : leave_stepless(s, path, label, err);
 }
 

@@ -117,6 +117,7 @@ bool ns_series_parse(const char *name, ns_series_item *out)
     out->stage = out->stage_step = out->step = out->branch = 0;
     out->tokens = -1;
     out->final = is_final(name);
+    out->other = false;
     bool known = out->final;
     for (int i = 0; i < N_PATTERNS && !known; i++)
         known = match(patterns[i], name, out);

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "core/coords.h"
 #include "run.h"
 
 enum { LARGEST_CONFIG = 1 << 20, DEPTH = 8 };
@@ -107,8 +108,9 @@ static int read_model(ns_run *run, const cJSON *root, const char *path, ns_error
 /* What a study shows of a run. A seed given on the command line is the seed. */
 static int read_coords(ns_run *run, const cJSON *coords, const char *path, ns_error *err)
 {
-    if (coords && !cJSON_IsObject(coords))
-        return ns_fail(err, NS_E_FORMAT, "%s: coords is an object of numbers and texts", path);
+    const int rc = ns_coords_check(coords, path, err);
+    if (rc != NS_OK)
+        return rc;
     for (const cJSON *item = coords ? coords->child : NULL; item; item = item->next)
         if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
             return ns_fail(err, NS_E_FORMAT, "%s: coords: %.80s is neither a number nor a text", path, item->string);

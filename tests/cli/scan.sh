@@ -174,6 +174,27 @@ run scan unread --cases cases.jsonl --probe retrieval_find -o readable
 mv b .hidden && expect 65 "^[^:]*: error: .hidden: the run's name '.hidden' cannot name a folder .*\"name\" in .hidden/run.json" \
     scan .hidden --cases cases.jsonl --probe retrieval_find -o none
 mv .hidden b
+# a coordinate's name is whole, or refused; as many as a study has
+long=$(printf '%060d' 0 | tr 0 k)
+printf '{"name": "unread", "coords": {"%sx": 1, "%sy": 2}}\n' "${long%?}" "${long%?}" >unread/run.json
+run scan unread --cases cases.jsonl --probe retrieval_find -o longest && run merge longest
+run verify --content longest/study.h5
+grep -q "^dataset /${long%?}x " out && grep -q "^dataset /${long%?}y " out || fail "coordinates of 60 bytes: $(cat out)"
+refused() { # refused MESSAGE COORDS
+    printf '{"name": "unread", "coords": {%s}}\n' "$2" >unread/run.json
+    expect 65 "unread/run.json: $1" scan unread --cases cases.jsonl --probe retrieval_find -o none
+}
+refused "coords: the name '${long}x' has 61 bytes" "\"${long}x\": 1"
+refused "coords: the name 'a/b'" '"a/b": 1'
+refused "coords: the name '' has 0 bytes" '"": 1'
+refused "coords: 'sizes' is a list" '"sizes": [1, 2]'
+refused '33 coords: a run has at most 32' "$(seq -s, 33 | sed 's/[0-9]*/"k&": 1/g')"
+for part in 1 2; do
+    cp -r b part$part
+    printf '{"name": "part%s", "coords": {%s}}\n' $part "$(seq -s, 17 | sed "s/[0-9]*/\"p${part}k&\": 1/g")" >part$part/run.json
+done
+run scan part1 part2 --cases cases.jsonl --probe retrieval_find -o parts
+expect 65 "more than 32 coordinates together \\('p2k[0-9]+' is one too many\\)" merge parts
 echo '{"name": "unread", "coords": {"window": -4, "seed": 1}}' >unread/run.json
 expect 65 'unread/run.json: coords: window is -4' scan unread --cases cases.jsonl --probe retrieval_find -o none
 printf '{"path": "a/step5", "step": 5, "tokens": 500}\n{"path": "a/step10", "step": 10, "tokens": 400}\n' >fewer.manifest
@@ -293,6 +314,22 @@ for said in merged out; do
         fail "what was left out is not named: $(cat $said)"
 done
 rm odd.h5
+# a name and a trainer_state.json that say two steps: the name's is taken, and it is said once, listed, and kept in the index
+cp -r odd/checkpoint-5 odd/checkpoint-7 && echo '{"epoch": 1.0, "global_step": 4, "log_history": []}' >odd/checkpoint-7/trainer_state.json
+cp odd/best/* odd/checkpoint-7
+run scan odd --list
+grep -Eq '^odd +checkpoint-7 +7 +4$' out || fail "a step of two is not listed: $(cat out)"
+run scan odd --list --json
+grep -Eq '"other_step":[[:space:]]*4' out || fail "a step of two is not in the JSON: $(cat out)"
+run scan odd --cases cases.jsonl --probe previous_token -o two_steps
+[ "$(grep -c 'odd: checkpoint-7 is taken as step 7, as it is called, and its trainer_state.json says 4' err)" -eq 1 ] &&
+    grep -q '"trainer_state_step":[[:space:]]*4' two_steps/index/odd.json && [ -e two_steps/shards/odd/step000007.h5 ] ||
+    fail "a step of two: $(cat err two_steps/index/odd.json)"
+run scan odd --cases cases.jsonl --probe previous_token -o two_steps --shard 0/1
+grep -q 'checkpoint-7 is taken as step 7' err || fail "a task that goes by the index does not say it: $(cat err)"
+rm -r odd/checkpoint-7
+run scan odd --list --json
+no_line '"other_step"' out "a step of two where there is one"
 run scan odd --write-manifest odd/m.jsonl
 grep -q 'odd: 2 left out of 3' err || fail "writing a manifest does not count what it leaves out: $(cat err)"
 [ "$(cat odd/m.jsonl)" = '{"path":"checkpoint-5","step":5,"label":"checkpoint-5"}' ] || fail "the manifest: $(cat odd/m.jsonl)"

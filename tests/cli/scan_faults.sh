@@ -85,6 +85,22 @@ how='--cases cases.jsonl --probe retrieval_find'
             sh "$NEEDLESCOPE" scan run $how >out 2>err
         [ $? -eq 73 ] && grep -q 'Read-only file system' err || fail "a disk that cannot be written: exit $?: $(cat err)"
         again full 'a disk that cannot be written'
+        # where all is done nothing needs writing, also in a copy, whose shards nobody remembers to have seen
+        cp -r full copied
+        for of in full copied; do
+            for jobs in 1 2; do
+                # shellcheck disable=SC2016  # the inner shell's
+                unshare -m sh -c 'of=$1 && shift && mount --bind $of $of && mount -o remount,ro,bind $of && "$@" -o $of' sh $of \
+                    "$NEEDLESCOPE" scan run $how --jobs $jobs --json >out 2>err
+                [ $? -eq 0 ] && grep -q '"present":[[:space:]]*3' out || fail "a finished scan that cannot be written, $of: $(cat out err)"
+            done
+        done
+        rm copied/shards/run/step000010.h5
+        unshare -m sh -c 'mount --bind copied copied && mount -o remount,ro,bind copied && "$@" -o copied' \
+            sh "$NEEDLESCOPE" scan run $how >out 2>err
+        [ $? -eq 73 ] && grep -q 'step000010.claim.*Read-only file system' err ||
+            fail "one to do on a disk that cannot be written: $(cat err)"
+        rm -r copied
     else
         echo 'no disks can be mounted here: a full one and a read-only one are not tried'
     fi

@@ -83,6 +83,28 @@ for cases in text told byhand hash; do
 done
 run scan runs/c --cases told.jsonl --probe previous_token --tokenizer $A -o within.one
 [ "$(ls within.one/shards/c/*.h5 | wc -l)" -eq 4 ] || fail "one tokenizer is named for all: $(cat err)"
+# one that cannot be read is said, whichever checkpoint has it: no failure, counted, and the shard knows
+mkdir runs/d
+for step in 1 2 3; do cp -r runs/a/step1 runs/d/step$step; done
+strange() { sed 's/"type": "BPE"/"type": "Strange"/' runs/a/step1/tokenizer.json; }
+strange >runs/d/step2/tokenizer.json
+for how in '' '--jobs 2'; do
+    rm -rf unread
+    # shellcheck disable=SC2086  # options
+    run scan runs/d --cases told.jsonl --probe previous_token $how -o unread --json
+    grep -q '"unread":[[:space:]]*1' out && grep -q '"scored":[[:space:]]*3' out || fail "an unread tokenizer is not counted: $(cat out)"
+    grep -q 'd step 2: whether the cases are of its tokenizer cannot be checked: .*step2/tokenizer.json.*Strange' err &&
+        grep -q '1 of those scored now has a tokenizer that cannot be read' err || fail "an unread tokenizer is not said: $(cat err)"
+done
+run verify --facts unread/shards/d/step000002.h5
+grep -q 'tokenizer_unread.*Strange' out || fail "the shard does not say that its tokenizer was not read: $(cat out)"
+run verify --facts unread/shards/d/step000003.h5
+no_line tokenizer_unread out "a tokenizer that was read is said not to be"
+run scan runs/d --cases text.jsonl --probe previous_token --tokenizer $A -o unread.one --json
+grep -q '"unread":[[:space:]]*0' out || fail "--tokenizer, and another counts: $(cat out)"
+strange >runs/d/step1/tokenizer.json
+run scan runs/d --cases told.jsonl --probe previous_token -o unread.first
+grep -q 'whether the cases are of this model.s tokenizer cannot be checked: .*Strange' err || fail "the first is not said: $(cat err)"
 
 # with a tokenizer there are no synthetic tokens; ids that it does not have are no text
 for option in --vocab --first-id --answer-tokens; do

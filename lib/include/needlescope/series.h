@@ -23,6 +23,8 @@ typedef struct ns_series_item {
     int64_t tokens;            /* trained on so far, over all stages; -1 = not known */
     bool    final;             /* main, final, last, and it does not say its step itself */
     bool    inside;            /* step is by its own account (trainer_state.json, a trainer's file), not by its name */
+    bool    other;             /* its name says the step, which is taken, and its trainer_state.json says other_step */
+    int64_t other_step;
 } ns_series_item;
 
 typedef struct ns_series_left {

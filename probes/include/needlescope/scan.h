@@ -62,6 +62,8 @@ typedef struct ns_scan_counts {
     int64_t own, found, left_out;                 /* checkpoints of this call, of all runs, and those of other steps than asked for */
     int64_t empty_runs;                           /* runs that have none of the steps */
     int64_t unsealed;                             /* of the present: shards without a seal (ns_file_is_unsealed) */
+    int64_t unread;                               /* of the scored: their own tokenizer cannot be read, so that the cases may not be of it;
+                                                   * open.warn is told why, and the shard's fact tokenizer_unread says it */
 } ns_scan_counts;
 /* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before); (NS_E_FORMAT) to replace a
  * shard of other cases or probes, or of the same checkpoint read by another arch, without force, and cases of another tokenizer than a

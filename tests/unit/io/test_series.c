@@ -459,6 +459,45 @@ static void nested(void **state)
                                          {"w8", "a folder of training checkpoints"}, {NULL, NULL}});
 }
 
+static void expect_other(const char *text, bool other, int64_t step)
+{
+    ns_series s;
+    ns_error err = {""};
+    put_text("says/checkpoint-500/trainer_state.json", text);
+    if (ns_series_find(&s, in_scratch("says"), &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(s.n, 2);
+    assert_int_equal(s.list[1].step, 500);
+    assert_int_equal(s.list[1].other, other);
+    if (other)
+        assert_int_equal(s.list[1].other_step, step);
+    assert_false(s.list[0].other);
+    ns_series_clear(&s);
+}
+
+/* The name's step is taken; what its trainer says beside it is known where it is another, wherever in the file it stands. */
+static void name_and_trainer(void **state)
+{
+    (void)state;
+    put_folder("says");
+    put_checkpoint("says/checkpoint-400", "a");
+    put_checkpoint("says/checkpoint-500", "b");
+    expect_other("{\"epoch\": 1.5, \"global_step\": 400}", true, 400);
+    expect_other("{\"global_step\" : 0 , \"epoch\": 1.5}", true, 0);
+    expect_other("{\"epoch\": 1.5, \"global_step\": 500}", false, 0);
+    expect_other("{\"a\": {\"global_step\": 3}, \"b\": \"\\\"global_step\\\": 4\", \"c\": [\"global_step\"], "
+                 "\"global_step\": 500}", false, 0);
+    expect_other("{\"epoch\": 1.5}", false, 0);
+    expect_other("{\"global_step\": 4", false, 0);                 /* cut, perhaps within the number */
+    expect_other("", false, 0);
+    static char far[40000];
+    int n = snprintf(far, sizeof far, "{\"log_history\": [");
+    while (n < 30000)
+        n += snprintf(far + n, sizeof far - (size_t)n, "{\"global_step\": 7}, ");
+    snprintf(far + n, sizeof far - (size_t)n, "0], \"global_step\": 450}");
+    expect_other(far, true, 450);
+}
+
 /* The same tensors in other files, and with a head that is the embedding; one number is enough to be another. */
 static void same_tensors(void **state)
 {
@@ -607,7 +646,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(compared_whole),
         cmocka_unit_test(branches),
         cmocka_unit_test(stages), cmocka_unit_test(stamps), cmocka_unit_test(manifest_stages),
-        cmocka_unit_test(files), cmocka_unit_test(nested), cmocka_unit_test(same_tensors), cmocka_unit_test(gaps),
+        cmocka_unit_test(files), cmocka_unit_test(nested), cmocka_unit_test(name_and_trainer), cmocka_unit_test(same_tensors),
+        cmocka_unit_test(gaps),
         cmocka_unit_test(manifest), cmocka_unit_test(revisions),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -1,0 +1,28 @@
+/* coords.c - the coordinates of a run, {"window": 4, "seed": 0}: each becomes an attribute of its shards and a dataset of the study. */
+#include "core/coords.h"
+
+#include <string.h>
+
+static int check_name(const char *name, const char *path, ns_error *err)
+{
+    const size_t n = strlen(name);
+    return n > 0 && n <= NS_COORD_NAME && !strchr(name, '/')
+               ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: coords: the name '%.80s'%s has %zu bytes: a coordinate's name has 1 to %d, and "
+                                 "no /", path, name, n > 80 ? "..." : "", n, NS_COORD_NAME);
+}
+
+int ns_coords_check(const cJSON *coords, const char *path, ns_error *err)
+{
+    if (coords && !cJSON_IsObject(coords))
+        return ns_fail(err, NS_E_FORMAT, "%s: 'coords' must be an object {\"seed\": 0, ...}", path);
+    if (cJSON_GetArraySize(coords) > NS_MOST_COORDS)
+        return ns_fail(err, NS_E_FORMAT, "%s: %d coords: a run has at most %d", path, cJSON_GetArraySize(coords), NS_MOST_COORDS);
+    int rc = NS_OK;
+    for (const cJSON *one = coords ? coords->child : NULL; rc == NS_OK && one; one = one->next) {
+        rc = check_name(one->string, path, err);
+        if (rc == NS_OK && (cJSON_IsArray(one) || cJSON_IsObject(one)))
+            rc = ns_fail(err, NS_E_FORMAT, "%s: coords: '%s' is %s: a coordinate is a number, a text, true or false", path, one->string,
+                         cJSON_IsArray(one) ? "a list" : "an object");
+    }
+    return rc;
+}
