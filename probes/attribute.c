@@ -264,11 +264,12 @@ static int run(ns_attribute_run *a, const ns_cases *cases)
     int rc = check(a);
     rc = rc != NS_OK ? rc : ns_patch_prepare(&a->r, cases);
     rc = rc != NS_OK ? rc : allocate(a);
-    rc = rc != NS_OK ? rc : run_pairs(a);
-    rc = rc != NS_OK ? rc : conclude(a);
     rc = rc != NS_OK ? rc : ns_provenance_of_model(&a->r.out->made_with, a->r.model, a->r.err);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&a->r.out->made_with, cases, a->r.err);
-    return rc != NS_OK || !a->p->against ? rc : ns_attribution_hold_against(a->out, a->p->against, a->r.err);
+    rc = rc != NS_OK || !a->p->against ? rc : ns_attribution_read_patched(a->out, a->p->against, a->r.err);
+    rc = rc != NS_OK ? rc : run_pairs(a);
+    rc = rc != NS_OK ? rc : conclude(a);
+    return rc != NS_OK || !a->p->against ? rc : ns_attribution_correlate(a->out, a->r.err);
 }
 
 int ns_attribute(ns_attribution **out, const ns_model *model, const ns_cases *cases, const ns_attribute_params *given, ns_error *err)

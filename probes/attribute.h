@@ -43,7 +43,8 @@ int ns_attribute_add(ns_attribute_run *, ns_pass *, ns_session **trunk, int64_t 
 int64_t ns_attribute_edge(const ns_attribute_run *, int64_t sender, int of, int64_t layer, int64_t head);
 /* Does a norm stand before the heads of any layer? */
 bool ns_attribute_any_hat(const ns_attribute_run *);
-/* attribute_check.c */
-int ns_attribution_hold_against(ns_attribution *, const char *path, ns_error *);
+/* attribute_check.c: the map of a patching of the same pairs, read and checked before any pass; what is found held against it. */
+int ns_attribution_read_patched(ns_attribution *, const char *path, ns_error *);
+int ns_attribution_correlate(ns_attribution *, ns_error *);
 
 #endif

@@ -45,7 +45,7 @@ static void fill(const ns_patching *o, int first, float *out)
         out[o->list[k].heads[0].layer * o->H + o->list[k].heads[0].head] = (float)o->list[k].recovery.value;
 }
 
-static int correlate(ns_attribution *a, ns_error *err)
+int ns_attribution_correlate(ns_attribution *a, ns_error *err)
 {
     const ns_patching *const o = a->estimate;
     const int64_t n = o->L * o->H;
@@ -70,7 +70,7 @@ static int correlate(ns_attribution *a, ns_error *err)
     return rc;
 }
 
-int ns_attribution_hold_against(ns_attribution *a, const char *path, ns_error *err)
+int ns_attribution_read_patched(ns_attribution *a, const char *path, ns_error *err)
 {
     const ns_patching *const o = a->estimate;
     ns_file *f = NULL;
@@ -80,5 +80,5 @@ int ns_attribution_hold_against(ns_attribution *a, const char *path, ns_error *e
     rc = rc != NS_OK ? rc : check_same(o, f, path, err);
     rc = rc != NS_OK ? rc : ns_file_array(f, &map, &a->patched, err);
     ns_file_close(f);
-    return rc != NS_OK ? rc : correlate(a, err);
+    return rc;
 }

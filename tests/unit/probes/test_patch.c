@@ -1,8 +1,9 @@
 /* test_patch.c - patching on heads that are known: nothing changes nothing, everything is the source to the last bit, the planted heads
  * carry the answer and their matched others do not; directions mirror each other; threads and whole runs give the same bits; what cannot
- * be patched is refused. */
+ * be patched is refused, and what an attribution cannot be held against, before any pass. */
 #include "harness.h"
 
+#include <needlescope/attribute.h>
 #include <needlescope/patch.h>
 
 #include "../../unit.h"
@@ -351,6 +352,53 @@ static int teardown(void **state)
     return 0;
 }
 
+/* ---- an attribution beside a patching ---- */
+
+static void count_pass(void *passes, double fraction)
+{
+    (void)fraction;
+    ++*(int *)passes;
+}
+
+/* How many passes back were told of: one a pair. */
+static int attribute_against(const char *path, ns_patch_site site, int64_t length, int expected, const char *why)
+{
+    ns_error err = {0};
+    ns_cases cases = {0};
+    ns_attribution *a = NULL;
+    int passes = 0;
+    loaded m = load(folder, 2, NULL, 0);
+    twins(&cases, length);
+    const ns_attribute_params params = {.size = sizeof params, .site = site, .against = path, .progress = count_pass, .user = &passes};
+    const int rc = ns_attribute(&a, m.model, &cases, &params, &err);
+    if (rc != expected || !strstr(err.message, why))
+        fail_msg("%d: %s", rc, err.message);
+    assert_true(rc != NS_OK || (a->check.n == a->estimate->n_map && passes == a->estimate->C));
+    ns_attribution_free(a);
+    ns_cases_clear(&cases);
+    unload(&m);
+    return passes;
+}
+
+/* What a patching cannot be held against is said before any pass. */
+static void against_others_is_refused_first(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    char path[] = "/tmp/ns-patching-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params)});
+    OK(ns_patching_write(p, path, NULL, &err));
+    assert_true(attribute_against(path, NS_PATCH_Z, 60, NS_OK, "") > 0);
+    assert_int_equal(attribute_against(path, NS_PATCH_Q, 60, NS_E_ARG, "has site z, this attribution q"), 0);
+    assert_int_equal(attribute_against(path, NS_PATCH_Z, 70, NS_E_ARG, "has cases_sha256"), 0);
+    assert_int_equal(attribute_against("/tmp/ns-patching-absent", NS_PATCH_Z, 60, NS_E_MISSING, "absent"), 0);
+    ns_patching_free(p);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(matched_others_carry_nothing),
@@ -358,7 +406,8 @@ int main(int argc, char **argv)
                                            cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
                                        cmocka_unit_test(all_rows), cmocka_unit_test(a_prompt_is_one_draw),
                                        cmocka_unit_test(groups_are_one), cmocka_unit_test(wide_queries_are_carried_whole),
-                                       cmocka_unit_test(heads_of_one_query_are_one), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(heads_of_one_query_are_one), cmocka_unit_test(refusals),
+                                       cmocka_unit_test(against_others_is_refused_first)};
     fixtures = argc > 1 ? argv[1] : ".";
     return cmocka_run_group_tests(tests, setup, teardown);
 }
