@@ -2,9 +2,10 @@
 """study-gemma3.py FOLDER    packs what study-gemma3.sh measured in FOLDER into study-gemma3.json beside this file (needs h5py); what FOLDER
                           lacks stays as it was there
 study-gemma3.py              prints the tables of study-gemma3.md from it
+study-gemma3.py --coverage   how often the intervals of `continue` hold the rate, were these prompts all that there are
 
 Intervals: Wilson's for rates of prompts; for hits of several tokens a prompt, and for shares of heads, the 2.5 and 97.5 % quantiles over
-2,000 resamples of prompts within the two haystacks."""
+resamples of prompts within the two haystacks (500; of shares 2,000)."""
 import itertools
 import json
 import math
@@ -328,7 +329,36 @@ def constrained(data):
 TABLES = (accuracy, best_heads, found_by, answered, kinds, knockouts, twins, constrained, layers)
 
 
+# ---- are the intervals as wide as they say? ----
+
+def coverage(data, times=1000, draws=300):
+    """Prompts are drawn from these, intervals made of the drawn ones: how often each holds the rate of all."""
+    rows, rng = [], random.Random(3)
+    for part in ("d < 512", "d ≥ 512"):
+        cases = [c for c in data["cases"] if PARTS[part](c["distance"])]
+        truth = rates(cases, "continue")
+        listed = sorted(strong(truth), key=lambda h: -truth[h])
+        counts = [[(c["content"] - 1, *(c["continue"].get(str(h), 0) for h in listed)) for c in cases if c["template"] == t]
+                  for t in sorted({c["template"] for c in cases})]
+        held = [0] * len(listed)
+        for _ in range(times):
+            drawn = [rng.choices(stratum, k=len(stratum)) for stratum in counts]
+            boot = []
+            for _ in range(draws):
+                events, *hits = map(sum, zip(*(c for stratum in drawn for c in rng.choices(stratum, k=len(stratum)))))
+                boot.append([x / events for x in hits])
+            for i, values in enumerate(zip(*boot)):
+                low, high = quantiles(values)
+                held[i] += low <= truth[listed[i]] <= high
+        rows.append([part, len(cases), ", ".join(f"{head(h)} {short(truth[h])}: {short(n / times)}" for h, n in zip(listed, held))])
+    return table(["needle", "prompts", "head, rate: intervals that hold it"], rows)
+
+
 def main():
+    if sys.argv[1:] == ["--coverage"]:
+        with open(DATA, encoding="utf-8") as f:
+            print("\n".join(coverage(json.load(f))))
+        return
     if len(sys.argv) > 1:
         pack(sys.argv[1])
     with open(DATA, encoding="utf-8") as f:
