@@ -101,6 +101,39 @@ static int drop_last(ns_tok_added *added)
     return NS_OK;
 }
 
+static bool was_so(const ns_tok_version *v, const ns_tok_added_token *token)
+{
+    return v->special == token->special && v->single_word == token->single_word && v->lstrip == token->lstrip
+        && v->rstrip == token->rstrip && v->normalized == token->normalized;
+}
+
+/* `tokenizers` passes over a token that it had with the same flags. */
+static bool had(const ns_tok_added *added, const ns_tok_added_token *known, const ns_tok_added_token *token)
+{
+    int32_t i = known->version;
+    while (i >= 0 && !was_so(&added->version[i], token))
+        i = added->version[i].previous;
+    return i >= 0;
+}
+
+/* of: the item whose next version is as `token`. The list of special tokens holds the first special one of each; that of others each that
+ * comes before one. */
+static void keep_version(ns_tok_added *added, ns_tok_added_token *of, const ns_tok_added_token *token, bool special_before)
+{
+    ns_tok_version *const v = &added->version[added->n_versions];
+    *v = (ns_tok_version){(int32_t)(of - added->item), of->version, token->special, token->single_word, token->lstrip, token->rstrip,
+                          token->normalized, special_before ? TOK_UNLISTED : token->special ? TOK_SPECIAL : TOK_ADDED};
+    of->version = (int32_t)added->n_versions++;
+}
+
+/* As it was added first. */
+static int begin_token(ns_tok_added *added, ns_tok_added_token *token, int64_t *highest, const char *path, ns_error *err)
+{
+    token->version = -1;
+    keep_version(added, token, token, false);
+    return name_token(added, token, highest, path, err);
+}
+
 static int add_token(ns_tok_added *added, const ns_tok_model *model, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
 {
     ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
@@ -116,11 +149,11 @@ static int add_token(ns_tok_added *added, const ns_tok_model *model, int64_t *hi
         return drop_last(added);
     }
     rc = check_id(model, id_of(model, *highest, token), token, path, err);
-    return rc != NS_OK ? rc : name_token(added, token, highest, path, err);
+    return rc != NS_OK ? rc : begin_token(added, token, highest, path, err);
 }
 
 /* One that a neighbour names: it has the id of its text, or the next free one. A known one keeps its id, and its flags unless the
- * neighbour's replace them. */
+ * neighbour's replace them: then it is added again, and stays where it was matched before, too. */
 static int join_token(ns_tok_added *added, const ns_tok_model *model, int64_t *highest, const cJSON *json, bool *changed, const char *path,
                       ns_error *err)
 {
@@ -132,11 +165,13 @@ static int join_token(ns_tok_added *added, const ns_tok_model *model, int64_t *h
     if (twin < 0) {
         token->id = (int32_t)id_of(model, *highest, token);
         *changed = true;
-        return name_token(added, token, highest, path, err);
+        return begin_token(added, token, highest, path, err);
     }
     ns_tok_added_token *const known = &added->item[added->place[twin]];
+    const bool was_special = known->special;
     known->special |= token->special;
-    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "replaces"))) {
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "replaces")) && !had(added, known, token)) {
+        keep_version(added, known, token, was_special);
         token->special = known->special;
         *changed |= !equal(known, token);
         known->single_word = token->single_word;
@@ -163,8 +198,9 @@ int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more,
     const int64_t count = length_of(list) + length_of(more);
     const int64_t top = (model->vocab.ids > model->vocab.count ? model->vocab.ids : model->vocab.count) + count;
     added->item = ns_alloc_array((size_t)count, sizeof *added->item);
+    added->version = ns_alloc_array((size_t)count, sizeof *added->version);
     added->place = ns_alloc_array((size_t)top, sizeof *added->place);
-    int rc = added->item && added->place ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
+    int rc = added->item && added->version && added->place ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
     int64_t highest = -1;
     for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next)
         rc = add_token(added, model, &highest, item, path, err);
@@ -178,6 +214,7 @@ void ns_tok_added_free(ns_tok_added *added)
     for (int64_t i = 0; i < added->n; i++)
         free(added->item[i].content);
     free(added->item);
+    free(added->version);
     free(added->place);
     free(added->raw.node);
     free(added->normalized.node);
@@ -259,10 +296,11 @@ static int trie_link(ns_tok_trie *trie, ns_error *err)
     return NS_OK;
 }
 
-static int index_token(ns_tok_work *w, ns_tok_added *added, int32_t i)
+static int index_version(ns_tok_work *w, ns_tok_added *added, const ns_tok_version *v)
 {
+    const int32_t i = v->item;
     const ns_tok_added_token *const token = &added->item[i];
-    if (!token->normalized)
+    if (!v->normalized)
         return trie_add(&added->raw, token->content, (int64_t)token->n, i, w->err);
     w->part.n = 0;
     int rc = ns_tok_text_put(w, &w->part, token->content, (int64_t)token->n, (ns_tok_span){0, (uint32_t)token->n});
@@ -281,10 +319,10 @@ int ns_tok_added_index(ns_tokenizer *tok, ns_error *err)
     ns_tok_work_begin(&w, tok, "", LONGEST, err);
     int rc = NS_OK;
     /* Where two tokens are the same after normalization, special ones come first. */
-    for (int pass = 0; pass < 2; pass++)
-        for (int64_t i = 0; i < tok->added.n && rc == NS_OK; i++)
-            if (tok->added.item[i].special == (pass == 0))
-                rc = index_token(&w, &tok->added, (int32_t)i);
+    for (int list = TOK_SPECIAL; list <= TOK_ADDED; list++)
+        for (int64_t i = 0; i < tok->added.n_versions && rc == NS_OK; i++)
+            if ((int)tok->added.version[i].list == list)
+                rc = index_version(&w, &tok->added, &tok->added.version[i]);
     ns_tok_work_free(&w);
     rc = rc != NS_OK ? rc : trie_link(&tok->added.raw, err);
     return rc != NS_OK ? rc : trie_link(&tok->added.normalized, err);

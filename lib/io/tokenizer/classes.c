@@ -9,147 +9,6 @@
 
 #include "io/tokenizer/classes.h"
 
-static const char *const special_keys[N_SPECIAL] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
-                                                    "mask_token"};
-
-/* ---- special tokens ---- */
-static const char *content_of(const cJSON *token)
-{
-    const char *const text = cJSON_IsObject(token) ? ns_tok_text_at(token, "content") : cJSON_GetStringValue(token);
-    return text && *text ? text : NULL;
-}
-
-/* special_tokens_map.json counts only where tokenizer_config.json does not list the added tokens. */
-static const cJSON *given(const ns_tok_neighbours *n, const char *key)
-{
-    const cJSON *const old = n->decoder ? NULL : cJSON_GetObjectItemCaseSensitive(n->map, key);
-    return old ? old : cJSON_GetObjectItemCaseSensitive(n->config, key);
-}
-
-void ns_tok_find_specials(ns_tok_neighbours *n)
-{
-    const cJSON *const decoder = cJSON_GetObjectItemCaseSensitive(n->config, "added_tokens_decoder");
-    n->decoder = cJSON_IsObject(decoder) ? decoder : NULL;
-    for (int i = 0; i < N_SPECIAL; i++) {
-        const cJSON *const item = given(n, special_keys[i]);
-        n->special[i] = item ? content_of(item) : n->class_ ? n->class_->special[i] : NULL;
-    }
-}
-
-static int list_decoder(ns_tok_neighbours *n, ns_error *err)
-{
-    static const char label[] = "added_tokens_decoder";
-    const int64_t count = cJSON_GetArraySize(n->decoder);
-    int rc = ns_tok_vocab_init(&n->listed, count, count, label, err);
-    int32_t id = 0;
-    for (const cJSON *item = n->decoder ? n->decoder->child : NULL; item && rc == NS_OK; item = item->next, id++) {
-        const char *const text = content_of(item);
-        const size_t length = text ? strlen(text) : 0;
-        if (length && length <= TOK_LONGEST && ns_tok_vocab_find(&n->listed, text, length) < 0)     /* a longer one is refused as a token */
-            rc = ns_tok_vocab_add(&n->listed, text, length, id, label, err);
-    }
-    return rc;
-}
-
-/* A copy of `flags` (or a special token without any) joins the tokens to add; "replaces": also where tokenizer.json has it already. */
-static bool put(cJSON *more, const char *text, const cJSON *flags, bool special, bool replaces)
-{
-    cJSON *const token = flags ? cJSON_Duplicate(flags, true) : cJSON_CreateObject();
-    if (!token || !cJSON_AddItemToArray(more, token))
-        return false;
-    cJSON_DeleteItemFromObjectCaseSensitive(token, "id");
-    cJSON_DeleteItemFromObjectCaseSensitive(token, "__type");
-    if (!flags && !cJSON_AddStringToObject(token, "content", text))
-        return false;
-    if (special) {
-        const cJSON *const normalized = cJSON_GetObjectItemCaseSensitive(token, "normalized");
-        cJSON_DeleteItemFromObjectCaseSensitive(token, "special");
-        if (!cJSON_AddBoolToObject(token, "special", true) || (!normalized && !cJSON_AddBoolToObject(token, "normalized", false)))
-            return false;
-    }
-    return cJSON_AddBoolToObject(token, "replaces", replaces);
-}
-
-/* One that the configuration names, as text or with its flags. */
-static bool put_named(const ns_tok_neighbours *n, cJSON *more, const cJSON *item, const char *text, bool plain)
-{
-    if (!text || ns_tok_vocab_find(&n->listed, text, strlen(text)) >= 0)
-        return true;                                /* its flags are in added_tokens_decoder */
-    const bool flagged = cJSON_IsObject(item);
-    return put(more, text, flagged ? item : NULL, true, n->decoder && (flagged || plain));
-}
-
-typedef struct indexed { const cJSON *token; long long index; int place; } indexed;
-
-static int by_index(const void *a, const void *b)
-{
-    const indexed *const x = a, *const y = b;
-    return x->index != y->index ? (x->index > y->index) - (x->index < y->index) : (x->place > y->place) - (x->place < y->place);
-}
-
-bool ns_tok_is_named(const ns_tok_neighbours *n, const char *text)
-{
-    for (int i = 0; i < N_SPECIAL; i++)
-        if (n->special[i] && strcmp(n->special[i], text) == 0)
-            return true;
-    return false;
-}
-
-/* By index; of those of one index the last, as in a dict. */
-static bool put_decoder(const ns_tok_neighbours *n, cJSON *more)
-{
-    const cJSON *const list = n->decoder ? n->decoder : n->old_tokens;
-    const int count = cJSON_GetArraySize(list);
-    indexed *const item = ns_alloc_array((size_t)count + 1, sizeof *item);
-    bool good = item != NULL;
-    int k = 0;
-    for (const cJSON *token = list && good ? list->child : NULL; token; token = token->next, k++)
-        item[k] = (indexed){token, strtoll(token->string, NULL, 10), k};
-    if (k)
-        qsort(item, (size_t)k, sizeof *item, by_index);
-    for (int i = 0; i < k && good; i++) {
-        const char *const text = i + 1 < k && item[i + 1].index == item[i].index ? NULL : content_of(item[i].token);
-        good = !text || put(more, text, item[i].token, ns_tok_is_named(n, text), true);
-    }
-    free(item);
-    return good;
-}
-
-static bool put_list(const ns_tok_neighbours *n, cJSON *more, const cJSON *list)
-{
-    bool good = true;
-    for (const cJSON *item = list ? list->child : NULL; item && good; item = item->next)
-        if (cJSON_IsObject(item))
-            good = !content_of(item) || put(more, NULL, item, true, true);
-        else
-            good = put_named(n, more, item, content_of(item), false);
-    return good;
-}
-
-/* The added tokens of tokenizer_config.json by index, then the special tokens that are not among them. */
-static bool collect(ns_tok_neighbours *n)
-{
-    const ns_tok_class *const c = n->class_;
-    n->more = cJSON_CreateArray();
-    const cJSON *const additional = given(n, "additional_special_tokens");
-    const bool first = n->converted && c->ranks;                 /* the converter of tiktoken adds them, before all others */
-    bool good = n->more && (!first || put_list(n, n->more, additional)) && put_decoder(n, n->more);
-    for (int i = 0; i < N_SPECIAL && good; i++) {
-        const bool plain = c->plain_special && (i == BOS || i == EOS || i == UNK || i == PAD);
-        good = put_named(n, n->more, given(n, special_keys[i]), n->special[i], plain);
-    }
-    good = good && (first || put_list(n, n->more, additional));
-    for (int i = 0; i < 8 && c->more[i] && good; i++)
-        good = put_named(n, n->more, NULL, c->more[i], false);
-    return good && put_list(n, n->more, cJSON_GetObjectItemCaseSensitive(n->config, "extra_special_tokens"));
-}
-
-int ns_tok_neighbours_tokens(ns_tok_neighbours *n, ns_error *err)
-{
-    const int rc = n->class_ ? list_decoder(n, err) : NS_OK;
-    return rc != NS_OK || !n->class_ || collect(n) ? rc : ns_oom(err, "the added tokens");
-}
-
 /* ---- the template and the prefix space ---- */
 bool ns_tok_truth(const cJSON *item, bool otherwise)
 {
@@ -170,11 +29,11 @@ static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wante
     const char *const text = n->special[which];
     if (!text)
         return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (name one in tokenizer_config.json, or say there that "
-                       "%s is false)", tok->path, switch_key, n->class_->name, special_keys[which], switch_key);
+                       "%s is false)", tok->path, switch_key, n->class_->name, ns_tok_special_keys[which], switch_key);
     *id = ns_token_id(tok, text);
     return *id >= 0 ? NS_OK
                     : ns_fail(err, NS_E_FORMAT, "%s: %s '%.100s' of tokenizer_config.json is not in the vocabulary (correct it)",
-                              tok->path, special_keys[which], text);
+                              tok->path, ns_tok_special_keys[which], text);
 }
 
 /* A class that reads these keys writes the template; for the others a key that asks for what is not done is noted. */
@@ -246,6 +105,19 @@ static void note_displaced(const ns_tokenizer *tok, ns_tok_neighbours *n)
                         "transformers", tok->added.item[i].content, ns_path_base(tok->path), tok->added.item[i].id);
 }
 
+/* Tokens that are matched elsewhere than where their flags say, or in two places. */
+static void hash_lists(ns_sha256 *sha, const ns_tok_added *added)
+{
+    for (int64_t i = 0; i < added->n_versions; i++) {
+        const ns_tok_version *const v = &added->version[i];
+        const bool says[] = {v->list == TOK_SPECIAL, v->normalized};
+        if (v->list == TOK_UNLISTED || v->normalized == added->item[v->item].normalized)
+            continue;
+        ns_sha256_add(sha, &added->item[v->item].id, sizeof(int32_t));
+        ns_sha256_add(sha, says, sizeof says);
+    }
+}
+
 /* What was changed joins the hash: equal hashes, equal ids. A configuration that changes nothing keeps the hash of tokenizer.json. */
 static void hash_changes(ns_tokenizer *tok, const ns_tok_neighbours *n)
 {
@@ -275,6 +147,7 @@ static void hash_changes(ns_tokenizer *tok, const ns_tok_neighbours *n)
         ns_sha256_add(&sha, &t->id, sizeof t->id);
         ns_sha256_add(&sha, flags, sizeof flags);
     }
+    hash_lists(&sha, &tok->added);
     ns_sha256_end(&sha, tok->sha256);
 }
 

@@ -39,8 +39,11 @@ typedef struct ns_tok_class {
 const ns_tok_class *ns_tok_class_named(const char *name);              /* with or without "Fast"; NULL: not known */
 const char *ns_tok_class_of_model(const char *model_type);             /* that of a tokenizer_config.json that names none; NULL */
 
+extern const char *const ns_tok_special_keys[N_SPECIAL];                /* "bos_token" ... */
 void ns_tok_find_specials(ns_tok_neighbours *);                        /* once the files and the class are there */
-bool ns_tok_is_named(const ns_tok_neighbours *, const char *text);     /* does a special token have this text? */
+/* The special tokens that added_tokens.json's are among. */
+int  ns_tok_given(const ns_tok_neighbours *, ns_tok_vocab *set, ns_error *);
+bool ns_tok_has(const ns_tok_vocab *set, const char *text);
 const char *ns_tok_text_at(const cJSON *object, const char *key);      /* NULL: no string */
 bool ns_tok_truth(const cJSON *item, bool otherwise);                  /* Python's: null is false */
 bool ns_tok_setting(const ns_tok_neighbours *, const char *key, bool otherwise);     /* of tokenizer_config.json */

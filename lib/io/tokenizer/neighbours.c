@@ -94,14 +94,17 @@ static cJSON *old_token(const char *text, bool special)
 static int read_old_tokens(ns_tok_neighbours *n, const char *path, ns_error *err)
 {
     cJSON *list = NULL;
+    ns_tok_vocab given = {0};
     int rc = read_beside(&list, path, "added_tokens.json", err);
+    rc = rc == NS_OK && list ? ns_tok_given(n, &given, err) : rc;
     for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next) {
-        const bool special = ns_tok_is_named(n, item->string);
+        const bool special = ns_tok_has(&given, item->string);
         if (!cJSON_IsNumber(item))
             rc = ns_fail(err, NS_E_FORMAT, "%s: added_tokens.json: the id of '%.80s' is no number", path, item->string);
         else if (!put_old(n, item, old_token(item->string, special)))
             rc = ns_oom(err, path);
     }
+    ns_tok_vocab_free(&given);
     cJSON_Delete(list);
     return rc;
 }
@@ -146,7 +149,6 @@ void ns_tok_neighbours_free(ns_tok_neighbours *n)
     cJSON_Delete(n->map);
     cJSON_Delete(n->more);
     cJSON_Delete(n->old_tokens);
-    ns_tok_vocab_free(&n->listed);
     *n = (ns_tok_neighbours){0};
 }
 

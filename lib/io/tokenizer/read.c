@@ -135,7 +135,7 @@ int ns_tok_read_file(ns_tokenizer *tok, ns_error *err)
     if (rc == NS_OK)
         rc = source->read ? read_source(tok, &beside, source, &json, err) : read_json(tok, &json, err);
     if (rc == NS_OK)
-        rc = ns_tok_neighbours_tokens(&beside, err);
+        rc = ns_tok_neighbours_tokens(&beside, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), err);
     if (rc == NS_OK)
         rc = read_all(tok, &beside, json, err);
     tok->notes = beside.notes;

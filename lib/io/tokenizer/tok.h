@@ -166,6 +166,7 @@ typedef struct ns_tok_added_token {
     char   *content;
     size_t  n, normalized_n;             /* bytes of content, and of its normalized form */
     int32_t id;
+    int32_t version;                     /* its last */
     bool    special, single_word, lstrip, rstrip, normalized;
     bool    displaced;                   /* tokenizer.model has it where the configuration has another name */
 } ns_tok_added_token;
@@ -175,9 +176,18 @@ typedef struct ns_tok_added_token {
 typedef struct ns_tok_node { int32_t child, sibling, fail, token; uint8_t byte; } ns_tok_node;
 typedef struct ns_tok_trie { ns_tok_node *node; int64_t n, capacity; int32_t first[256]; } ns_tok_trie;   /* first: root's children, or 0 */
 
+/* A token as it was added, or added again with other flags. Those in use are the last one's; whether it is matched before or after the
+ * normalizer (or, of two, both) those say that are in a list. */
+typedef struct ns_tok_version {
+    int32_t item, previous;              /* of the same item; -1: none */
+    bool    special, single_word, lstrip, rstrip, normalized;
+    enum { TOK_UNLISTED, TOK_SPECIAL, TOK_ADDED } list;
+} ns_tok_version;
+
 typedef struct ns_tok_added {
     ns_tok_added_token *item;               /* in file order */
-    int64_t   n;
+    ns_tok_version     *version;            /* as they were added */
+    int64_t   n, n_versions;
     ns_tok_vocab names;                     /* content -> id, id -> content */
     int32_t  *place;                     /* by id of names: which item */
     ns_tok_trie  raw, normalized;           /* matched before and after normalization */
@@ -204,14 +214,13 @@ typedef struct ns_tok_neighbours {
     const char *special[N_SPECIAL];         /* what the files say, or the class in their place; NULL: neither */
     cJSON *more;                            /* added tokens that tokenizer.json may not have */
     cJSON *old_tokens;                      /* added_tokens.json as added_tokens_decoder would be; NULL: none, or that is there */
-    ns_tok_vocab listed;                    /* the texts of decoder */
     bool   converted;                       /* from another form than tokenizer.json */
     bool   changed_template, changed_prefix, changed_tokens, changed_normalizer;
     ns_tok_notes notes;
 } ns_tok_neighbours;
 int  ns_tok_neighbours_read(ns_tok_neighbours *, const char *path, ns_error *);       /* path of tokenizer.json or its like */
 int  ns_tok_has_neighbours(const char *path, bool *out, ns_error *);
-int  ns_tok_neighbours_tokens(ns_tok_neighbours *, ns_error *);                       /* fills more */
+int  ns_tok_neighbours_tokens(ns_tok_neighbours *, const cJSON *added_tokens, ns_error *);          /* of tokenizer.json; fills more */
 int  ns_tok_neighbours_apply(ns_tokenizer *, ns_tok_neighbours *, const cJSON *tokenizer_json, ns_error *);   /* the last step of opening */
 void ns_tok_neighbours_free(ns_tok_neighbours *);
 void ns_tok_note(ns_tok_neighbours *, const char *fmt, ...) NS_PRINTF(2, 3);
