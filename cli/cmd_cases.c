@@ -104,8 +104,8 @@ static void note_unfit(cli *app, const ns_opened *m, const ns_cases *cases)
         longer += m->arch->max_positions > 0 && c->n_tokens + (c->n_answer > 1 ? c->n_answer - 1 : 0) > m->arch->max_positions;
     }
     if (longer)
-        cli_note(app, "%lld of %lld cases are longer, with their answer, than the model's %lld positions", (long long)longer,
-                 (long long)cases->n, (long long)m->arch->max_positions);
+        cli_note(app, "%lld of %lld cases %s longer, with the answer, than the model's %lld positions", (long long)longer,
+                 (long long)cases->n, longer == 1 ? "is" : "are", (long long)m->arch->max_positions);
     if (ns_cases_check_vocabulary(cases, m->arch->vocab, &why) < 0)
         cli_note(app, "%s", why.message);
 }

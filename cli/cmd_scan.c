@@ -308,7 +308,8 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
 static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_runs, const ns_scan_counts *counts)
 {
     if (counts->empty_runs)
-        cli_note(app, "%lld of %lld runs have no checkpoint of the steps %lld to %lld", (long long)counts->empty_runs, (long long)n_runs,
+        cli_note(app, "%lld of %lld runs %s no checkpoint of the steps %lld to %lld", (long long)counts->empty_runs, (long long)n_runs,
+                 counts->empty_runs == 1 ? "has" : "have",
                  (long long)p->steps[0], (long long)p->steps[1]);
     if (!counts->own)
         cli_note(app, "shard %lld/%lld has no checkpoint of its own: there are only %lld", (long long)p->shard, (long long)p->n_shards,

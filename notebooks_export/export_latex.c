@@ -19,7 +19,8 @@ typedef struct table {
 static int provenance(const table *t, ns_error *err)
 {
     ns_fact_list facts = {0};
-    const int rc = ns_source_facts(t->x, t->params->by, &facts, err);
+    int rc = ns_provenance_of_figure(&facts, t->params->by, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_file(&facts, t->x->path, 1, err);
     for (int64_t i = 0; i < facts.n && rc == NS_OK; i++)
         if (!strpbrk(facts.list[i].value, "\r\n"))
             fprintf(t->f, "%% %s: %s\n", facts.list[i].name, facts.list[i].value);

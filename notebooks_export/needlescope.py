@@ -114,13 +114,15 @@ class _Encoding(c.Structure):
 
 
 _WARN = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p)
+_CANCELLED = c.CFUNCTYPE(c.c_bool, c.c_void_p)
 
 
 class _OpenParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("path", c.c_char_p), ("revision", c.c_char_p), ("arch", c.c_char_p), ("names", c.c_char_p),
                 ("olmo3_rope", c.c_char_p), ("heads_of", c.c_char_p), ("constrain", c.POINTER(c.c_char_p)), ("n_constrain", c.c_int64),
                 ("tokenizer", c.c_char_p), ("want", c.c_uint), ("no_hash", c.c_bool), ("memory", c.c_int64),
-                ("threads", c.c_int), ("cpu", c.c_char_p), ("engine", c.c_void_p), ("warn", _WARN), ("user", c.c_void_p)]
+                ("threads", c.c_int), ("cpu", c.c_char_p), ("engine", c.c_void_p), ("warn", _WARN), ("user", c.c_void_p),
+                ("cancelled", _CANCELLED)]
 
 
 class _Opened(c.Structure):
@@ -157,7 +159,6 @@ class _SessionParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("final_length", c.c_int64), ("decode", c.c_bool)]
 
 
-_CANCELLED = c.CFUNCTYPE(c.c_bool, c.c_void_p)
 _PROGRESS = c.CFUNCTYPE(None, c.c_void_p, c.c_double)
 _ACCEPTED = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_int64, c.c_int32)
 
@@ -374,7 +375,7 @@ class _EmergenceParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("score", c.c_char_p), ("previous", c.c_char_p), ("birth", _BirthParams),
                 ("sweep", c.c_double * _SWEEP),
                 ("horizon", c.c_double), ("leave_short", c.c_bool), ("top", c.c_int64), ("resamples", c.c_int64), ("seed", c.c_uint64),
-                ("axis", c.c_int)]
+                ("axis", c.c_int), ("apart", c.c_bool)]
 
 
 class _Event(c.Structure):
@@ -420,7 +421,7 @@ class _Emergence(c.Structure):
                 ("sweep", c.c_double * _SWEEP), ("in_tokens", c.c_bool), ("axis", c.POINTER(c.c_double)), ("chance", c.POINTER(c.c_double)),
                 ("previous_chance", c.POINTER(c.c_double)), ("null_control", c.c_char_p), ("horizon", c.c_double),
                 ("shortest", c.c_int64), ("runs", c.POINTER(_RunEmergence)), ("lives", c.POINTER(_HeadLife)), ("n_lives", c.c_int64),
-                ("groups", c.POINTER(_SeedGroup)), ("n_groups", c.c_int64)]
+                ("groups", c.POINTER(_SeedGroup)), ("n_groups", c.c_int64), ("n_apart", c.c_int64)]
 
 
 class _BirthGrid(c.Structure):
@@ -1806,6 +1807,7 @@ class Model(_Owner):
         told = []
         with _Stoppable() as p:
             how = _opening(path, p.note(told), **options)
+            how.cancelled = p.cancelled
             opened = p.new("ns_open", "ns_close", c.byref(how))
             seen = _Opened.from_address(opened.value)
             self._own(c.c_void_p(seen.model), lambda _: None, *p.scratch.take())    # the model is freed with what it was opened with
@@ -3021,7 +3023,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
             for run in opened:
                 _lib.ns_scan_run_close(c.byref(run))
     if counts.empty_runs:
-        told.append(f"{counts.empty_runs} of {len(folders)} runs have no checkpoint of the steps {steps[0]} to {steps[1]}")
+        has = "has" if counts.empty_runs == 1 else "have"
+        told.append(f"{counts.empty_runs} of {len(folders)} runs {has} no checkpoint of the steps {steps[0]} to {steps[1]}")
     if shard and not counts.own:
         told.append(f"shard {shard[0]}/{shard[1]} has no checkpoint of its own: there are only {counts.found - counts.left_out}")
     if counts.unsealed:

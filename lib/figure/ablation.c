@@ -255,7 +255,7 @@ static void describe(const strips *all, ns_plotted *said)
             const size_t used = strlen(note);
             snprintf(note + used, sizeof note - used, "%s%s was not measured", used ? "; " : "", all->measures[i].name);
         }
-    ns_note_count(note, sizeof note, all->without, "controls have no value");
+    ns_note_count(note, sizeof note, all->without, "control has no value", "controls have no value");
     ns_plotted_say(said, "interventions and their controls", note);
 }
 

@@ -88,8 +88,9 @@ static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, 
     if (rc == NS_OK)
         rc = ns_draw_matrix(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
-    ns_note_count(note, sizeof note, t->twins, "_nosink scores left out: name them to have them");
-    ns_note_count(note, sizeof note, t->alone, "scores of no head left out");
+    ns_note_count(note, sizeof note, t->twins, "_nosink score left out: name it to have it",
+                  "_nosink scores left out: name them to have them");
+    ns_note_count(note, sizeof note, t->alone, "score of no head left out", "scores of no head left out");
     if (rc == NS_OK)
         ns_plotted_say(said, figure.value_name, note);
     free(values);

@@ -67,7 +67,16 @@ static bool shares_name(const ns_arms *arms, int i)
     return twice;
 }
 
-/* Groups that differ in their arm alone are told apart by it. */
+static bool name_by_run(ns_arm_rows *rows, const char *run)
+{
+    char *const longer = ns_printf_alloc("%s %s", run, rows->name), *const visible = longer ? ns_visible(longer, "") : NULL;
+    free(longer);
+    free(rows->name);
+    return (rows->name = visible) != NULL;
+}
+
+/* Groups that differ in their arm alone are told apart by it, those that do not differ (one seed: ns_emergence_params.apart) by their
+ * runs. */
 static bool name_groups(ns_arms *arms, const ns_emergence *e, const ns_seed_group *const *order)
 {
     bool good = true, *const shared = ns_alloc_array((size_t)arms->n + 1, sizeof *shared);
@@ -85,6 +94,10 @@ static bool name_groups(ns_arms *arms, const ns_emergence *e, const ns_seed_grou
         arms->list[i].name = name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), true);
         good = arms->list[i].name != NULL;
     }
+    for (int i = 0; i < arms->n && good; i++)
+        shared[i] = shares_name(arms, i);
+    for (int i = 0; i < arms->n && good; i++)
+        good = !shared[i] || name_by_run(&arms->list[i], ns_study_run_name(e->study, order[i]->runs[0]));
     free(shared);
     return good;
 }

@@ -209,7 +209,8 @@ int ns_plot_compare(const char *path, const ns_compare_plot *plot, const ns_figu
         ns_utf8_whole(two.title);
         rc = draw(path, &p, &two, &params, err);
     }
-    ns_note_count(note, sizeof note, two.hidden, "outlined heads lie in layers that are not drawn");
+    ns_note_count(note, sizeof note, two.hidden, "outlined head lies in a layer that is not drawn",
+                  "outlined heads lie in layers that are not drawn");
     if (rc == NS_OK)
         ns_plotted_say(said, score, note);
     for (int i = 0; i < MAPS; i++)

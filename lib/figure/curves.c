@@ -114,7 +114,7 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
     f.panels = p->panel;
     f.n_panels = p->n_panels;
     ns_note_runs(p->note, sizeof p->note, p->view);
-    ns_note_count(p->note, sizeof p->note, p->headless, "runs without such a head left out");
+    ns_note_count(p->note, sizeof p->note, p->headless, "run without such a head left out", "runs without such a head left out");
     p->about = ns_printf_alloc("%s%s%s", p->view->name, *p->note ? "; " : "", p->note);
     if (!p->about)
         return ns_oom(err, "a figure");
@@ -209,7 +209,8 @@ int ns_study_loss(const char *path, const ns_study_view *v, const ns_figure_para
     };
     plot p;
     int rc = begin(&p, v, params, err);
-    ns_note_count(p.note, sizeof p.note, p.arms.n - few_arms(&p), "groups of runs left out: a panel shows eight");
+    ns_note_count(p.note, sizeof p.note, p.arms.n - few_arms(&p), "group of runs left out: a panel shows eight",
+                  "groups of runs left out: a panel shows eight");
     for (size_t i = 0; i < sizeof losses / sizeof *losses && rc == NS_OK; i++)
         rc = add_loss(&p, losses[i].dataset, losses[i].title, err);
     if (rc == NS_OK && p.n_panels == 0)

@@ -33,11 +33,11 @@ void ns_plotted_say(ns_plotted *said, const char *shows, const char *note)
     snprintf(said->note, sizeof said->note, "%s", note);
 }
 
-void ns_note_count(char *note, size_t size, int64_t n, const char *what)
+void ns_note_count(char *note, size_t size, int64_t n, const char *one, const char *many)
 {
     const size_t used = strlen(note);
     if (n > 0)
-        snprintf(note + used, size - used, "%s%lld %s", used ? "; " : "", (long long)n, what);
+        snprintf(note + used, size - used, "%s%lld %s", used ? "; " : "", (long long)n, n == 1 ? one : many);
 }
 
 int ns_plot_check(const char *path, const ns_figure_params *look, const char *const *files, int n_files, ns_error *err)
@@ -67,7 +67,7 @@ int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params
     l->comment = rc == NS_OK && by.caller ? ns_clean_utf8(by.caller) : NULL;
     if (rc == NS_OK && by.caller && !l->comment)
         rc = ns_oom(err, path);
-    rc = rc != NS_OK ? rc : ns_provenance_of_run(&l->facts, l->params.bytes ? NULL : &by, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_figure(&l->facts, l->params.bytes ? NULL : &by, err);
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = ns_provenance_of_file(&l->facts, files[i], i + 1, err);
     rc = rc != NS_OK || l->params.bytes ? rc : ns_provenance_check_output(&l->facts, path, err);

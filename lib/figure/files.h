@@ -23,8 +23,8 @@ int  ns_plot_check(const char *path, const ns_figure_params *look, const char *c
  * taken them sets look->layers to NULL: what draws would refuse them. */
 int  ns_plot_layers(const ns_figure_params *look, int64_t n, int64_t **layers, int64_t *n_drawn, ns_error *);
 
-/* Adds "3 WHAT" to a note, behind "; " where it has something; nothing where n is 0. */
-void ns_note_count(char *note, size_t size, int64_t n, const char *what);
+/* Adds "1 ONE" or "3 MANY" to a note, behind "; " where it has something; nothing where n is 0. */
+void ns_note_count(char *note, size_t size, int64_t n, const char *one, const char *many);
 /* How a figure is drawn: what the caller wants (NULL: nothing), the width chosen where it was not given, and what is known of the files
  * behind what the caller says of itself. NS_E_ARG where the figure would replace one of them. Ends with ns_plot_look_end, after an error
  * too. */

@@ -258,11 +258,13 @@ static void clear_cells(cells *c)
 static void describe(const grid *g, const cells *c, ns_plotted *said, const char *shows)
 {
     char note[512] = "";
-    ns_note_count(note, sizeof note, g->twins, "twins left out: their needles lie where nobody asked for them");
-    ns_note_count(note, sizeof note, g->no_place, g->far ? "cases without a needle left out" : "cases without a depth left out");
-    ns_note_count(note, sizeof note, g->no_value, "cases have no event to count");
+    ns_note_count(note, sizeof note, g->twins, "twin left out: its needle lies where nobody asked for it",
+                  "twins left out: their needles lie where nobody asked for them");
+    ns_note_count(note, sizeof note, g->no_place, g->far ? "case without a needle left out" : "case without a depth left out",
+                  g->far ? "cases without a needle left out" : "cases without a depth left out");
+    ns_note_count(note, sizeof note, g->no_value, "case has no event to count", "cases have no event to count");
     if (c->empty)
-        ns_note_count(note, sizeof note, c->empty, "cells hatched: no such case");
+        ns_note_count(note, sizeof note, c->empty, "cell hatched: no such case", "cells hatched: no such case");
     ns_plotted_say(said, shows, note);
 }
 

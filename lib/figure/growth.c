@@ -195,7 +195,8 @@ int ns_plot_growth(const char *path, const ns_growth_plot *plot, const ns_figure
     rc = rc == NS_OK && p.run ? ns_study_find_run(study, p.run, &run, err) : rc;
     rc = rc != NS_OK ? rc : read_maps(&p, study, run, score, &params, &g, err);
     rc = rc != NS_OK ? rc : draw(path, &p, study, run, score, &g, &params, err);
-    ns_note_count(g.note, sizeof g.note, g.hidden, "outlined heads lie in layers that are not drawn");
+    ns_note_count(g.note, sizeof g.note, g.hidden, "outlined head lies in a layer that is not drawn",
+                  "outlined heads lie in layers that are not drawn");
     if (rc == NS_OK)
         ns_plotted_say(said, score, g.note);
     for (int i = 0; i < g.n; i++)

@@ -197,7 +197,8 @@ static int draw(const char *path, const ns_heads_plot *p, maps *m, const ns_figu
 
 static void say(maps *m, ns_plotted *said)
 {
-    ns_note_count(m->note, sizeof m->note, m->hidden, "outlined heads lie in layers that are not drawn");
+    ns_note_count(m->note, sizeof m->note, m->hidden, "outlined head lies in a layer that is not drawn",
+                  "outlined heads lie in layers that are not drawn");
     char shows[256] = "";
     for (int i = 0; i < m->n; i++) {
         const size_t used = strlen(shows);

@@ -225,8 +225,9 @@ static int draw_steps(const char *path, const ns_probe_plot *p, const ns_study *
     rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, look, s.n > 8 ? 7 : 3.5, &p->file, 1, err);
     rc = rc != NS_OK ? rc : ns_draw_matrix(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
-    ns_note_count(note, sizeof note, s.left_out, "checkpoints between those drawn left out");
-    ns_note_count(note, sizeof note, s.missing, "steps of the study are not scored in this run");
+    ns_note_count(note, sizeof note, s.left_out, "checkpoint between those drawn left out", "checkpoints between those drawn left out");
+    ns_note_count(note, sizeof note, s.missing, "step of the study is not scored in this run",
+                  "steps of the study are not scored in this run");
     if (rc == NS_OK)
         ns_plotted_say(said, about, note);
     for (int i = 0; i < MOST_STEPS; i++)

@@ -30,8 +30,10 @@ void ns_note_runs(char *note, size_t size, const ns_study_view *v)
     int64_t unscored = 0;
     for (int64_t r = 0; r < e->shape.R; r++)
         unscored += e->runs[r].measured == 0;
-    ns_note_count(note, size, unscored,
-                  unscored == 1 ? "run has no scored checkpoint up to the horizon" : "runs have no scored checkpoint up to the horizon");
+    ns_note_count(note, size, unscored, "run has no scored checkpoint up to the horizon",
+                  "runs have no scored checkpoint up to the horizon");
+    ns_note_count(note, size, e->n_apart, "run is drawn apart: another of its kind has its seed",
+                  "runs are drawn apart: others of their kind have their seed");
 }
 
 /* What the figure does not draw must not be missing: it has no previous-token head where it shows none, and a loss is of any score. */
@@ -41,6 +43,7 @@ static int find_births(const ns_study_plot *p, const ns_study_figure *figure, in
     ns_emergence_params births = {.size = sizeof births};
     int rc = p->births ? ns_sized_copy(&births, sizeof births, p->births, "ns_emergence_params", err) : NS_OK;
     births.size = sizeof births;
+    births.apart = true;
     births.axis = x_axis != NS_X_AUTO ? x_axis : births.axis;
     if (!figure->of_previous)
         births.previous = "";

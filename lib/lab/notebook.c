@@ -101,7 +101,8 @@ static int fill(section *s, ns_study *study, const ns_study_notebook_params *p, 
 
 static int find(section *s, ns_study *study, const ns_study_notebook_params *p, ns_error *err)
 {
-    const ns_emergence_params params = {.size = sizeof params, .score = p->what.scores[0].name, .resamples = 1, .birth = p->birth};
+    const ns_emergence_params params = {.size = sizeof params, .score = p->what.scores[0].name, .resamples = 1, .birth = p->birth,
+                                        .apart = true};
     ns_error why = {0};
     if (ns_birth_check(study, params.score, &why) != NS_OK) {
         remark(s, "%s", why.message);

@@ -67,6 +67,8 @@ struct ns_model {
     char                *name, *tokenizer, *arch_path, *names_path;
     pthread_mutex_t      lock;        /* one streamed pass at a time */
     ns_at_fork           at_fork;     /* makes the lock anew */
+    bool               (*cancelled)(void *user);    /* while it is loaded; or NULL */
+    void                *user;
 };
 
 /* advise.c: chooses by the largest layer or head; the layer (n_layers: the head) is read soon, it was read. */

@@ -41,7 +41,8 @@ static int load_kept(ns_model *m, ns_error *err)
 {
     int rc = NS_OK;
     for (int64_t l = 0; l < m->arch->n_layers && rc == NS_OK; l++)
-        rc = ns_weights_layer(m, l, &m->layers[l], err);
+        rc = m->cancelled && m->cancelled(m->user) ? NS_STOP : ns_weights_layer(m, l, &m->layers[l], err);
+    rc = rc == NS_OK && m->cancelled && m->cancelled(m->user) ? NS_STOP : rc;
     return rc != NS_OK ? rc : ns_weights_head(m, &m->head, err);
 }
 
@@ -96,10 +97,13 @@ int ns_model_load(ns_model **out, ns_engine *e, const ns_checkpoint *c, const ns
     m->engine = e;
     m->checkpoint = c;
     m->arch = arch;
+    m->cancelled = params ? params->cancelled : NULL;
+    m->user = params ? params->user : NULL;
     init_lock(m);
     m->at_fork = (ns_at_fork){.in_child = init_lock, .user = m};
     ns_at_fork_add(&m->at_fork);
     int rc = load(m, params, err);
+    m->cancelled = NULL;                 /* it was asked for the loading alone */
     if (rc != NS_OK)
         ns_model_free(m);
     else

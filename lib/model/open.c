@@ -20,6 +20,7 @@ typedef struct opening {
     bool       no_hash;
     void     (*warn)(void *user, const char *line);
     void      *user;
+    bool     (*cancelled)(void *user);
 } opening;
 
 /* models--ORG--NAME/snapshots/HASH and models--ORG--NAME -> ORG/NAME. */
@@ -139,7 +140,7 @@ static int open_weights(opening *o, ns_error *err)
     ns_opened *const m = &o->seen;
     const ns_engine_params with = {.size = sizeof with, .threads = o->threads, .cpu = o->cpu};
     const ns_model_params how = {.size = sizeof how, .memory = o->memory, .hash = !o->no_hash, .name = m->name, .tokenizer = o->tokenizer,
-                                 .arch_path = o->arch, .names_path = o->names};
+                                 .arch_path = o->arch, .names_path = o->names, .cancelled = o->cancelled, .user = o->user};
     if (!m->arch)
         return ns_fail(err, NS_E_ARG, "weights are wanted of a model whose arch was not");
     const int rc = m->engine ? NS_OK : ns_engine_new(&o->own, &with, err);
@@ -164,7 +165,7 @@ static int begin(opening *o, const ns_open_params *p, ns_error *err)
 {
     const char *const path = p->path ? p->path : p->tokenizer;
     *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash, .warn = p->warn,
-                   .user = p->user};
+                   .user = p->user, .cancelled = p->cancelled};
     o->seen.name = path ? name_of(path) : NULL;
     if (!path)
         return ns_fail(err, NS_E_ARG, "no path says what is to be opened");

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <needlescope/training.h>
 
@@ -47,11 +48,23 @@ static int run(ns_web *p, cJSON *list, const ns_run_emergence *r, ns_error *err)
     return rc;
 }
 
+/* Groups of one name are told apart by their runs. */
+static bool has_twin(const ns_emergence *e, const ns_seed_group *g)
+{
+    char name[NS_GROUP_TEXT], other[NS_GROUP_TEXT];
+    bool twin = false;
+    ns_group_text(g, "", name);
+    for (int64_t i = 0; i < e->n_groups && !twin; i++)
+        twin = *name && &e->groups[i] != g && strcmp(ns_group_text(&e->groups[i], "", other), name) == 0;
+    return twin;
+}
+
 static void group(ns_web *p, cJSON *list, const ns_study *s, const ns_emergence *e, const ns_seed_group *g)
 {
     char name[NS_GROUP_TEXT], median[NS_EVENT_TEXT];
     cJSON *const out = ns_web_object(p, list, NULL);
-    ns_web_text(p, out, "name", ns_group_text(g, ns_study_run_name(s, g->runs[0]), name));
+    const char *const run = ns_study_run_name(s, g->runs[0]);
+    ns_web_text(p, out, "name", has_twin(e, g) ? run : ns_group_text(g, run, name));
     ns_web_text(p, out, "arm", g->arm);
     ns_web_number(p, out, "window", g->window);
     ns_web_numbers(p, out, "runs", g->runs, g->n);
@@ -82,7 +95,7 @@ static int tell(ns_web *p, cJSON *file, const ns_study *s, const ns_emergence *e
 /* A study without births (a score that has none, too few checkpoints) is shown without them, and says why. */
 int ns_web_births(ns_web *p, cJSON *file, ns_study *s, ns_error *err)
 {
-    const ns_emergence_params params = {.size = sizeof params, .score = ns_study_usual_score(s)};
+    const ns_emergence_params params = {.size = sizeof params, .score = ns_study_usual_score(s), .apart = true};
     ns_emergence *e = NULL;
     ns_error why = {0};
     int rc = ns_emergence_run(&e, s, &params, &why);

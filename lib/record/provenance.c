@@ -149,21 +149,39 @@ static int add_inputs(ns_fact_list *f, ns_error *err)
     return rc;
 }
 
-int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err)
+static int add_host(ns_fact_list *f, ns_error *err)
 {
-    char host[256] = "", stamp[32] = "";
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) != 0)
+        return ns_fail(err, NS_E_INTERNAL, "the machine does not say its name");
+    return ns_fact_list_add(f, "hostname", host, true, err);
+}
+
+static int add_run(ns_fact_list *f, const ns_provenance *by, bool with_host, ns_error *err)
+{
+    char stamp[32] = "";
     const time_t now = time(NULL);
     struct tm utc;
     int rc = ns_fact_list_add(f, "needlescope_version", NS_VERSION, true, err);
     if (!by || rc != NS_OK)
         return rc;
-    if (gethostname(host, sizeof host - 1) != 0 || !gmtime_r(&now, &utc) || !strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc))
-        return ns_fail(err, NS_E_INTERNAL, "the machine does not say its name, or the time");
+    if (!gmtime_r(&now, &utc) || !strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        return ns_fail(err, NS_E_INTERNAL, "the machine does not say the time");
     rc = ns_fact_list_add(f, "command_line", by->caller, true, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "hostname", host, true, err);
+    rc = rc != NS_OK || !with_host ? rc : add_host(f, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, "created_utc", stamp, true, err);
     rc = rc != NS_OK ? rc : add_inputs(f, err);
     return rc != NS_OK ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
+}
+
+int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err)
+{
+    return add_run(f, by, true, err);
+}
+
+int ns_provenance_of_figure(ns_fact_list *f, const ns_provenance *by, ns_error *err)
+{
+    return add_run(f, by, false, err);
 }
 
 /* ---- what a thing is made from ---- */

@@ -44,6 +44,20 @@ static bool same_group(const ns_seed_group *a, const ns_seed_group *b)
            same_number(a->nope, b->nope);
 }
 
+/* Is there another run of the same group and seed that was measured? */
+static bool repeats_seed(const ns_emergence *e, int64_t run)
+{
+    const ns_seed_group own = group_of(e->study, run);
+    const double seed = ns_study_run_number(e->study, run, "seed", (double)NAN);
+    bool repeated = false;
+    for (int64_t r = 0; r < e->shape.R && !repeated; r++) {
+        const ns_seed_group other = group_of(e->study, r);
+        repeated = r != run && e->runs[r].measured > 0 && ns_study_run_number(e->study, r, "seed", (double)NAN) == seed &&
+                   same_group(&own, &other);
+    }
+    return repeated;
+}
+
 /* The seed is the unit of medians and intervals: a group has it once, or which run is meant? */
 static int check_seed(const ns_emergence *e, const ns_seed_group *g, int64_t run, double seed, ns_error *err)
 {
@@ -52,27 +66,27 @@ static int check_seed(const ns_emergence *e, const ns_seed_group *g, int64_t run
         const char *const other = ns_study_run_name(e->study, g->runs[i]), *const own = ns_study_run_name(e->study, run);
         if (ns_study_run_number(e->study, g->runs[i], "seed", (double)NAN) == seed)
             return ns_fail(err, NS_E_ARG, "runs '%.80s' and '%.80s' are both %s with seed %.0f: seeds are the unit here, so a seed counts "
-                           "once (give one of them an `arm` or the `seed` that it had in its run.json, or leave it out of the study)",
+                           "once (give one of them an `arm` or the `seed` that it had in its run.json, or leave it out of the study; "
+                           "figures and notebooks draw both)",
                            other, own, ns_group_text(g, "runs", what), seed);
     }
     return NS_OK;
 }
 
-/* Runs without a seed are groups of their own: nobody said that they repeat one another. */
-static int make_groups(ns_emergence *e, ns_error *err)
+/* Runs without a seed are groups of their own: nobody said that they repeat one another. is_alone[R]: groups that take no more. */
+static int fill_groups(ns_emergence *e, bool apart, bool *is_alone, ns_error *err)
 {
-    e->groups = ns_alloc_array((size_t)e->shape.R, sizeof *e->groups);
-    if (!e->groups)
-        return ns_oom(err, "groups of runs");
     for (int64_t r = 0; r < e->shape.R; r++) {
         const ns_seed_group own = group_of(e->study, r);
         const double seed = ns_study_run_number(e->study, r, "seed", (double)NAN);
-        const bool seeded = !isnan(seed);
+        const bool alone = isnan(seed) || (apart && repeats_seed(e, r));
         int64_t g = 0;
         if (e->runs[r].measured == 0)
             continue;
-        while (g < e->n_groups && !(seeded && same_group(&e->groups[g], &own)))
+        e->n_apart += alone && !isnan(seed);
+        while (g < e->n_groups && (alone || is_alone[g] || !same_group(&e->groups[g], &own)))
             g++;
+        is_alone[g] = alone;
         if (g == e->n_groups) {
             e->groups[g] = own;
             e->groups[g].runs = ns_alloc_array((size_t)e->shape.R, sizeof *own.runs);
@@ -86,6 +100,15 @@ static int make_groups(ns_emergence *e, ns_error *err)
         e->groups[g].runs[e->groups[g].n++] = r;
     }
     return NS_OK;
+}
+
+static int make_groups(ns_emergence *e, bool apart, ns_error *err)
+{
+    bool *const is_alone = ns_alloc_array((size_t)e->shape.R + 1, sizeof *is_alone);
+    e->groups = ns_alloc_array((size_t)e->shape.R, sizeof *e->groups);
+    const int rc = is_alone && e->groups ? fill_groups(e, apart, is_alone, err) : ns_oom(err, "groups of runs");
+    free(is_alone);
+    return rc;
 }
 
 static int median_of(const ns_emergence *e, const ns_seed_group *g, bool previous, double *out, int64_t *born, ns_error *err)
@@ -288,7 +311,7 @@ int ns_emergence_seeds(ns_emergence *e, ns_study *study, const ns_emergence_para
     const ns_score *const score = definition(e->score);
     const bool counts = score && score->of && ns_study_has(study, score->of) && (!score->over || ns_study_has(study, score->over));
     const null_control control = counts ? control_of(study, score) : (null_control){NULL, NULL, false};
-    int rc = make_groups(e, err);
+    int rc = make_groups(e, p->apart, err);
     e->null_control = control.name;
     for (int64_t r = 0; r < e->shape.R && rc == NS_OK; r++) {
         e->runs[r].null = (ns_max_null){(double)NAN, (double)NAN, (double)NAN};

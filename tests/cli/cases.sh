@@ -133,7 +133,7 @@ grep -q "cases lack a row of --rows 0,70" err || fail "positions that short case
 
 # cases that the named model cannot run are counted when they are made
 run cases needle --model MODEL --lengths 64,5000 --depths .5 --count 2 -o far.jsonl
-grep -q "^2 of 4 cases are longer, with their answer, than the model's 4096 positions$" err || fail "cases beyond the positions: $(cat err)"
+grep -q "^2 of 4 cases are longer, with the answer, than the model's 4096 positions$" err || fail "cases beyond the positions: $(cat err)"
 run cases needle --model MODEL --vocab 600 --lengths 64 --depths 0 --count 2 -o far.jsonl
 grep -q "beyond the model's vocabulary of 512, as are ids of [12] of 2 cases" err || fail "cases beyond the vocabulary: $(cat err)"
 run cases needle --model MODEL --lengths 64 --depths .5 -o near.jsonl

@@ -95,11 +95,27 @@ for copy in one two; do
     cp -r a twins/$copy
     echo "{\"name\": \"$copy\", \"coords\": {\"arm\": \"swa\", \"window\": 4, \"seed\": 3}}" >twins/$copy/run.json
 done
-run scan twins/one twins/two --cases cases.jsonl --probe retrieval_find --steps 10,30 -o seeds
+run scan twins/one twins/two --cases cases.jsonl --probe retrieval_find,previous_token --steps 10,30 -o seeds
 run merge seeds
 for command in emergence laziness; do
     expect 2 "runs 'one' and 'two' are both swa W=4 with seed 3" $command seeds/study.h5 --persist 1
 done
+# figures and notebooks draw both, each under its run's name, and say so; to one run it does not matter
+for figure in 'laziness --persist 1' curves 'births --persist 1' 'pairs --persist 1'; do
+    # shellcheck disable=SC2086  # a kind and its options
+    run figure $figure seeds/study.h5 -o twins.svg
+    for copy in one two; do grep -q ">$copy swa W=4<" twins.svg || fail "figure $figure does not draw the run '$copy'"; done
+    grep -q '2 runs are drawn apart: others of their kind have their seed' out || fail "figure $figure does not say so: $(cat out)"
+    # shellcheck disable=SC2086
+    run figure $figure seeds/study.h5 --width 3.3 --font-size 12 -o twins.svg
+    ! grep '^crowded' out || fail "figure $figure in 12 points is crowded"
+done
+run figure strip seeds/study.h5 --persist 1 --run two -o twins.svg
+grep -q '>[^<]*run two' twins.svg || fail "the strip is of another run"
+run export notebook seeds/study.h5 --persist 1 -o twins.ipynb
+no_line 'are both swa' twins.ipynb "a notebook of two runs of one seed lacks births"
+run view seeds/study.h5 -o twins.html
+no_line 'no births: .*are both' out "a page of two runs of one seed lacks births"
 
 # windows of other arms than the usual one: the arms that are there, and the option
 for window in 4 8; do

@@ -32,11 +32,14 @@ tail=
 says() {
     grep -Eq "^$2: ($3)$tail\$" facts || fail "$1: '$2' is not '$3': $(grep "^$2:" facts | head -c 200)"
 }
-whoever() { # whoever FILE COMMAND: who made it, when and where
+whoever() { # whoever FILE COMMAND: who made it, when and where; what goes into a paper does not say where
     says "$1" needlescope_version "$version"
     says "$1" command_line "[^ ]*needlescope $2 .*"
     says "$1" created_utc "$day.*Z|$(date -u +%Y-%m-%d).*Z"
-    says "$1" hostname "$(hostname)"
+    case $1 in
+    *.tex | *.svg | *.png | *.pdf) no_line '^hostname' facts "$1 has the machine's name" ;;
+    *) says "$1" hostname "$(hostname)" ;;
+    esac
 }
 model() {   # model FILE: of which model, on what
     says "$1" threads 2

@@ -217,7 +217,7 @@ run scan zero --cases zero.jsonl --probe retrieval_find -o beyond --shard 5/7
 grep -q 'shard 5/7 has no checkpoint of its own: there are only 3' err || fail "a shard beyond the checkpoints: $(cat err)"
 mkdir late && cp -r b/step200 late
 run scan a late --cases cases.jsonl --probe retrieval_find -o partly2 --steps 5,10
-grep -q '1 of 2 runs have no checkpoint of the steps 5 to 10' err || fail "a run without the steps: $(cat err)"
+grep -q '1 of 2 runs has no checkpoint of the steps 5 to 10' err || fail "a run without the steps: $(cat err)"
 
 "$NEEDLESCOPE" merge some >out 2>err
 grep -q '^not taken *2$' out || fail "merge does not say what --steps left out: $(cat out)"

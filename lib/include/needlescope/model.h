@@ -35,6 +35,8 @@ typedef struct ns_model_params {
     const char *name, *tokenizer;        /* what files say of it: its name, and the tokenizer.json whose hash they give; NULL = the
                                           * checkpoint's folder, and its own */
     const char *arch_path, *names_path;  /* the files that described it, where config.json did not; or NULL */
+    bool  (*cancelled)(void *user);      /* asked in the caller's thread while weights are hashed and packed: true = NS_STOP; may be NULL */
+    void   *user;
 } ns_model_params;
 
 /* Reads, checks and packs the weights. The checkpoint and the arch must outlive the model; the engine too. */

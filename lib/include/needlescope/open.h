@@ -34,6 +34,7 @@ typedef struct ns_open_params {
     void      (*warn)(void *user, const char *line);   /* told of config keys that are not known and cannot change the result, of the
                                                         * tokenizer's remarks, of cases with two BOS; may be NULL */
     void       *user;
+    bool      (*cancelled)(void *user);    /* asked in the caller's thread while weights are hashed and packed: true = NS_STOP; or NULL */
 } ns_open_params;
 
 /* To be read, not written. NULL what was not wanted; the tokenizer also where there is none. */

@@ -178,6 +178,7 @@ typedef struct ns_emergence_params {
     int64_t     resamples;        /* 0 = 1000 of seeds, 999 permutations */
     uint64_t    seed;
     int         axis;             /* NS_AXIS_... */
+    bool        apart;            /* runs that have one seed within a group are groups of their own; else they are an error */
 } ns_emergence_params;
 
 typedef struct ns_run_emergence {
@@ -228,6 +229,7 @@ typedef struct ns_emergence {
     int64_t   n_lives;
     ns_seed_group *groups;
     int64_t   n_groups;
+    int64_t   n_apart;            /* runs that are groups of their own as others of their group have their seed (`apart`) */
 } ns_emergence;
 
 /* Can births of that score be asked for? NS_E_ARG says why not. */

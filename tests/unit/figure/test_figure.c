@@ -133,7 +133,7 @@ static void grids_what_was_asked(void **state)
     char *const svg = svg_of(grid, &(ns_grid_plot){.size = sizeof(ns_grid_plot), .file = path}, &said);
     assert_true(strstr(svg, ">0.25<") && strstr(svg, ">0.75<") && strstr(svg, ">0.50 (2)<") && strstr(svg, ">1.00 (1)<"));
     assert_null(strstr(svg, ">0.6<"));
-    assert_non_null(strstr(said.note, "1 twins left out"));
+    assert_non_null(strstr(said.note, "1 twin left out"));
     free(svg);
 }
 

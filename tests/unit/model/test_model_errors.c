@@ -290,9 +290,50 @@ static void rows_that_run_again_are_shown_once(void **state)
     tiny_close(&t);
 }
 
+typedef struct patience { int asked, most; } patience;
+
+static bool out_of_patience(void *user)
+{
+    patience *const p = user;
+    return ++p->asked > p->most;
+}
+
+/* Hashing and packing both ask; to stop is no error, and leaves nothing. */
+static void loading_stops(void **state)
+{
+    (void)state;
+    tiny t;
+    ns_model *m;
+    patience p = {.most = INT32_MAX};
+    ns_model_params how = {.size = sizeof how, .hash = true, .cancelled = out_of_patience, .user = &p};
+    tiny_open(&t, tiny_llama, 2, NULL, 0);
+    ok(ns_model_load(&m, t.engine, t.checkpoint, t.arch, &how, &err));
+    ns_model_free(m);
+    const int all = p.asked;
+    how.hash = false;
+    p.asked = 0;
+    ok(ns_model_load(&m, t.engine, t.checkpoint, t.arch, &how, &err));
+    ns_model_free(m);
+    const int packing = p.asked;
+    assert_true(packing > t.arch->n_layers && all > packing);
+    for (int most = 0; most < packing; most++) {
+        p = (patience){.most = most};
+        assert_int_equal(ns_model_load(&m, t.engine, t.checkpoint, t.arch, &how, &err), NS_STOP);
+        assert_null(m);
+        assert_int_equal(p.asked, most + 1);
+    }
+    how.hash = true;
+    p = (patience){.most = 0};
+    assert_int_equal(ns_model_load(&m, t.engine, t.checkpoint, t.arch, &how, &err), NS_STOP);
+    assert_null(m);
+    assert_int_equal(p.asked, 1);
+    tiny_close(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(loading_stops),
+                                       cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs),
                                        cmocka_unit_test(poisoned_weights),
                                         cmocka_unit_test(non_finite_activation_names_its_point),
                                         cmocka_unit_test(drafts_do_not_change_greedy),
