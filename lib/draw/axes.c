@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double TICK = 2.2, TICK_GAP = 1.8, LABEL_GAP = 2.5, LEAST_LABEL = 6,
+static const double TICK = 2.2, TICK_GAP = 1.8, LABEL_GAP = 2.5, LEAST_LABEL = 6, EDGE = 1,
                     BEYOND = 14;  /* by which an upright label may be longer than its axis, at both ends */
 
 double ns_scale_at(const ns_scale *s, double value)
@@ -169,18 +169,37 @@ double ns_axis_depth(const ns_axis *a, const ns_type *type)
     return a->gap + labels + (a->label ? LABEL_GAP + (NS_CAP_HEIGHT + NS_DESCENT) * NS_SIZE_LABEL : 0);
 }
 
+double ns_axis_least(const ns_axis *a, const ns_type *type)
+{
+    const double label = a->label ? ns_type_width(type, a->label, LEAST_LABEL, false) + 1 : 0;
+    return label - (a->tight || a->level ? 0 : BEYOND) - (a->tight ? 0 : BEYOND);
+}
+
+/* In the middle under the axis; further left or right, then smaller, then cut, where it would leave the page. */
+static void draw_name(const ns_axis *a, ns_canvas *c, ns_box b, double y)
+{
+    char fit[NS_LABEL_BYTES];
+    if (!a->label)
+        return;
+    const double page = c->width - 2 * EDGE, need = ns_type_width(c->type, a->label, NS_SIZE_LABEL, false);
+    const double size = fmax(LEAST_LABEL, NS_SIZE_LABEL * fmin(1, page / need));
+    ns_type_fit(c->type, a->label, size, false, page, fit);
+    const double half = ns_type_width(c->type, fit, size, false) / 2, left = EDGE - c->dx, right = c->width - EDGE - c->dx;
+    ns_canvas_text(c, fmax(left + half, fmin(right - half, b.x + b.w / 2)), y, fit,
+                   (ns_style){.size = size, .color = NS_INK, .anchor = NS_AT_MIDDLE});
+}
+
 static void draw_bottom(const ns_axis *a, ns_canvas *c, ns_box b)
 {
     const ns_pen pen = {.color = NS_INK, .width = NS_THIN};
     const ns_style tick = {.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_MIDDLE};
-    const ns_style label = {.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE};
     const double y = b.y + b.h + a->gap, text = y + TICK + TICK_GAP + NS_CAP_HEIGHT * NS_SIZE_TICK;
     for (int i = 0; i < a->ticks.n; i++) {
         const double x = b.x + b.w * ns_scale_at(&a->scale, a->ticks.at[i]);
         ns_canvas_line(c, x, y, x, y + TICK, pen);
         ns_canvas_text(c, x, text, a->ticks.label[i], tick);
     }
-    ns_canvas_text(c, b.x + b.w / 2, text + LABEL_GAP + NS_CAP_HEIGHT * NS_SIZE_LABEL, a->label, label);
+    draw_name(a, c, b, text + LABEL_GAP + NS_CAP_HEIGHT * NS_SIZE_LABEL);
 }
 
 static void draw_upright(const ns_axis *a, ns_canvas *c, ns_box b)
@@ -198,12 +217,14 @@ static void draw_upright(const ns_axis *a, ns_canvas *c, ns_box b)
         return;
     const double depth = ns_axis_depth(a, c->type);
     char fit[NS_LABEL_BYTES];
-    const double most = a->tight ? b.h : b.h + 2 * BEYOND, need = ns_type_width(c->type, a->label, NS_SIZE_LABEL, false);
+    const double above = a->tight || a->level ? 0 : BEYOND, under = a->tight ? 0 : BEYOND;
+    const double most = b.h + above + under, need = ns_type_width(c->type, a->label, NS_SIZE_LABEL, false);
     const double size = fmax(LEAST_LABEL, NS_SIZE_LABEL * fmin(1, most / need));
     const ns_style label = {.size = size, .color = NS_INK, .anchor = NS_AT_MIDDLE, .angle = 90};
     ns_type_fit(c->type, a->label, size, false, most, fit);
+    const double middle = b.y + fmax(b.h / 2, ns_type_width(c->type, fit, size, false) / 2 - above);
     const double edge = left ? b.x - depth + NS_CAP_HEIGHT * NS_SIZE_LABEL : b.x + b.w + depth - NS_DESCENT * NS_SIZE_LABEL;
-    ns_canvas_text(c, edge, b.y + b.h / 2, fit, label);
+    ns_canvas_text(c, edge, middle, fit, label);
 }
 
 void ns_axis_draw(const ns_axis *a, ns_canvas *c, ns_box b)

@@ -39,8 +39,10 @@ typedef struct ns_axis {
     double      gap;              /* between box and ticks */
     double      least;            /* vertical: width kept for tick labels, whatever they need */
     bool        tight;            /* vertical: the label is no longer than the axis */
+    bool        level;            /* vertical: the label is no higher than the axis; it may reach under it */
 } ns_axis;
 double ns_axis_depth(const ns_axis *, const ns_type *);    /* points it takes outside its box */
+double ns_axis_least(const ns_axis *, const ns_type *);   /* so long is a vertical one whose label is whole, in its smallest type */
 void   ns_axis_draw(const ns_axis *, ns_canvas *, ns_box);
 
 /* Moves at[n] (ascending) apart to at least `gap`, within [lo, hi], by the least sum of squares. scratch[n]. */

@@ -148,11 +148,12 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double notes = widest(page->type, f->notes, f->n_bands);
     const double name = NS_SIZE_LABEL * 1.4, height = place_bands(p, page);
     const double length = bar_length(p, height), bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, length, page->type);
-    const double right = NOTES_GAP + notes + bar;
-    p->tiles = ns_tile(f->n_panels, page->width - left - right, PANEL_GAP, COMFORTABLE);
+    const double beside = page->width - left - NOTES_GAP - notes;
+    const bool bar_below = beside - bar < NARROWEST;
+    p->tiles = ns_tile(f->n_panels, bar_below ? beside : beside - bar, PANEL_GAP, COMFORTABLE);
     if (p->tiles.width < NARROWEST)
-        return ns_fail(err, NS_E_ARG, "bands figure: a panel, with names and colour bar, needs a width of %.1f inches; it is %.1f",
-                       ns_page_inches(page, NARROWEST - p->tiles.width + page->width), page->width * page->scale / 72);
+        return ns_fail(err, NS_E_ARG, "bands figure: a panel, with names and births, needs a width of %.1f inches; it is %.1f",
+                       ns_page_inches(page, NARROWEST - p->tiles.width + page->width), ns_page_given(page));
     const double w = p->tiles.width, under = tokens_depth(page->type);
     for (int i = 0; i < f->n_panels; i++) {
         const double y = ns_header_height(base) + name + i / p->tiles.columns * (name + height + under + 4);
@@ -161,13 +162,15 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     }
     const ns_box *const last = &p->box[p->tiles.columns - 1];
     p->notes_x = last->x + last->w + NOTES_GAP;
-    p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, last->y, BAR, length};
+    const double rows_end = p->box[f->n_panels - 1].y + height + under;
+    p->bar_box = bar_below ? (ns_box){p->box[0].x, ns_page_snap(page, rows_end + BAR_GAP), BAR, length}
+                           : (ns_box){p->notes_x + notes + BAR_GAP, last->y, BAR, length};
     p->tokens = (ns_axis){.side = NS_BOTTOM,
                           .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true},
                           .label = f->x_name ? f->x_name : "tokens",
                           .gap = 2};
     ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
-    const double end = fmax(p->box[f->n_panels - 1].y + height + under, last->y + length + NS_SIZE_TICK / 2);
+    const double end = fmax(rows_end, p->bar_box.y + length + NS_SIZE_TICK / 2);
     const bool above = base->params.legend == NS_LEGEND_TOP;
     p->key_y = above ? ns_header_height(base) - base->above : end + 5;
     base->width = page->width;
@@ -285,6 +288,9 @@ typedef enum mark { BIRTH, CENSORED, DEATH, MISSING, LEVEL, TICK, NO_MARK, MARKS
 static const char *const key_text[MARKS] = {
     "birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not measured",
     "at the colour bar: chance, by panel",       "the architecture changes",   "close checkpoints: the strongest"};
+/* Of what is wider than a narrow page. */
+static const char *const brief_text[MARKS] = {"birth (an interval)", "not born", "death", "not measured", "chance, by panel",
+                                              "architecture changes", "pooled: the strongest"};
 typedef struct pencil {
     const ns_type *type;
     ns_canvas     *canvas;               /* NULL: measures */
@@ -320,14 +326,19 @@ static void draw_mark(ns_canvas *c, mark m, double x, double y)
     }
 }
 
-static double key_width(const ns_type *type, mark m)
+static const char *text_of(const ns_type *type, mark m, double width)
 {
-    return (m == NO_MARK ? 0 : SWATCH) + ns_type_width(type, key_text[m], NS_SIZE_TICK, false);
+    return (m == NO_MARK ? 0 : SWATCH) + ns_type_width(type, key_text[m], NS_SIZE_TICK, false) <= width ? key_text[m] : brief_text[m];
+}
+
+static double key_width(const ns_type *type, mark m, double width)
+{
+    return (m == NO_MARK ? 0 : SWATCH) + ns_type_width(type, text_of(type, m, width), NS_SIZE_TICK, false);
 }
 
 static void put_key(pencil *at, mark m)
 {
-    const double swatch = m == NO_MARK ? 0 : SWATCH, need = key_width(at->type, m);
+    const double swatch = m == NO_MARK ? 0 : SWATCH, need = key_width(at->type, m, at->width);
     if (at->lines == 0 || (at->x > at->left && at->x + need > at->width)) {
         at->x = at->left;
         at->lines++;
@@ -335,7 +346,7 @@ static void put_key(pencil *at, mark m)
     const double y = at->y + (at->lines - .5) * KEY_LINE;
     if (at->canvas) {
         draw_mark(at->canvas, m, at->x, y);
-        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), key_text[m],
+        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), text_of(at->type, m, at->width),
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }
     at->x += need + 10;
@@ -347,7 +358,7 @@ static int put_keys(const ns_bands_panel *p, const ns_type *type, ns_canvas *c, 
     double left = p->box[0].x;
     for (mark m = 0; m < MARKS; m++)
         if (is_shown(p, m))
-            left = fmax(0, fmin(left, width - key_width(type, m)));
+            left = fmax(0, fmin(left, width - key_width(type, m, width)));
     pencil at = {.type = type, .canvas = c, .x = left, .left = left, .width = width, .y = p->key_y};
     for (mark m = 0; m < MARKS; m++)
         if (is_shown(p, m))

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double OFF = 2.5, LANE = 3, HOOK = 1.4, LEADER = 6, GAP = 1.5, SIZE = 6.5, LONGEST = 76;
+static const double OFF = 2.5, LANE = 3, HOOK = 1.4, LEADER = 6, GAP = 1.5, SIZE = 6.5;
 static const double SLANT = 0.70710678118654752;      /* sin and cos of 45 degrees */
 
 void ns_brackets_clear(ns_brackets *b)
@@ -101,8 +101,7 @@ static void measure(ns_brackets *b, double length, const ns_type *type)
 }
 
 int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (*extent)[2], int n, double length, bool vertical,
-                     const ns_type *type,
-                     ns_error *err)
+                     double longest, const ns_type *type, ns_error *err)
 {
     char fit[NS_LABEL_BYTES];
     *b = (ns_brackets){.vertical = vertical};
@@ -113,11 +112,11 @@ int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (
     for (int i = 0, named = 0; i < n; i++) {
         if (extent[i][0] >= extent[i][1])
             continue;
-        const bool name = spans[i].name && *spans[i].name && named < most;
+        const bool name = longest > 0 && spans[i].name && *spans[i].name && named < most;
         ns_bracket *one = &b->list[b->n++];
         *one = (ns_bracket){.begin = extent[i][0], .end = extent[i][1]};
         if (name) {
-            ns_type_fit(type, spans[i].name, SIZE, false, LONGEST, fit);
+            ns_type_fit(type, spans[i].name, SIZE, false, longest, fit);
             if (!(one->name = ns_strdup(fit)))
                 return ns_oom(err, "figure");
         }

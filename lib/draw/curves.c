@@ -218,8 +218,14 @@ static double place_panels(ns_curves_panel *p, const ns_page *page, double left,
 {
     const bool square = p->figure.diagonal, one_legend = p->n_legends == 1;
     const double each = p->tiles.width, side = fmin(each, 0.8 * page->width);
-    const double h = page->tall * (square ? side : each * (p->tiles.columns > 2 ? MANY_TALL : TALL)), w = square ? side : each,
+    const double base = square ? side : each * (p->tiles.columns > 2 ? MANY_TALL : TALL), w = square ? side : each,
                  name = p->figure.n_panels ? NS_SIZE_LABEL * 1.4 : 3;
+    double least = 0;
+    for (int i = 0; i < p->n_panels; i++) {
+        p->y[i].level = ns_header_x(&p->base, page->type, left) < left;
+        least = fmax(least, ns_axis_least(&p->y[i], page->type));
+    }
+    const double h = page->tall * fmax(base, fmin(least, each));        /* higher, where the name of its axis would be cut */
     for (int i = 0; i < p->n_panels; i++)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, h, 18);
     ns_ticks_fit(&p->x.ticks, &p->x.scale, is_whole(&p->figure), w, page->type);
@@ -275,12 +281,12 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, 100, 18); /* for its width; made again when the height is known */
     }
     double y = 0;
+    base->width = page->width;
     for (int round = 0; round < 2; round++) { /* at another height they may be wider */
         for (int i = 0; i < p->n_panels; i++)
             left = fmax(left, ns_axis_depth(&p->y[i], page->type));
         y = place_in(p, page, left);
     }
-    base->width = page->width;
     base->height = y;
     if (p->n_legends == 1) {
         base->height = ns_legend_place(base, &p->legend[0], page->type, (ns_legend_spot){p->box[0].x, y, 0, base->width});

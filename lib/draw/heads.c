@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { MAX_SIDE = 4096, MAX_TINTS = 3 };
-static const double STRIP = 4, STRIP_GAP = 1.5, BAR = 7, BAR_GAP = 6, CELL = 25, TALLEST = 1.3, LOWEST = 24;
+static const double STRIP = 4, STRIP_GAP = 1.5, BAR = 7, BAR_GAP = 6, CELL = 25, MOST_CELL = 50, TALLEST = 1.3, LOWEST = 24;
 static const ns_rgb FULL = {64, 64, 64, NS_ROLE_FULL}, RECURRENT = {217, 119, 6, NS_ROLE_RECURRENT}, MLP = {200, 200, 200, NS_ROLE_MLP};
 static const ns_rgb SLIDING[MAX_TINTS] = {
     {86, 180, 233, NS_ROLE_WINDOW}, {0, 114, 178, NS_ROLE_WINDOW + 1}, {158, 214, 240, NS_ROLE_WINDOW + 2}};
@@ -169,11 +169,11 @@ static double value_size(const ns_heads_panel *p, const ns_type *type)
     return 0;
 }
 
-/* Cells are square where that makes a figure of agreeable height. */
+/* Cells are square where that makes a figure of agreeable height; those of a map of few heads do not fill a page. */
 static void size_box(ns_heads_panel *p, const ns_page *page, double width)
 {
     const double heads = (double)p->figure.n_heads, layers = (double)p->figure.n_layers;
-    const double w = page->fixed ? width : fmin(width, CELL * heads);
+    const double w = fmin(width, (page->fixed ? MOST_CELL : CELL) * heads);
     double h = w / heads * layers;
     h = page->tall * fmax(fmin(h, TALLEST * page->width), LOWEST);
     p->box.w = ns_page_cells(page, w, p->figure.n_heads);

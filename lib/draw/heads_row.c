@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const double GAP = 12, BETWEEN = 8, LEAST = 44;       /* LEAST: of the cells of a map */
+enum { NAME_LINES = 2 };                 /* of a map's name, where one is too narrow */
 
 typedef struct row_panel {
     ns_panel        base;
@@ -55,8 +56,24 @@ static int layout_part(row_panel *p, int i, const ns_page *page, double each, do
     ns_panel *const part = &p->part[i].base;
     ns_page own = *page;
     own.width = each + bar;                  /* the room of the bar is left free by those without one */
-    ns_header_fit(part, page->type, each, 1);
     return part->layout(part, &own, err);
+}
+
+/* Names of two lines where one of them needs them: the cells of all begin at one height, the names end there. */
+static void fit_names(row_panel *p, const ns_type *type, double each)
+{
+    int most = 1;
+    for (int i = 0; i < p->n; i++) {
+        ns_header_fit(&p->part[i].base, type, each, NAME_LINES);
+        most = p->part[i].base.n_lines > most ? p->part[i].base.n_lines : most;
+    }
+    for (int i = 0; i < p->n; i++) {
+        ns_panel *const part = &p->part[i].base;
+        for (; part->n_lines > 0 && part->n_lines < most; part->n_lines++) {
+            memmove(part->line[1], part->line[0], (size_t)part->n_lines * sizeof part->line[0]);
+            part->line[0][0] = '\0';
+        }
+    }
 }
 
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
@@ -66,6 +83,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const ns_tiling tiles = ns_tile(p->n, page->width - bar, GAP, LEAST + beside_cells(p, page->type));
     double x = 0, y = ns_header_height(base), lowest = y;
     base->width = 0;
+    fit_names(p, page->type, tiles.width);
     for (int i = 0; i < p->n; i++) {
         const int code = layout_part(p, i, page, tiles.width, bar, err);
         if (code != NS_OK)

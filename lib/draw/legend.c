@@ -48,10 +48,14 @@ void ns_legend_add(ns_legend *legend, ns_swatch swatch, ns_rgb color, const char
     ns_key *key = &legend->keys[legend->n++];
     key->swatch = swatch;
     key->color = color;
+    char whole[NS_LABEL_BYTES];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(key->text, sizeof key->text - 4, fmt, args);
+    vsnprintf(whole, sizeof whole, fmt, args);
     va_end(args);
+    const size_t n = ns_type_prefix(whole, sizeof key->text - 4);
+    memcpy(key->text, whole, n);
+    memcpy(key->text + n, whole[n] ? "\xe2\x80\xa6" : "\0\0\0", 4);
 }
 
 void ns_legend_note(ns_legend *legend, const char *text)

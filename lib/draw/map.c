@@ -12,7 +12,8 @@
 
 enum { MAX_CELLS_SIDE = 1 << 24, MAX_SPANS = 256 };
 static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, LOWEST = 24, EDGE = 0.35, OFF_CELLS = 1.5, LINE = 0.5;
-static const double TOKEN = 6.5, LONGEST_TOKEN = 70;
+static const double TOKEN = 6.5, LONGEST_TOKEN = 70, LONGEST_SPAN = 76, SPAN_SHARE = .33,    /* of the page */
+    LEAST_NAME = 17, STEP = 4;           /* names give way to cells so far, in such steps */
 static const double LAST_LABEL = 6;      /* half of "1.0" under the right end of the colour bar */
 
 static const char QUERIES[] = "query position";
@@ -138,9 +139,10 @@ static int make_brackets(ns_map_panel *p, const ns_type *type, ns_error *err)
     ns_brackets_clear(&p->above);
     ns_brackets_clear(&p->beside);
     if (code == NS_OK)
-        code = ns_brackets_make(&p->above, f->spans, (const double(*)[2])keys, f->n_spans, p->box.w, false, type, err);
+        code = ns_brackets_make(&p->above, f->spans, (const double(*)[2])keys, f->n_spans, p->box.w, false,
+                                fmax(p->longest_span, LEAST_NAME), type, err);
     if (code == NS_OK)
-        code = ns_brackets_make(&p->beside, f->spans, (const double(*)[2])rows, f->n_spans, p->box.h, true, type, err);
+        code = ns_brackets_make(&p->beside, f->spans, (const double(*)[2])rows, f->n_spans, p->box.h, true, p->longest_span, type, err);
     free(keys);
     return code;
 }
@@ -182,21 +184,26 @@ static int show_names(char ***names, const char *const *texts, int64_t n, const 
         trim((*names)[i]);
         *widest = fmax(*widest, ns_type_width(type, (*names)[i], TOKEN, false));
     }
-    *widest = fmin(*widest, LONGEST_TOKEN);
     return rc;
+}
+
+static bool has_room(const ns_map_panel *p)
+{
+    const ns_map_figure *const f = &p->figure;
+    return (!f->key_texts || p->box.w >= TOKEN * (double)f->n_keys) && (!f->row_texts || p->box.h >= TOKEN * (double)f->n_rows);
 }
 
 /* Every token has its label, or none. */
 static int check_room(const ns_map_panel *p, const ns_page *page, ns_error *err)
 {
     const ns_map_figure *const f = &p->figure;
-    const double w = p->box.w / (double)f->n_keys, h = p->box.h / (double)f->n_rows;
-    if ((!f->key_texts || w >= TOKEN) && (!f->row_texts || h >= TOKEN))
+    if (has_room(p))
         return NS_OK;
+    const double w = p->box.w / (double)f->n_keys;
     const double more = f->key_texts && w < TOKEN ? TOKEN * (double)f->n_keys - p->box.w : 0;
     return ns_fail(err, NS_E_ARG, "map figure: labels of %lld rows and %lld keys need a width of %.1f inches; it is %.1f (or draw fewer)",
                    (long long)f->n_rows, (long long)f->n_keys, ns_page_inches(page, page->width + fmax(more, 36)),
-                   page->width * page->scale / 72);
+                   ns_page_given(page));
 }
 
 static void draw_names(const ns_map_panel *p, ns_canvas *c)
@@ -206,11 +213,11 @@ static void draw_names(const ns_map_panel *p, ns_canvas *c)
     const ns_style under = {.size = TOKEN, .color = NS_INK, .anchor = NS_AT_END, .angle = 90};
     char fit[NS_LABEL_BYTES];
     for (int64_t i = 0; f->row_texts && i < f->n_rows; i++) {
-        ns_type_fit(c->type, p->row_names[i], TOKEN, false, LONGEST_TOKEN, fit);
+        ns_type_fit(c->type, p->row_names[i], TOKEN, false, p->longest_token, fit);
         ns_canvas_text(c, p->box.x - 3, ns_baseline(p->box.y + p->box.h * ((double)i + .5) / (double)f->n_rows, TOKEN), fit, beside);
     }
     for (int64_t i = 0; f->key_texts && i < f->n_keys; i++) {
-        ns_type_fit(c->type, p->key_names[i], TOKEN, false, LONGEST_TOKEN, fit);
+        ns_type_fit(c->type, p->key_names[i], TOKEN, false, p->longest_token, fit);
         ns_canvas_text(c, ns_baseline(p->box.x + p->box.w * ((double)i + .5) / (double)f->n_keys, TOKEN), p->box.y + p->box.h + 3, fit,
                        under);
     }
@@ -272,6 +279,26 @@ static int size_box(ns_map_panel *p, const ns_page *page, ns_error *err)
     return NS_OK;
 }
 
+/* Names are cut until each token has room for its label; those of spans stand above, too, and are left out beside where that is needed. */
+static int size_names(ns_map_panel *p, const ns_page *page, ns_error *err)
+{
+    double rows, keys;
+    int rc = show_names(&p->row_names, p->figure.row_texts, p->figure.n_rows, page->type, &rows, err);
+    rc = rc != NS_OK ? rc : show_names(&p->key_names, p->figure.key_texts, p->figure.n_keys, page->type, &keys, err);
+    p->longest_token = LONGEST_TOKEN;
+    p->longest_span = fmin(LONGEST_SPAN, SPAN_SHARE * page->width);
+    while (rc == NS_OK) {
+        p->beside_rows = fmin(rows, p->longest_token) + 4;
+        p->under_keys = fmin(keys, p->longest_token) + 5;
+        rc = size_box(p, page, err);
+        if (rc != NS_OK || has_room(p) || p->longest_span == 0)
+            break;
+        p->longest_span = p->longest_token > LEAST_NAME || p->longest_span > LEAST_NAME ? fmax(LEAST_NAME, p->longest_span - STEP) : 0;
+        p->longest_token = fmax(LEAST_NAME, p->longest_token - STEP);
+    }
+    return rc;
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_map_panel *p = (ns_map_panel *)base;
@@ -281,12 +308,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->keys = (ns_axis){.side = NS_BOTTOM, .scale = keys, .label = "key position"};
     char note[96];
     int code;
-    if ((code = show_names(&p->row_names, f->row_texts, f->n_rows, page->type, &p->beside_rows, err)) != NS_OK ||
-        (code = show_names(&p->key_names, f->key_texts, f->n_keys, page->type, &p->under_keys, err)) != NS_OK)
-        return code;
-    p->beside_rows += 4;
-    p->under_keys += 5;
-    if ((code = ns_type_check(page->type, p->bar.label, "the value's name", err)) != NS_OK || (code = size_box(p, page, err)) != NS_OK)
+    if ((code = ns_type_check(page->type, p->bar.label, "the value's name", err)) != NS_OK || (code = size_names(p, page, err)) != NS_OK)
         return code;
     if ((code = check_room(p, page, err)) != NS_OK)
         return code;

@@ -16,6 +16,7 @@ typedef struct ns_map_panel {
     ns_box        box, bar_box;
     char        **row_names, **key_names;        /* tokens as they are shown; NULL = positions */
     double        beside_rows, under_keys;       /* points that they take */
+    double        longest_token, longest_span;   /* points that one of each may have, longer ones are cut; 0: spans have no names beside */
 } ns_map_panel;
 
 int  ns_map_begin(ns_map_panel *, const ns_map_figure *, const ns_figure_params *, ns_error *);

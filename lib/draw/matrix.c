@@ -2,12 +2,15 @@
 #include "draw/panel.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST = 64 };
-static const double CELL = 34, LOW = 15, BAR = 7, BAR_GAP = 6, LABEL_GAP = 4, SLANT = 45,
-                    NAMES = 0.36;/* of the page, at most, for a name */
+static const double CELL = 34, LOW = 15, LOWEST = 40, BAR = 7, BAR_GAP = 6, LABEL_GAP = 4, SLANT = 45,
+                    NAMES = 0.36, LEAST_NAMES = 0.18, STEP = 0.03, /* of the page, at most, for a name; shorter where columns need room */
+                    LEAST_CELL = 4.5, LAST_LABEL = 6,              /* LAST_LABEL: half of "1.0" under the end of a bar below */
+                    BESIDE = 1;                                    /* points between names of columns that stand upright */
 
 typedef struct matrix_panel {
     ns_panel         base;
@@ -21,7 +24,8 @@ typedef struct matrix_panel {
     ns_box           box, bar_box;
     bool             level;              /* column names fit without a slant */
     double slant;                        /* else theirs, in degrees */
-    double           longest, names_depth, text_size;
+    double           longest, longest_below, names_depth, text_size;    /* longest: of rows' names, of columns' */
+    int              every;              /* so many columns have one name */
 } matrix_panel;
 
 /* ---- what was given ---- */
@@ -97,6 +101,54 @@ static int check_glyphs(const matrix_panel *p, const ns_type *type, ns_error *er
     return code;
 }
 
+/* What stands left of the cells: names of rows, and the ends of slanted names of columns. */
+static double left_of(const matrix_panel *p, const ns_page *page, double names, double right)
+{
+    const ns_matrix_figure *const f = &p->figure;
+    const double beside = fmin(widest(page->type, f->rows, f->n_rows), p->longest) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
+    return names + 3 <= (page->width - beside - right) / (double)f->n_cols
+               ? beside
+               : fmax(beside, names * cos(SLANT * acos(-1) / 180) - LOW / 2);
+}
+
+/* Rows' names are cut until the cells have so much room; returns what is left of these. */
+static double fit_names(matrix_panel *p, const ns_page *page, double names, double right, double least)
+{
+    double left = 0;
+    for (double share = NAMES; share > LEAST_NAMES; share -= STEP) {
+        p->longest = share * page->width;
+        left = left_of(p, page, names, right);
+        if (page->width - left - right >= least)
+            break;
+    }
+    return left;
+}
+
+static double bar_width(matrix_panel *p, const ns_type *type)
+{
+    return BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, type);
+}
+
+/* Under the names of the columns where there is no room beside the cells; returns where what is above the legend ends. */
+static double place_bar(matrix_panel *p, const ns_page *page, double bottom)
+{
+    if (!p->bar.horizontal) {
+        p->bar_box = (ns_box){p->box.x + p->box.w + BAR_GAP, p->box.y, BAR, p->box.h};
+        p->base.width = p->bar_box.x + BAR + ns_colorbar_layout(&p->bar, p->box.h, page->type);
+        return bottom;
+    }
+    p->bar_box = (ns_box){p->box.x, ns_page_snap(page, bottom + BAR_GAP), p->box.w, BAR};
+    p->base.width = p->box.x + p->box.w + LAST_LABEL;
+    return p->bar_box.y + BAR + ns_colorbar_layout(&p->bar, p->bar_box.w, page->type);
+}
+
+static void note_names(matrix_panel *p)
+{
+    char note[64];
+    snprintf(note, sizeof note, "one column in %d is named", p->every);
+    ns_legend_note(&p->legend, note);
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     matrix_panel *const p = (matrix_panel *)base;
@@ -104,25 +156,30 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const int code = check_glyphs(p, page->type, err);
     if (code != NS_OK)
         return code;
-    p->longest = NAMES * page->width;
-    const double right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type);
-    const double names = fmin(widest(page->type, f->cols, f->n_cols), p->longest);
-    const double beside = fmin(widest(page->type, f->rows, f->n_rows), p->longest) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
-    const double left = names + 3 <= (page->width - beside - right) / (double)f->n_cols
-                            ? beside
-                            : fmax(beside, names * cos(SLANT * acos(-1) / 180) - LOW / 2);
-    const double w = fmax(fmin(page->width - left - right, page->fixed ? INFINITY : CELL * (double)f->n_cols), 40),
+    p->longest_below = NAMES * page->width;
+    const double names = fmin(widest(page->type, f->cols, f->n_cols), p->longest_below);
+    const double least = fmax((NS_SIZE_TICK + BESIDE) * (double)f->n_cols, LOWEST);
+    p->bar.horizontal = false;
+    double right = bar_width(p, page->type), left = fit_names(p, page, names, right, least);
+    if (p->bar.n_levels == 0 && page->width - left - right < least) {
+        p->bar.horizontal = true;                     /* below: the room beside goes to names */
+        right = LAST_LABEL;
+        left = fit_names(p, page, names, right, fmax(LEAST_CELL * (double)f->n_cols, LOWEST));
+    }
+    const double w = fmax(fmin(page->width - left - right, page->fixed ? INFINITY : CELL * (double)f->n_cols), LOWEST),
                  cell = w / (double)f->n_cols;
     p->level = names + 3 <= cell;
     p->slant = cell * sin(SLANT * acos(-1) / 180) < NS_SIZE_TICK ? 90 : SLANT;
+    p->every = p->level ? 1 : (int)ceil(NS_SIZE_TICK / cell);
+    if (p->every > 1)
+        note_names(p);
     p->names_depth = p->level ? NS_SIZE_TICK * 1.2 : names * sin(p->slant * acos(-1) / 180) + NS_SIZE_TICK;
     p->box = (ns_box){ns_page_snap(page, left), ns_page_snap(page, ns_header_height(base) + 2), ns_page_cells(page, w, f->n_cols),
                       ns_page_cells(page, page->tall * fmax(fmin(cell, CELL), LOW) * (double)f->n_rows, f->n_rows)};
-    p->bar_box = (ns_box){p->box.x + p->box.w + BAR_GAP, p->box.y, BAR, p->box.h};
-    base->width = fmin(page->width, p->bar_box.x + BAR + ns_colorbar_layout(&p->bar, p->box.h, page->type));
+    const double names_end = p->box.y + p->box.h + LABEL_GAP + p->names_depth + (f->col_name ? NS_SIZE_LABEL * 1.3 : 0);
+    const double bottom = place_bar(p, page, names_end);
     base->width = fmin(page->width, fmax(base->width, fmax(ns_type_width(page->type, base->title, NS_SIZE_TITLE, true),
                                                            ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false))));
-    const double bottom = p->box.y + p->box.h + LABEL_GAP + p->names_depth + (f->col_name ? NS_SIZE_LABEL * 1.3 : 0);
     const double end = ns_legend_place(base, &p->legend, page->type, (ns_legend_spot){p->box.x, bottom, 3, base->width});
     base->height = p->legend.n ? end : bottom + 2;
     p->text_size = fitting_size(p, page->type);
@@ -161,8 +218,8 @@ static void draw_names(const matrix_panel *p, ns_canvas *c)
         ns_canvas_text(c, p->box.x - LABEL_GAP, ns_baseline(p->box.y + h * ((double)i + .5), NS_SIZE_TICK), fit,
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_END});
     }
-    for (int64_t i = 0; i < f->n_cols; i++) {
-        ns_type_fit(c->type, f->cols[i], NS_SIZE_TICK, false, p->longest, fit);
+    for (int64_t i = 0; i < f->n_cols; i += p->every) {
+        ns_type_fit(c->type, f->cols[i], NS_SIZE_TICK, false, p->longest_below, fit);
         ns_canvas_text(
             c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + (p->slant < 90 || p->level ? NS_CAP_HEIGHT * NS_SIZE_TICK : 0),
             fit,

@@ -175,13 +175,19 @@ double ns_header_height(const ns_panel *panel)
     return (title + subtitle > 0 ? title + subtitle + 2 : 0) + panel->above;
 }
 
+double ns_header_x(const ns_panel *panel, const ns_type *type, double x)
+{
+    double widest = ns_type_width(type, panel->subtitle, NS_SIZE_TICK, false);
+    for (int i = 0; i < panel->n_lines; i++)
+        widest = fmax(widest, ns_type_width(type, panel->line[i], NS_SIZE_TITLE, true));
+    return widest > panel->width - x ? 0 : x;
+}
+
 void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
 {
     char subtitle[NS_LABEL_BYTES];
-    double widest = ns_type_width(c->type, panel->subtitle, NS_SIZE_TICK, false), y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
-    for (int i = 0; i < panel->n_lines; i++)
-        widest = fmax(widest, ns_type_width(c->type, panel->line[i], NS_SIZE_TITLE, true));
-    x = widest > panel->width - x ? 0 : x;
+    double y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
+    x = ns_header_x(panel, c->type, x);
     for (int i = 0; i < panel->n_lines; i++, y += NS_SIZE_TITLE * 1.2)
         ns_canvas_text(c, x, y, panel->line[i], (ns_style){.size = NS_SIZE_TITLE, .color = NS_INK, .bold = true});
     ns_type_fit(c->type, panel->subtitle, NS_SIZE_TICK, false, panel->width, subtitle);
@@ -206,7 +212,7 @@ int ns_check_values(const ns_panel *panel, const ns_page *page, double size, ns_
     return ns_fail(err, NS_E_ARG,
                    "values '%s': they do not fit their cells in a figure %.3g inches wide; a larger width, a smaller font_size or fewer "
                    "layers help, and 'auto' prints them where they fit",
-                   values == NS_VALUES_ON ? "on" : "nonzero", (page->width + 2 * page->margin) * page->scale / 72);
+                   values == NS_VALUES_ON ? "on" : "nonzero", ns_page_given(page));
 }
 
 void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
@@ -255,6 +261,11 @@ static ns_page page_of(const ns_figure_params *p, const ns_canvas_kind *kind, co
 double ns_page_inches(const ns_page *page, double length)
 {
     return ceil(length * page->scale / 7.2 + .5) / 10;
+}
+
+double ns_page_given(const ns_page *page)
+{
+    return (page->width + 2 * page->margin) * page->scale / 72;
 }
 
 /* A legend above all takes room from what is under it: laid out again. */

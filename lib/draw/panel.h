@@ -59,6 +59,7 @@ double ns_round_up(double v);
  * where it fits. */
 void   ns_header_fit(ns_panel *, const ns_type *, double width, int most);
 double ns_header_height(const ns_panel *);
+double ns_header_x(const ns_panel *, const ns_type *, double x);      /* where that is */
 void   ns_header_draw(const ns_panel *, ns_canvas *, double x);
 
 /* Is a number printed in a cell? `printed`: as it would be. */
@@ -77,6 +78,7 @@ ns_tiling ns_tile(int n, double room, double gap, double least);
 double ns_page_cells(const ns_page *, double length, int64_t n);
 double ns_page_snap(const ns_page *, double v);
 double ns_page_inches(const ns_page *, double length);     /* of paper, tenths of an inch, rounded up: the width that an error asks for */
+double ns_page_given(const ns_page *);                     /* inches: the width it has */
 
 /* A line of keys: swatches with their meaning, wrapped to a width. */
 typedef enum ns_swatch {
@@ -116,9 +118,10 @@ typedef struct ns_brackets {
     double      depth;               /* points taken outside the box */
     double      over;                /* points slanted names stick out beyond the end of the axis */
 } ns_brackets;
-/* spans[i] covers [begin[i], end[i]) points of the axis; empty ones are left out. */
+/* spans[i] covers [begin[i], end[i]) points of the axis; empty ones are left out. longest: points of a name,
+ * which is cut to it; 0: no names. */
 int  ns_brackets_make(ns_brackets *, const ns_figure_span *, const double (*extent)[2], int n, double length, bool vertical,
-                      const ns_type *, ns_error *);
+                      double longest, const ns_type *, ns_error *);
 void ns_brackets_draw(const ns_brackets *, ns_canvas *, ns_box);
 void ns_brackets_clear(ns_brackets *);
 

@@ -103,7 +103,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double w = p->tiles.width - left, least = fmax(p->level ? 0 : SLANTED * f->n_columns, NARROWEST);
     if (w < least)
         return ns_fail(err, NS_E_ARG, "strips figure: %d sets need a width of %.1f inches; it is %.1f", f->n_columns,
-                       ns_page_inches(page, least - w + page->width), page->width * page->scale / 72);
+                       ns_page_inches(page, least - w + page->width), ns_page_given(page));
     const double top = NS_SIZE_LABEL * 1.4, under = 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(slant) + NS_SIZE_TICK);
     for (int i = 0; i < f->n_panels; i++) {
         const double x = (p->level ? 0 : over) + left + i % p->tiles.columns * (w + left + GAP);

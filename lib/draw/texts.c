@@ -103,8 +103,10 @@ void ns_texts_say(ns_texts *all, double width, double height, char *said, size_t
             out = &all->list[i];
     said[0] = '\0';
     if (first[0])
-        snprintf(said, size, "%lld pairs of texts lie on each other, as '%s' and '%s'", (long long)pairs, first[0]->text, first[1]->text);
+        snprintf(said, size, "%lld pair%s of texts lie%s on each other, as '%s' and '%s'", (long long)pairs, ns_plural(pairs),
+                 pairs == 1 ? "s" : "", first[0]->text, first[1]->text);
     const size_t used = strlen(said);
     if (outside)
-        snprintf(said + used, size - used, "%s%lld texts leave the page, as '%s'", used ? "; " : "", (long long)outside, out->text);
+        snprintf(said + used, size - used, "%s%lld text%s leave%s the page, as '%s'", used ? "; " : "", (long long)outside,
+                 ns_plural(outside), outside == 1 ? "s" : "", out->text);
 }

@@ -10,7 +10,7 @@ typedef struct ns_texts { ns_text_box *list; int64_t n, room; } ns_texts;
 
 /* (x, y): the place on the baseline that the ink is measured from; angle: degrees, counter-clockwise. False when memory is out. */
 bool ns_texts_add(ns_texts *, double x, double y, ns_ink, double angle, const char *text);
-/* "2 pairs of texts lie on each other, as 'a' and 'b'; 1 texts leave the page, as 'c'"; "" where all is well. Sorts the list. */
+/* "2 pairs of texts lie on each other, as 'a' and 'b'; 1 text leaves the page, as 'c'"; "" where all is well. Sorts the list. */
 void ns_texts_say(ns_texts *, double width, double height, char *said, size_t size);
 void ns_texts_clear(ns_texts *);
 

@@ -8,8 +8,8 @@
 enum { N_PANELS = 6, PER_MEASURE = 3, MOST_GROUPS = 8 };
 static const char *const datasets[N_PANELS] = {"entropy_final_top", "entropy_step_top", "entropy_others",
                                                "distance_final_top", "distance_step_top", "distance_others"};
-static const char *const titles[N_PANELS] = {"entropy: last best heads", "best of each step", "others",
-                                             "distance: last best heads", "best of each step", "others"};
+static const char *const titles[N_PANELS] = {"entropy: the last best", "best of each step", "others",
+                                             "distance: the last best", "best of each step", "others"};
 static const int axes[N_PANELS] = {0, 0, 0, 1, 1, 1};
 
 typedef struct traced {
@@ -147,7 +147,7 @@ static int draw(const traced *t, const ns_file *f, const char *path, const char 
     char note[160] = "", title[200];
     const char *const top = ns_file_fact(f, "top"), *const score = ns_file_fact(f, "score");
     char *const name = ns_clean_utf8(ns_path_base(file)), *const by = ns_clean_utf8(score ? score : "");
-    ns_note_count(note, sizeof note, t->left_out, "runs left out: a panel shows eight groups");
+    ns_note_count(note, sizeof note, t->left_out, "run left out: a panel shows eight groups", "runs left out: a panel shows eight groups");
     snprintf(title, sizeof title, "The %.8s best heads by %.100s over training", top ? top : "", by ? by : "");
     ns_utf8_whole(title);
     const ns_curves_figure figure = {.size = sizeof figure,

@@ -511,6 +511,41 @@ def reached(b):
     b.scheme("light")
 
 
+def tab_to(b, what, is_there):
+    """By Tab alone, from wherever the focus is; is_there: of the focused element e."""
+    for _ in range(150):
+        if b.js(f"(e => {is_there})(document.activeElement)"):
+            return
+        b.press("Tab")
+    check(False, f"Tab does not come to {what}")
+
+
+def keyboard(b):
+    """A score, a head and a token are chosen without a pointer, and without a script that sets the focus."""
+    b.open("p.html", "file=0&layer=0&head=0")
+    ready(b)
+    check(b.js("state.score") == "retrieval_find", "the first score")
+    tab_to(b, "the scores", "e.matches('select') && Array.from(e.options).some(o => o.value === 'previous_token')")
+    b.press("p")                                                # as in every list of choices: the first that begins so
+    b.until("state.score === 'previous_token'", 10)
+    tab_to(b, "the map of heads", "e.matches('#heads canvas')")
+    for key in ("Home", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight", "ArrowRight"):
+        b.press(key)
+    place = b.js("headsView.cursor.join()")
+    b.press("Enter")
+    check(place == "2,3" and b.js("[state.layer, state.head].join()") == place, f"the arrows and Enter choose the head {place}")
+    b.until("document.querySelectorAll('.tokens .t').length > 0")
+    tab_to(b, "the tokens", "e.matches('.tokens')")
+    query = b.js("state.query")
+    for key, step in (("ArrowLeft", -1), ("ArrowLeft", -1), ("ArrowRight", 1)):
+        b.press(key)
+        query += step
+        b.until(f"state.query === {query}", 10)
+    check(b.js("tokenView.marked") == query, "the arrows move the query")
+    check(b.js("document.activeElement.matches('.tokens')"), "choosing a token takes the focus away")
+    b.until(text_of % "live" + f".startsWith('query {query},')", 10)            # for who does not see it
+
+
 # ---- time ----
 
 def in_time(b):
@@ -542,7 +577,7 @@ def main():
         make()
         with chromium.Browser() as b:
             parts = (scores, attention, generated, hands, study, interventions, without_score, numbers_in_cells, saved, in_notebook,
-                     hostile, reached, in_time)
+                     hostile, reached, keyboard, in_time)
             for part in (p for p in parts if p.__name__ in (sys.argv[2:] or [p.__name__])):
                 part(b)
                 outside = [u for u in b.requested if not u.startswith(("file://", "data:", "blob:", "about:"))]

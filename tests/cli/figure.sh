@@ -19,7 +19,7 @@ run figure grid scores.h5 -o grid.svg --json
 grep -v -e '-96-0.8-' cases.jsonl >fewer.jsonl
 run score model --cases fewer.jsonl --probe retrieval_find --resamples 0 -o fewer.h5
 run figure grid fewer.h5 -o grid.svg
-grep -q 'no such case (1 cell)' grid.svg && grep -q '1 cells hatched' out || fail "grid: an empty cell is not counted: $(cat out)"
+grep -q 'no such case (1 cell)' grid.svg && grep -q '1 cell hatched' out || fail "grid: an empty cell is not counted: $(cat out)"
 # many lengths and depths are ten bins of each
 run cases needle --vocab 512 --lengths 40:160:13 --depths 0:1:13 -o many.jsonl
 run score model --cases many.jsonl --probe retrieval_find --resamples 0 -o many.h5
@@ -57,6 +57,16 @@ run figure rank ranks.h5 --score needle_rank --top 2 -o ranks.svg
     fail "figure rank of a rank: $(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | tr '\n' ' ')"
 expect 2 'no end of it is the best' figure heads ranks.h5 --score entropy --top 2 -o no.png
 
+# ---- large type in a column: nothing overlaps, nothing leaves the page
+for figure in 'agreement scores.h5' 'agreement scores.h5 --by spearman' 'grid scores.h5' 'grid many.h5' 'rank three.h5' 'heads three.h5' \
+    'heads three.h5 scores.h5 --score retrieval_find' 'heads three.h5 --score retrieval_find,retrieval_continue,induction'; do
+    for size in 9 12; do
+        # shellcheck disable=SC2086  # a kind, its files and options
+        run figure $figure --width 3.3 --font-size $size -o small.svg
+        ! grep '^crowded' out || fail "figure $figure in $size points is crowded"
+    done
+done
+
 # ---- options that cannot apply
 expect 2 'dpi 300 is of a PNG' figure grid scores.h5 --dpi 300 -o no.pdf
 expect 2 'unknown option.*vmin' figure rank scores.h5 --vmin 0 -o no.png
@@ -71,7 +81,7 @@ run figure agreement scores.h5 --by spearman -o b.png
 run figure heads three.h5 --layers 1-2,4 --mark 1.0,3.1 -o layers.svg
 [ "$(grep -o 'text-anchor="end"[^>]*>[0-9]<' layers.svg | sed 's/.*>\(.\)</\1/' | tr '\n' ' ')" = '1 2 4 ' ] ||
     fail "--layers 1-2,4: $(grep -o 'text-anchor="end"[^>]*>[0-9]<' layers.svg | tr '\n' ' ')"
-grep -q '1 outlined heads lie in layers that are not drawn' out || fail "--layers: what it hides is not counted: $(cat out)"
+grep -q '1 outlined head lies in a layer that is not drawn' out || fail "--layers: what it hides is not counted: $(cat out)"
 run figure rank three.h5 --layers 4 --top 1 -o layers.svg
 grep -q '>4.6<' layers.svg && ! grep -q '>3.1<' layers.svg || fail "figure rank --layers 4 has heads of others"
 expect 2 'there is no layer 6; it has 6, 0 to 5' figure heads three.h5 --layers 2-6 -o no.png
@@ -173,7 +183,7 @@ expect 2 'of which --horizon' figure births study.h5 --leave-short -o no.png
 expect 2 'nobody' figure strip study.h5 --run nobody -o no.png
 expect 2 'is a study, not the scores of one checkpoint' figure heads study.h5 -o no.png
 expect 2 'scores of one checkpoint|study' figure births scores.h5 -o no.png
-expect 2 'needs a width of [0-9.]* inches; it is 2.0' figure laziness study.h5 --width 2 -o no.png
+expect 2 'needs a width of [0-9.]* inches; it is 1.3' figure laziness study.h5 --width 1.3 --font-size 12 -o no.png
 [ "$(grep -c 'chance, by panel' laziness.svg)" = 1 ] && grep -q '>previous token<' laziness.svg || fail "laziness: no chance by panel"
 [ ! -e no.png ] && [ ! -e no.pdf ] || fail "a figure of nothing"
 finish

@@ -343,42 +343,52 @@ static const struct {
              {"one rank", draw_rank_of_one},                       {"decades", draw_decades},
              {"fit", draw_fit},       {"compared", draw_compared}, {"tokens", draw_tokens}, {"map of tokens", draw_token_map}};
 
-static int try_one(int kind, const char *const *names, int n, double width, int legend)
+static const char *only;        /* the kind that the command line names; NULL: all */
+
+typedef struct shape { double width, font_size; int legend; } shape;
+
+static int try_one(int kind, const char *const *names, int n, shape page)
 {
     char crowded[256] = "not said";
     uint8_t *bytes = NULL;
     size_t n_bytes;
     ns_error err;
     const ns_figure_params params = {.size = sizeof params,
-                                     .width = width,
+                                     .width = page.width,
+                                     .font_size = page.font_size,
                                      .bytes = &bytes,
                                      .n_bytes = &n_bytes,
                                      .crowded = crowded,
                                      .crowded_size = sizeof crowded,
-                                     .legend = legend};
+                                     .legend = page.legend};
     const drawing d = {names, n, &params};
     const int code = kinds[kind].draw(&d, &err);
     const bool good = code == NS_OK && !*crowded;
     if (!good)
-        print_error("%s, %d panels, %.1f inches, legend %d, %s names: %s\n", kinds[kind].name, n, width, legend,
-                    names == long_names ? "long" : "short", code == NS_OK ? crowded : err.message);
+        print_error("%s, %d panels, %.1f inches, %g points, legend %d, %s names: %s\n", kinds[kind].name, n, page.width, page.font_size,
+                    page.legend, names == long_names ? "long" : "short", code == NS_OK ? crowded : err.message);
     free(bytes);
     return !good;
 }
 
+static int try_names(int kind, int n, shape page)
+{
+    return try_one(kind, short_names, n, page) + try_one(kind, long_names, n, page);
+}
+
 static void test_every_figure(void **state)
 {
-    static const double widths[] = {3.3, 5, 7};
+    static const double widths[] = {3.3, 5, 7}, font_sizes[] = {0, 12, 9};
     static const int counts[] = {1, 3, 6, PANELS};
     int bad = 0;
     (void)state;
     fill();
     for (int kind = 0; kind < (int)(sizeof kinds / sizeof *kinds); kind++)
-        for (int w = 0; w < 3; w++)
-            for (int k = 0; k < 4; k++)
-                for (int legend = 0; legend < (w == 0 ? NS_LEGEND_OFF : 1); legend++)
-                    bad +=
-                        try_one(kind, short_names, counts[k], widths[w], legend) + try_one(kind, long_names, counts[k], widths[w], legend);
+        for (int w = 0; w < 3 && (!only || strcmp(only, kinds[kind].name) == 0); w++)
+            for (int size = 0; size < (w == 0 ? 3 : 2); size++)
+                for (int k = 0; k < 4; k++)
+                    for (int legend = 0; legend < (w == 0 ? NS_LEGEND_OFF : 1); legend++)
+                        bad += try_names(kind, counts[k], (shape){widths[w], font_sizes[size], legend});
     assert_int_equal(bad, 0);
 }
 
@@ -407,20 +417,21 @@ static void test_report(void **state)
     say((const double[2][3]){{10, 20, 0}, {60, 20, 0}}, two, 2, said);
     assert_string_equal(said, "");
     say((const double[2][3]){{10, 20, 0}, {20, 21, 0}}, two, 2, said);
-    assert_string_equal(said, "1 pairs of texts lie on each other, as 'needle' and 'query'");
+    assert_string_equal(said, "1 pair of texts lies on each other, as 'needle' and 'query'");
     /* side by side at a slant: the upright rectangles round them meet, the texts do not; one in the other's way does */
     say((const double[2][3]){{10, 40, 45}, {22, 40, 45}}, two, 2, said);
     assert_string_equal(said, "");
     say((const double[2][3]){{10, 40, 45}, {18, 32, 45}}, two, 2, said);
-    assert_string_equal(said, "1 pairs of texts lie on each other, as 'needle' and 'query'");
+    assert_string_equal(said, "1 pair of texts lies on each other, as 'needle' and 'query'");
     say((const double[2][3]){{10, 20, 0}, {90, 20, 0}}, two, 2, said);
-    assert_string_equal(said, "1 texts leave the page, as 'query'");
+    assert_string_equal(said, "1 text leaves the page, as 'query'");
     say((const double[2][3]){{10, 2, 0}, {12, 3, 0}}, two, 2, said);
-    assert_string_equal(said, "1 pairs of texts lie on each other, as 'needle' and 'query'; 2 texts leave the page, as 'needle'");
+    assert_string_equal(said, "1 pair of texts lies on each other, as 'needle' and 'query'; 2 texts leave the page, as 'needle'");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    only = argc > 1 ? argv[1] : NULL;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_report), cmocka_unit_test(test_every_figure)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ELLIPSIS "\xe2\x80\xa6"
+
 static ns_rgb color_of(const char *name, double t)
 {
     const ns_colormap *map;
@@ -321,6 +323,65 @@ static void test_shaping(void **state)
     ns_type_free(type);
 }
 
+static const char *const long_names[] = {"retrieval_continue_of_the_second_needle", "a name  with   blanks at the place of the cut",
+                                         "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xe2\x89\xa5\xe2\x88\x92\xc3\xa9\xc3\xa8\xc3\xa0",
+                                         "d \xe2\x89\xa5 512: retrieval_find"};
+
+/* Whole, or its beginning up to a character's end with an ellipsis, no wider than the room, and with no blank before the ellipsis. */
+static void check_cut(const ns_type *type, const char *name, double width, const char *fit)
+{
+    const size_t n = strlen(fit);
+    size_t bad;
+    if (strcmp(fit, name) == 0) {
+        assert_true(ns_type_width(type, name, 8, false) <= width);
+        return;
+    }
+    assert_true(ns_type_width(type, name, 8, false) > width && n >= 3 && strcmp(fit + n - 3, ELLIPSIS) == 0);
+    assert_true(ns_utf8_valid(fit, n, &bad) && memcmp(fit, name, n - 3) == 0);
+    assert_true(n == 3 || (fit[n - 4] != ' ' && ns_type_width(type, fit, 8, false) <= width));
+}
+
+static void test_cut_names(void **state)
+{
+    char fit[NS_LABEL_BYTES];
+    ns_type *type;
+    (void)state;
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
+    for (size_t i = 0; i < sizeof long_names / sizeof *long_names; i++) {
+        int cut = 0;
+        for (double width = 1; width < 300; width += 1.3) {
+            ns_type_fit(type, long_names[i], 8, false, width, fit);
+            check_cut(type, long_names[i], width, fit);
+            cut += strcmp(fit, long_names[i]) != 0;
+        }
+        assert_true(cut > 20 && strcmp(fit, long_names[i]) == 0);
+    }
+    ns_type_free(type);
+}
+
+/* The text of a key has room for so many bytes: what is longer ends with a character and an ellipsis, wherever the room ends. */
+static void test_long_keys(void **state)
+{
+    (void)state;
+    for (int shift = 0; shift < 4; shift++) {
+        char name[200] = "";
+        ns_legend legend = {0};
+        size_t bad;
+        for (int i = 0; i < shift; i++)
+            strcat(name, "a");
+        for (int i = 0; i < 50; i++)
+            strcat(name, "\xe2\x89\xa5");
+        ns_legend_add(&legend, NS_SWATCH_LINE, NS_INK, "%s", name);
+        const char *const text = legend.keys[0].text;
+        const size_t n = strlen(text);
+        assert_true(ns_utf8_valid(text, n, &bad) && n > 90 && n < sizeof legend.keys[0].text);
+        assert_true(strcmp(text + n - 3, ELLIPSIS) == 0 && memcmp(text, name, n - 3) == 0);
+        name[90 - 90 % 3 + shift] = '\0';
+        ns_legend_add(&legend, NS_SWATCH_LINE, NS_INK, "%s", name);
+        assert_string_equal(legend.keys[1].text, name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_pooling_keeps_the_needle),                   cmocka_unit_test(test_fonts_that_fail),
         cmocka_unit_test(test_advances),        cmocka_unit_test(test_embedded_once),
         cmocka_unit_test(test_both_directions),       cmocka_unit_test(test_shaping),
+        cmocka_unit_test(test_cut_names),       cmocka_unit_test(test_long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
