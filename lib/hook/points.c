@@ -68,9 +68,12 @@ const char *ns_point_formula(ns_point p)
 
 const char *ns_point_formula_at(const ns_arch *arch, ns_point p, int64_t layer)
 {
-    const bool unrolled = layer >= 0 && p == NS_POINT_PATTERN && ns_arch_row_kind(arch, layer) == NS_ROW_UNROLLED;
-    return unrolled ? "W[t, s] of the unrolled recurrence, z_t = sum over s <= t of W[t, s] v_s: signed, not normalised"
-                    : ns_point_formula(p);
+    const ns_branch *const b = layer >= 0 && layer < arch->n_layers ? ns_layer_shows(&arch->layers[layer], p) : NULL;
+    const char *const own = b && b->class_->formula ? b->class_->formula(b->params, p) : NULL;
+    return own ? own
+           : b && p == NS_POINT_PATTERN && b->class_->rows == NS_ROW_UNROLLED
+               ? "W[t, s] of the unrolled recurrence, z_t = sum over s <= t of W[t, s] v_s: signed, not normalised"
+               : ns_point_formula(p);
 }
 
 static bool in_block(ns_point p)

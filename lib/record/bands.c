@@ -32,6 +32,9 @@ static int open_bands(ns_sink *s, ns_error *err)
     const ns_plan *const p = &s->rec->plan;
     const bool scores = s->track->point == NS_POINT_SCORES;
     char axes[160], rest[64];
+    char *const formula = ns_track_formula(p, s->track);
+    if (!formula)
+        return ns_oom(err, "the words for a map");
     snprintf(rest, sizeof rest, "head %s key", ns_track_row_axis(s->track));
     ns_plan_chunk(s->track, s->c, &b->CR, &b->CK);
     b->n_rc = (s->n_rows + b->CR - 1) / b->CR;
@@ -42,7 +45,7 @@ static int open_bands(ns_sink *s, ns_error *err)
         .group = s->c->group,
         .name = s->track->name,
         .axes = ns_sink_axes(s, rest, axes, sizeof axes),
-        .summary = scores ? "attention scores, -inf where masked" : "attention pattern, 0 where masked",
+        .summary = formula,
         .dtype = p->params.dtype,
         .rank = 4,
         .shape = {s->track->n_layers, p->n_heads, s->n_rows, s->c->n},
@@ -53,11 +56,10 @@ static int open_bands(ns_sink *s, ns_error *err)
         .fill = scores ? -INFINITY : 0,
     };
     b->digests = ns_alloc_array((size_t)(p->n_heads * b->n_rc * b->n_kc), sizeof *b->digests);
-    if (!b->digests)
-        return ns_oom(err, "the digests of a map");
+    const int rc = b->digests ? ns_out_dataset(s->rec->out, &b->spec, &b->dataset, err) : ns_oom(err, "the digests of a map");
     ns_sha256_begin(&b->sha);
-    const int rc = ns_out_dataset(s->rec->out, &b->spec, &b->dataset, err);
-    b->spec.axes = NULL;
+    b->spec.axes = b->spec.summary = NULL;
+    free(formula);
     return rc;
 }
 

@@ -65,6 +65,66 @@ const char *ns_track_axes(const ns_plan *p, const ns_plan_track *t)
     return own ? own : ns_point_axes(t->point);
 }
 
+/* ---- what a track holds, in words ---- */
+
+static const char *formula_of(const ns_plan *p, const ns_plan_track *t, int64_t i)
+{
+    return ns_point_formula_at(p->arch, t->point, t->layers[i]);
+}
+
+/* The first layer of the track, by its number there, that has the formula of number i. */
+static int64_t first_alike(const ns_plan *p, const ns_plan_track *t, int64_t i)
+{
+    int64_t first = 0;
+    while (strcmp(formula_of(p, t, first), formula_of(p, t, i)) != 0)
+        first++;
+    return first;
+}
+
+/* "layers 0-2,4: " of the layers that have the formula of number i; "layer 3: " of one. */
+static void write_layers_alike(FILE *out, const ns_plan *p, const ns_plan_track *t, int64_t i)
+{
+    int64_t n = 0;
+    for (int64_t l = i; l < t->n_layers; l++)
+        n += first_alike(p, t, l) == i;
+    fprintf(out, "layer%s ", ns_plural(n));
+    for (int64_t l = i, last; l < t->n_layers; l = last + 1) {
+        last = l;
+        if (first_alike(p, t, l) != i)
+            continue;
+        while (last + 1 < t->n_layers && t->layers[last + 1] == t->layers[last] + 1 && first_alike(p, t, last + 1) == i)
+            last++;
+        fprintf(out, l > i ? ",%lld" : "%lld", (long long)t->layers[l]);
+        if (last > l)
+            fprintf(out, "-%lld", (long long)t->layers[last]);
+    }
+    fputs(": ", out);
+}
+
+char *ns_track_formula(const ns_plan *p, const ns_plan_track *t)
+{
+    char *text = NULL;
+    size_t size;
+    bool alike = true;
+    for (int64_t i = 0; i < t->n_layers; i++)
+        alike &= first_alike(p, t, i) == 0;
+    if (alike)
+        return ns_strdup(formula_of(p, t, 0));
+    FILE *const out = open_memstream(&text, &size);
+    for (int64_t i = 0; out && i < t->n_layers; i++)
+        if (first_alike(p, t, i) == i) {
+            fputs(i ? "; " : "", out);
+            write_layers_alike(out, p, t, i);
+            fputs(formula_of(p, t, i), out);
+        }
+    const bool bad = out && ferror(out);
+    if (!out || fclose(out) != 0 || bad) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
 /* ---- lengths ---- */
 
 /* Length of the axis that stands for `name` among the axes of a track's point at a layer; 0: none does. */

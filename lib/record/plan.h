@@ -52,6 +52,8 @@ int64_t ns_track_layer(const ns_plan_track *, int64_t layer); /* index, -1 when 
 const char *ns_track_row_axis(const ns_plan_track *);         /* "query" for dense maps, else "row" */
 /* ns_point_axes; where no layer of the track has heads, and all have the same axes, those. */
 const char *ns_track_axes(const ns_plan *, const ns_plan_track *);
+/* What the track's point is, in words; where its layers differ, of each: "layers 0-2,4: ...; layer 3: ...". malloc'd; NULL: no memory. */
+char *ns_track_formula(const ns_plan *, const ns_plan_track *);
 /* Length of an axis of ns_track_axes within a case. */
 int64_t ns_plan_axis(const ns_plan *, const ns_plan_track *, const ns_plan_case *, const char *axis, size_t n);
 /* Axes of the track's values after layer and row, as lengths; returns how many. */

@@ -23,19 +23,22 @@ typedef struct pooled {
 static int open_part(pooled *p, part *q, const char *name, const char *summary, ns_error *err)
 {
     const ns_sink *const s = &p->sink;
-    char axes[160];
+    char axes[160], *const formula = ns_track_formula(&s->rec->plan, s->track);
+    char *const words = formula ? ns_printf_alloc("%s; the row: %s", summary, formula) : NULL;
     q->spec = (ns_out_spec){
         .group = s->c->group,
         .name = name,
         .axes = ns_sink_axes(s, "head qb kb", axes, sizeof axes),
-        .summary = summary,
+        .summary = words,
         .dtype = s->rec->plan.params.dtype,
         .rank = 4,
         .shape = {s->track->n_layers, s->rec->plan.n_heads, p->blocks, p->blocks},
     };
     ns_sha256_begin(&q->sha);
-    const int rc = ns_out_dataset(s->rec->out, &q->spec, &q->dataset, err);
-    q->spec.axes = NULL;
+    const int rc = words ? ns_out_dataset(s->rec->out, &q->spec, &q->dataset, err) : ns_oom(err, "the words for pooled maps");
+    q->spec.axes = q->spec.summary = NULL;
+    free(words);
+    free(formula);
     return rc;
 }
 

@@ -49,14 +49,14 @@ typedef struct stats {
 
 /* ---- the datasets of all cases ---- */
 
-static int open_dataset(ns_recording *r, int stat, int square, ns_error *err)
+static int open_dataset(ns_recording *r, int stat, int square, const char *rows, ns_error *err)
 {
     ns_stats_file *const f = r->stats;
     const ns_plan *const p = &r->plan;
     ns_out_spec *const s = &f->spec[stat][square];
-    char summary[128];
+    char *const summary =
+        ns_printf_alloc("%s%s; the row: %s", square ? "mean square of: " : "mean of: ", stat_table[stat].summary, rows);
     snprintf(f->name[stat][square], sizeof f->name[stat][square], "stat_%s%s", stat_table[stat].name, square ? "_sq" : "");
-    snprintf(summary, sizeof summary, "%s%s", square ? "mean square of: " : "mean of: ", stat_table[stat].summary);
     *s = (ns_out_spec){
         .group = "",
         .name = f->name[stat][square],
@@ -69,8 +69,9 @@ static int open_dataset(ns_recording *r, int stat, int square, ns_error *err)
         .tile = {1, 1, p->n_heads, NS_STAT_BINS},
         .fill = NAN,
     };
-    const int rc = ns_out_dataset(r->out, s, &f->dataset[stat][square], err);
+    const int rc = summary ? ns_out_dataset(r->out, s, &f->dataset[stat][square], err) : ns_oom(err, "the words for stats");
     s->summary = NULL;
+    free(summary);
     return rc;
 }
 
@@ -96,6 +97,25 @@ static int write_counts(ns_recording *r, ns_error *err)
     return rc;
 }
 
+/* What the rows are that the stats are of. */
+static char *formula_of_rows(const ns_plan *p)
+{
+    int t = 0;
+    while (p->tracks[t].kind != NS_SINK_STATS)
+        t++;
+    return ns_track_formula(p, &p->tracks[t]);
+}
+
+static int open_datasets(ns_recording *r, ns_error *err)
+{
+    char *const rows = formula_of_rows(&r->plan);
+    int rc = rows ? NS_OK : ns_oom(err, "the words for stats");
+    for (int i = 0; i < NS_N_STATS * 2 && rc == NS_OK; i++)
+        rc = open_dataset(r, i / 2, i % 2, rows, err);
+    free(rows);
+    return rc;
+}
+
 int ns_stats_open(ns_recording *r, ns_error *err)
 {
     ns_stats_file *const f = r->stats = ns_alloc_array(1, sizeof *f);
@@ -111,9 +131,7 @@ int ns_stats_open(ns_recording *r, ns_error *err)
     int rc = ns_out_scale(r->out, "", "qbin", NS_I32, NS_STAT_BINS, positions, "first query position of the bin", err);
     if (rc == NS_OK)
         rc = write_counts(r, err);
-    for (int i = 0; i < NS_N_STATS * 2 && rc == NS_OK; i++)
-        rc = open_dataset(r, i / 2, i % 2, err);
-    return rc;
+    return rc != NS_OK ? rc : open_datasets(r, err);
 }
 
 int ns_stats_close(ns_recording *r, ns_error *err)

@@ -23,19 +23,22 @@ typedef struct topk {
 static int open_part(topk *t, part *p, const char *name, const char *rest_axes, const char *summary, ns_dtype dtype, ns_error *err)
 {
     const ns_sink *const s = &t->sink;
-    char axes[160];
+    char axes[160], *const formula = ns_track_formula(&s->rec->plan, s->track);
+    char *const words = formula ? ns_printf_alloc("%s; the row: %s", summary, formula) : NULL;
     p->spec = (ns_out_spec){
         .group = s->c->group,
         .name = name,
         .axes = ns_sink_axes(s, rest_axes, axes, sizeof axes),
-        .summary = summary,
+        .summary = words,
         .dtype = dtype,
         .rank = dtype == NS_F32 && p == &t->rest ? 3 : 4,
         .shape = {s->track->n_layers, s->rec->plan.n_heads, s->n_rows, t->k},
     };
     ns_sha256_begin(&p->sha);
-    const int rc = ns_out_dataset(s->rec->out, &p->spec, &p->dataset, err);
-    p->spec.axes = NULL;
+    const int rc = words ? ns_out_dataset(s->rec->out, &p->spec, &p->dataset, err) : ns_oom(err, "the words for the largest cells");
+    p->spec.axes = p->spec.summary = NULL;
+    free(words);
+    free(formula);
     return rc;
 }
 
@@ -46,7 +49,7 @@ static int open_topk(ns_sink *s, ns_error *err)
     t->k = p->params.top_k;
     t->rows = p->n_heads * s->n_rows;
     int rc = open_part(t, &t->index, "topk_index", "head row k",
-                       "key positions of the largest cells, largest first; -1: no more cells above 0", NS_I32, err);
+                       "key positions of the largest cells (signed rows: by magnitude), largest first; -1: the others are 0", NS_I32, err);
     if (rc == NS_OK)
         rc = open_part(t, &t->value, "topk_value", "head row k", "the cells at topk_index", p->params.dtype, err);
     return rc == NS_OK ? open_part(t, &t->rest, "topk_rest", "head row", "sum of the cells that are not listed", NS_F32, err) : rc;

@@ -19,14 +19,16 @@ static int open_values(ns_sink *s, ns_error *err)
 {
     values *const v = (values *)s;
     const ns_plan *const p = &s->rec->plan;
-    char axes[160];
+    char axes[160], *const formula = ns_track_formula(p, s->track);
+    if (!formula)
+        return ns_oom(err, "the words for a point");
     v->n_dims = ns_plan_dims(p, s->track, s->c, v->dims);
     v->cells = 1;
     v->spec = (ns_out_spec){
         .group = s->c->group,
         .name = s->track->name,
         .axes = ns_sink_axes(s, ns_track_axes(p, s->track), axes, sizeof axes),
-        .summary = ns_point_formula(s->track->point),
+        .summary = formula,
         .dtype = p->params.dtype,
     };
     if (s->track->layer_axis[0])
@@ -38,7 +40,8 @@ static int open_values(ns_sink *s, ns_error *err)
     }
     ns_sha256_begin(&v->sha);
     const int rc = ns_out_dataset(s->rec->out, &v->spec, &v->dataset, err);
-    v->spec.axes = NULL;
+    v->spec.axes = v->spec.summary = NULL;
+    free(formula);
     return rc;
 }
 

@@ -132,7 +132,8 @@ NS_API int64_t     ns_point_axis(const ns_arch *, ns_point, int64_t layer, const
 NS_API int64_t     ns_point_heads(const ns_arch *, ns_point, int64_t layer);
 NS_API int64_t     ns_point_width(const ns_arch *, ns_point, int64_t layer);
 NS_API const char *ns_point_formula(ns_point);
-NS_API const char *ns_point_formula_at(const ns_arch *, ns_point, int64_t layer);       /* rows of a recurrence are no softmax */
+/* What the layer's own mixer computes there: rows of a recurrence are no softmax, its q and k have no QK-norm. */
+NS_API const char *ns_point_formula_at(const ns_arch *, ns_point, int64_t layer);
 /* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a
  * layer has two mixers side by side, points of heads are those of one of them (ns_arch_show_heads). */
 NS_API const char *ns_point_absent(const ns_arch *, ns_point, int64_t layer);

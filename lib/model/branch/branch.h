@@ -99,6 +99,7 @@ typedef struct ns_branch_class {
     /* The same of one of `points` that these parameters leave out, or of one of the others for a reason of its own; else NULL. Or NULL. */
     const char   *(*absent)(const void *params, ns_point);
     const char   *(*axes)(const void *params, ns_point);    /* of a point that has other axes here than in hooks.h, else NULL; or NULL */
+    const char   *(*formula)(const void *params, ns_point); /* of a point that is something else here than there, else NULL; or NULL */
     ns_row_kind     rows;          /* with heads: what hook_pattern shows */
     void          (*keeps)(const void *params, ns_keeps *);     /* sets what is not 0; NULL: nothing is kept */
     /* What the tables cannot say: ranges, what needs or excludes what. NS_OK, or an error made by the checker. */

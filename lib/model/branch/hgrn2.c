@@ -108,9 +108,24 @@ static const char *axes(const void *params, ns_point p)
     return p == NS_POINT_Q || p == NS_POINT_ROT_Q || p == NS_POINT_K || p == NS_POINT_ROT_K ? "row head d_key" : NULL;
 }
 
+static const char *formula(const void *params, ns_point p)
+{
+    (void)params;
+    switch (p) {
+    case NS_POINT_K: return "W_K x: logits of the forget gate f, before their lower bound";
+    case NS_POINT_Q: return "W_Q x, before silu";
+    case NS_POINT_ROT_Q: return "silu of hook_q: what reads the state";
+    case NS_POINT_ROT_K: return "1 - f, the forget gate f = sigmoid of the bounded hook_k: what v is written at";
+    case NS_POINT_LOG_DECAY: return "log f of the forget gate, one a key channel";
+    case NS_POINT_RESULT: return "W_O of one head's z behind the norm, without the bias";
+    case NS_POINT_RECURRENCE_OUT: return "z: goes to the norm";
+    default: return NULL;
+    }
+}
+
 const ns_branch_class ns_branch_hgrn2 = {
     .name = "hgrn2", .part = "attn", .mixer = "hgrn2", .params_size = sizeof(hgrn2), .heads = true,
     .fields = fields, .sizes = sizes, .slots = slots, .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT,
     .points = NS_POINTS_OF_HEADS | NS_HAS(LOG_DECAY) | NS_HAS(SSM_STATE) | NS_HAS(RECURRENCE_OUT), .no_step = "HGRN2 has no such step",
-    .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
+    .axes = axes, .formula = formula, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

@@ -302,6 +302,28 @@ static const char *axes(const void *params, ns_point p)
                                                       : NULL;
 }
 
+static const char *formula(const void *params, ns_point p)
+{
+    const ns_recurrence *const x = params;
+    const bool active = x->act != NO_ACT;
+    switch (p) {
+    case NS_POINT_V_PRE_CONV: return "W_V x + b_V, before the short convolution";
+    case NS_POINT_Q: return x->taps ? "hook_q_pre_conv after the convolution, before activation, norm and rope"
+                                    : "W_Q x + b_Q, before activation, norm and rope";
+    case NS_POINT_K: return x->taps ? "hook_k_pre_conv after the convolution, before activation, norm and rope"
+                                    : "W_K x + b_K, before activation, norm and rope";
+    case NS_POINT_V: return x->taps && active ? "hook_v_pre_conv after the convolution and the activation"
+                            : x->taps       ? "hook_v_pre_conv after the convolution"
+                            : active        ? "act(W_V x + b_V)"
+                                            : NULL;
+    case NS_POINT_ROT_Q: return "q after activation, norm and rope: what reads the state";
+    case NS_POINT_ROT_K: return "k after activation, norm and rope: what v is written at";
+    case NS_POINT_RESULT: return "W_O of one head's hook_recurrence_out behind norm and gate, without the bias";
+    case NS_POINT_RECURRENCE_OUT: return x->skip.name ? NULL : "z: goes to norm and gate";
+    default: return NULL;
+    }
+}
+
 /* What the settings leave out. */
 static const char *absent(const void *params, ns_point p)
 {
@@ -321,5 +343,6 @@ const ns_branch_class ns_branch_linear_recurrence = {
     .points = NS_POINTS_OF_HEADS | NS_HAS(Q_PRE_CONV) | NS_HAS(K_PRE_CONV) | NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(LOG_DECAY) |
               NS_HAS(RECURRENCE_OUT) | NS_HAS(SSM_STATE),
     .no_step = "a linear recurrence has no such step",
-    .absent = absent, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = ns_recurrence_check, .forward = forward, .macs = macs,
+    .absent = absent, .axes = axes, .formula = formula, .rows = NS_ROW_UNROLLED,
+    .keeps = keeps, .check = ns_recurrence_check, .forward = forward, .macs = macs,
 };

@@ -151,10 +151,22 @@ static const char *absent(const void *params, ns_point p)
                                          : NULL;
 }
 
+static const char *formula(const void *params, ns_point p)
+{
+    (void)params;
+    switch (p) {
+    case NS_POINT_V_PRE_CONV: return "W x + b of the channels, before the short convolution";
+    case NS_POINT_BETA: return "the step of each channel: its states decay by e^(A step), step x in is written to them";
+    case NS_POINT_RECURRENCE_OUT: return "what is read of each channel's states, and the skip D x: goes to the gate";
+    default: return NULL;
+    }
+}
+
 const ns_branch_class ns_branch_mamba1 = {
     .name = "mamba1", .part = "attn", .mixer = "mamba1",
     .params_size = sizeof(mamba1), .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(RECURRENCE_OUT),
     .no_step = "Mamba has no such step",
-    .absent = absent, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
+    .absent = absent, .axes = axes, .formula = formula, .rows = NS_ROW_UNROLLED,
+    .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

@@ -129,10 +129,23 @@ static const char *absent(const void *params, ns_point p)
                                          : NULL;
 }
 
+static const char *formula(const void *params, ns_point p)
+{
+    (void)params;
+    switch (p) {
+    case NS_POINT_V_PRE_CONV: return "W_x x + b of the channels, before the short convolution";
+    case NS_POINT_BETA: return "(1 - a^2)^1/2 times the input gate: what x is written times";
+    case NS_POINT_LOG_DECAY: return "log a of each channel";
+    case NS_POINT_RECURRENCE_OUT: return "h of each channel, h <- a h + hook_beta x: goes to the gate";
+    default: return NULL;
+    }
+}
+
 const ns_branch_class ns_branch_rglru = {
     .name = "rglru", .part = "attn", .mixer = "rglru",
     .params_size = sizeof(rglru), .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT,
     .points = NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(LOG_DECAY) | NS_HAS(RECURRENCE_OUT), .no_step = "an RG-LRU has no such step",
-    .absent = absent, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
+    .absent = absent, .axes = axes, .formula = formula, .rows = NS_ROW_UNROLLED,
+    .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

@@ -93,10 +93,21 @@ static const char *absent(const void *params, ns_point p)
     return NS_POINTS_OF_HEADS >> p & 1 ? "a short convolution mixes each channel by itself: it has no heads, and no rows of theirs" : NULL;
 }
 
+static const char *formula(const void *params, ns_point p)
+{
+    (void)params;
+    switch (p) {
+    case NS_POINT_V_PRE_CONV: return "b * x, two projections of the input, before the short convolution";
+    case NS_POINT_RECURRENCE_OUT: return "the convolution of hook_v_pre_conv: goes to the gate c";
+    default: return NULL;
+    }
+}
+
 const ns_branch_class ns_branch_short_conv = {
     .name = "short_conv", .part = "attn", .mixer = "short_conv",
     .params_size = sizeof(short_conv), .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_HAS(V_PRE_CONV) | NS_HAS(RECURRENCE_OUT),
     .no_step = "a short convolution has no such step",
-    .absent = absent, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
+    .absent = absent, .axes = axes, .formula = formula, .rows = NS_ROW_UNROLLED,
+    .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

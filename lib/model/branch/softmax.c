@@ -89,10 +89,18 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     return ns_heads_out(b, a, gated);
 }
 
+static const char *formula(const void *params, ns_point p)
+{
+    const softmax *const x = params;
+    return p == NS_POINT_PATTERN && x->heads.sinks.name ? "softmax of the scores over keys and the head's sink; 0 where masked"
+           : p == NS_POINT_RESULT && x->z_gate.name     ? "W_O of one head's gated z, without the bias"
+                                                        : NULL;
+}
+
 const ns_branch_class ns_branch_softmax = {
     .name = "softmax", .part = "attn", .mixer = "softmax",
     .params_size = sizeof(softmax), .heads = true, .fields = fields, .sizes = ns_heads_sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_POINTS_OF_HEADS | NS_HAS(SCORES),
     .no_step = "softmax attention has no such step",
-    .rows = NS_ROW_SOFTMAX, .keeps = ns_heads_keeps, .check = check, .forward = forward, .macs = ns_heads_macs,
+    .formula = formula, .rows = NS_ROW_SOFTMAX, .keeps = ns_heads_keeps, .check = check, .forward = forward, .macs = ns_heads_macs,
 };

@@ -37,6 +37,14 @@ ns_arch *fake_arch_of(int layers, int heads)
     return arch_of(json);
 }
 
+ns_arch *fake_hybrid(void)
+{
+    return arch_of(
+        "{\"model_type\":\"qwen3_next\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
+        "\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":0,\"linear_num_value_heads\":6,"
+        "\"linear_num_key_heads\":2,\"linear_key_head_dim\":5,\"linear_value_head_dim\":4}");
+}
+
 void fake_cases(ns_cases *cases, const int64_t *lengths, int64_t n)
 {
     *cases = (ns_cases){ns_alloc_array((size_t)n, sizeof *cases->list), n, n};

@@ -9,6 +9,8 @@
 ns_arch *fake_arch(void);
 /* As many layers and heads as wanted, all full attention. */
 ns_arch *fake_arch_of(int layers, int heads);
+/* qwen3_next, layers 0 to 2 recurrent, 3 full attention. */
+ns_arch *fake_hybrid(void);
 /* Cases of these prompt lengths, two answer tokens each, the needle at [length / 4, length / 4 + 3). Token i is (7 i + case) mod 13. */
 void fake_cases(ns_cases *, const int64_t *lengths, int64_t n);
 /* Weight of (case, layer, head, query, key) before the row is divided by its sum; 0 where masked. */

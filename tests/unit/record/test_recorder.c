@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <hdf5.h>
+
 #include "fake.h"
 #include "record/recorder.h"
 
@@ -142,6 +144,91 @@ static void test_dense(void **state)
     ns_file *const f = record((ns_recorder_params){.at = pattern_glob, .n_at = 1, .maps = NS_MAPS_DENSE, .dtype = NS_F16}, 2, 64);
     check_dense(f, 2.5e-4f);
     ns_file_close(f);
+}
+
+/* ---- long_name: what a dataset holds ---- */
+
+static void assert_long_name(const char *dataset, const char *begin, const char *end)
+{
+    char text[1024] = "";
+    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), attribute = H5Aopen_by_name(file, dataset, "long_name", H5P_DEFAULT,
+                                                                                              H5P_DEFAULT);
+    const hid_t type = H5Aget_type(attribute);
+    char *words = text;
+    assert_true(H5Tis_variable_str(type) ? H5Aread(attribute, type, &words) >= 0
+                                         : H5Tget_size(type) < sizeof text && H5Aread(attribute, type, text) >= 0);
+    if (!ns_starts(words, begin) || !ns_ends(words, end))
+        fail_msg("long_name of %s: '%s'", dataset, words);
+    if (words != text)
+        H5free_memory(words);
+    H5Tclose(type);
+    H5Aclose(attribute);
+    H5Fclose(file);
+}
+
+static void test_long_names(void **state)
+{
+    (void)state;
+    static const char *const at[] = {"blocks.*.attn.hook_pattern", "blocks.*.attn.hook_attn_scores", "blocks.*.attn.hook_rot_q"};
+    static const char softmax[] = "softmax of the scores over keys; 0 where masked";
+    static const struct { ns_maps_kind maps; const char *dataset, *begin; } maps[] = {
+        {NS_MAPS_DENSE, "case0001/attn", "softmax"},
+        {NS_MAPS_STATS_TOPK, "case0001/topk_value", "the cells at topk_index; the row: "},
+        {NS_MAPS_STATS, "stat_local_sq", "mean square of: mass on the 32 nearest"},
+        {NS_MAPS_POOLED, "case0000/pool_max", "largest cell of each block"},
+    };
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        ns_file_close(record((ns_recorder_params){.at = at, .n_at = 3, .maps = maps[i].maps, .dtype = NS_F32}, 2, 64));
+        assert_long_name(maps[i].dataset, maps[i].begin, softmax);
+        assert_long_name("case0000/attn.hook_attn_scores", "scale * rot_q . rot_k", "-inf where masked");
+        assert_long_name("case0000/attn.hook_rot_q", "q after QK-norm and rope", "temperature");
+    }
+}
+
+static const ns_plan_track *track_of(const ns_plan *p, ns_point point)
+{
+    for (int t = 0; t < p->n_tracks; t++)
+        if (p->tracks[t].point == point)
+            return &p->tracks[t];
+    fail_msg("no track of %s", ns_point_name(point));
+    return NULL;
+}
+
+/* Layers of several mixers: each says its own. */
+static void test_formulas_of_a_hybrid(void **state)
+{
+    (void)state;
+    static const char *const every[] = {"*"}, *const some[] = {"blocks.1.attn.hook_pattern", "blocks.2.attn.hook_pattern"};
+    static const struct { ns_point point; const char *words; } wanted[] = {
+        {NS_POINT_PATTERN, "layers 0-2: W[t, s] of the unrolled recurrence, z_t = sum over s <= t of W[t, s] v_s: signed, not normalised; "
+                           "layer 3: softmax of the scores over keys; 0 where masked"},
+        {NS_POINT_ROT_K, "layers 0-2: k after activation, norm and rope: what v is written at; "
+                         "layer 3: k after QK-norm and rope, times its multiplier"},
+        {NS_POINT_V, "layers 0-2: hook_v_pre_conv after the convolution and the activation; layer 3: W_V x + b_V"},
+        {NS_POINT_Z, "pattern . v"},
+        {NS_POINT_RECURRENCE_OUT, "z: goes to norm and gate"},
+        {NS_POINT_LOGITS, "W_U x * logit_scale, soft-capped"},
+    };
+    ns_arch *const hybrid = fake_hybrid();
+    ns_error err;
+    ns_plan plan;
+    ns_recorder_params params = {.size = sizeof params, .at = every, .n_at = 1, .maps = NS_MAPS_DENSE, .dtype = NS_F32,
+                                 .rows = {.kind = NS_ROWS_ALL}};
+    assert_int_equal(ns_plan_make(&plan, hybrid, &cases, &params, &err), NS_OK);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        char *const words = ns_track_formula(&plan, track_of(&plan, wanted[i].point));
+        assert_string_equal(words, wanted[i].words);
+        free(words);
+    }
+    ns_plan_clear(&plan);
+    params.at = some;
+    params.n_at = 2;
+    assert_int_equal(ns_plan_make(&plan, hybrid, &cases, &params, &err), NS_OK);
+    char *const words = ns_track_formula(&plan, track_of(&plan, NS_POINT_PATTERN));
+    assert_true(ns_starts(words, "W[t, s]"));
+    free(words);
+    ns_plan_clear(&plan);
+    ns_arch_free(hybrid);
 }
 
 /* Two globs that overlap store a point once; scores, points outside the blocks and points of some layers only. */
@@ -471,7 +558,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dense), cmocka_unit_test(test_activations), cmocka_unit_test(test_topk),     cmocka_unit_test(test_pooled),
         cmocka_unit_test(test_stats), cmocka_unit_test(test_estimate),    cmocka_unit_test(test_refusals), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_overflow), cmocka_unit_test(test_long_names), cmocka_unit_test(test_formulas_of_a_hybrid),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
