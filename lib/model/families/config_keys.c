@@ -103,14 +103,14 @@ int ns_config_unread(ns_config *c, const ns_family *row, ns_error *err)
     return NS_OK;
 }
 
-int ns_rope_unread(const ns_config *c, const cJSON *object, const char *const *known, ns_error *err)
+int ns_rope_unread(const ns_config *c, const cJSON *object, const char *type, const char *const *known, ns_error *err)
 {
     for (const cJSON *item = object->child; item; item = item->next) {
         if (listed(known, item->string) || cJSON_IsNull(item))
             continue;
         if (strcmp(item->string, "llama_4_scaling_beta") == 0 && !is_neutral(item, FALSY))
             return refuse(c, "rope scaling", item, err);
-        ns_config_warn(c, "key '%.80s' of the rope scaling is not looked at", item->string);
+        ns_config_warn(c, "key '%.80s' of the rope scaling is not looked at: rope_type '%s' does not read it", item->string, type);
     }
     return NS_OK;
 }

@@ -214,7 +214,7 @@ static int check_keys(const rope_reader *r, ns_rope_scaling scaling, ns_error *e
         known[n] = common_keys[n];
     for (int i = 0; i < 8 && scaling_keys[scaling].keys[i]; i++)
         known[n++] = scaling_keys[scaling].keys[i];
-    return ns_rope_unread(r->c, r->object, known, err);
+    return ns_rope_unread(r->c, r->object, ns_word_name(ns_words_scaling, (int)scaling), known, err);
 }
 
 int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_rope_source *source, int64_t head_dim, int64_t *positions,

@@ -200,7 +200,7 @@ int ns_facts_silu(const ns_facts *, ns_config *, const char *why, ns_error *);
 /* Every key that nobody read: harmless, neutral, unknown (a warning) or an error. */
 int ns_config_unread(ns_config *, const ns_family *, ns_error *);
 /* The same for a rope object: keys in `known` were read. */
-int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *known, ns_error *);
+int ns_rope_unread(const ns_config *, const cJSON *object, const char *type, const char *const *known, ns_error *);
 
 /* ---- what the config says ---- */
 /* Of the layers of another mixer. */

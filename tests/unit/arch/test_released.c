@@ -43,6 +43,9 @@ static void unknown_keys(void **state)
                               sizeof last),
                      1);
     assert_non_null(strstr(last, "'oops'"));
+    /* What transformers 4 and 5 leave unread, too: its numbers are those of no scaling. */
+    assert_int_equal(warnings(config_with("llama", "\"rope_scaling\":{\"rope_type\":\"default\",\"factor\":8}"), last, sizeof last), 1);
+    assert_string_equal(last, "config.json: key 'factor' of the rope scaling is not looked at: rope_type 'default' does not read it");
     assert_int_equal(warnings(config_with("minicpm_sala", "\"sparse_config\":{\"dense_len\":64}"), last, sizeof last), 1);
     assert_string_equal(last, "config.json: sparse_config: prompts of dense_len, 64, or more attend to chosen blocks of keys, which is not "
                               "supported: those of up to 63 are read (null: all, with attention to all keys)");
