@@ -146,13 +146,20 @@ class Browser:
             raise Failed(f"{expression}: {details.get('exception', {}).get('description', details['text'])}")
         return answer["result"].get("value")
 
-    def until(self, expression, seconds=60):
+    def soon(self, expression, seconds):
+        """The first value that is true; None: none was."""
         end = time.time() + seconds
         while time.time() < end:
             value = self.js(expression)
             if value:
                 return value
             time.sleep(.02)
+        return None
+
+    def until(self, expression, seconds=60):
+        value = self.soon(expression, seconds)
+        if value:
+            return value
         raise Failed(f"never true: {expression}; the page said {self.said}")
 
     def frames(self, n=2):
