@@ -188,6 +188,7 @@ OTHERS = {
     "apertus": (hf.ApertusConfig, dict(WIDE), dict(dtype=torch.float32)),
     "apertus-default-rope": (hf.ApertusConfig, dict(SQUARE, attention_bias=True, tie_word_embeddings=True),
                              dict(config=dict(rope_scaling=None))),
+    "exaone4-full": (hf.Exaone4Config, dict(WIDE, sliding_window=7, layer_types=["full_attention"] * 4), {}),     # NoPE: a window is set
     "stablelm": (hf.StableLmConfig, dict(SQUARE, partial_rotary_factor=0.34, use_qkv_bias=True), {}),
     "stablelm-parallel": (hf.StableLmConfig, dict(SQUARE, partial_rotary_factor=0.67, use_parallel_residual=True), {}),
     "starcoder2": (hf.Starcoder2Config, dict(SQUARE, sliding_window=7), {}),

@@ -189,6 +189,13 @@ static bool states_theta(ns_config *c)
     return cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(all, "rope_theta")) || cJSON_IsNumber(ns_config_get(c, "rope_theta"));
 }
 
+/* transformers goes by the key, whether a layer slides or none does; absent it has a default. */
+static bool window_is_set(ns_config *c)
+{
+    const cJSON *const window = ns_config_get(c, "sliding_window");
+    return !window || !cJSON_IsNull(window);
+}
+
 int ns_facts_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     const int64_t stated = f->positions;
@@ -214,7 +221,7 @@ int ns_facts_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *er
     const bool full_only = strcmp(scaled_layers, "full-layers") == 0;
     if (!full_only && strcmp(scaled_layers, "all-layers") != 0)
         return ns_fail(err, NS_E_ARG, "olmo3_rope '%.40s' is neither full-layers nor all-layers", scaled_layers);
-    const bool sliding_only = row->rope == NS_ROPES_SLIDING || (row->rope == NS_ROPES_HYBRID && any_layer(f, true));
+    const bool sliding_only = row->rope == NS_ROPES_SLIDING || (row->rope == NS_ROPES_HYBRID && window_is_set(c));
     const bool two = !sliding_only && any_layer(f, true) &&
                      (row->rope == NS_ROPES_UNSCALED ? full_only : row->rope == NS_ROPES_LOCAL || nested_ropes(c));
     f->ropes = ns_alloc_array(2, sizeof *f->ropes);

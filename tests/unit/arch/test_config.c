@@ -174,6 +174,9 @@ static void layer_rules(void **state)
     expect_layers(config_with("exaone4", ""), "S0 S0 S0 FN");
     expect_layers(config_with("exaone4", "\"sliding_window_pattern\":\"LG\""), "S0 FN S0 FN");
     expect_layers(config_with("exaone4", "\"sliding_window\":null"), "F0 F0 F0 F0");
+    expect_layers(config_with("exaone4", "\"sliding_window_pattern\":1"), "FN FN FN FN");
+    expect_layers(config_with("exaone4", "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]"),
+                  "FN FN FN FN");
     expect_layers(config_with("exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null"), "F0 F0 F0 F0");
     expect_layers(config_with("smollm3", ""), "F0 F0 F0 FN");
     expect_layers(config_with("smollm3", "\"no_rope_layers\":[0,1,1,0]"), "FN F0 F0 FN");
