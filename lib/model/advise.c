@@ -11,7 +11,8 @@ static void of_tref(const ns_model *m, const ns_tref *ref, int64_t expert, tenso
 {
     ns_source from;
     if (ref && ref->name && ns_tref_source(ref, m->checkpoint, expert, &from, NULL) == NS_OK)
-        fn(from.tensor);
+        for (int i = 0; i <= from.n_more; i++)
+            fn(i ? from.more[i - 1] : from.tensor);
 }
 
 static void of_norm(const ns_model *m, const ns_norm *norm, tensor_fn fn)

@@ -5,6 +5,7 @@
 #ifndef NS_TRAINABLE_H
 #define NS_TRAINABLE_H
 
+#include "model/branch/tref.h"
 #include "model/tape.h"
 
 enum { NS_TRAINABLE_SLACK = 64 };              /* numbers behind an arena that kernels may read */

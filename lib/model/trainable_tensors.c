@@ -156,15 +156,16 @@ static int missing(const ns_checkpoint *c, const char *name, ns_error *err)
 static int read_tensor(const ns_trainable *t, const ns_checkpoint *c, int64_t first, float *data, int64_t n, ns_error *err)
 {
     const char *const name = t->params[first].name;
-    const ns_tensor *const found = ns_checkpoint_find(c, name);
-    if (!found)
+    ns_source from;
+    int rc = ns_tref_source(&(ns_tref){.name = t->params[first].name}, c, -1, &from, err);
+    if (!from.tensor || from.scales)
         return missing(c, name, err);
-    if (ns_view_count(&found->view) != n)
+    if (rc == NS_OK && from.n != n)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %lld numbers of type %s, the config wants %lld", ns_checkpoint_dir(c), name,
-                       (long long)ns_view_count(&found->view), ns_dtype_name(found->view.dtype), (long long)n);
-    const int rc = ns_tensor_read_f32(found, 0, n, data, err);
+                       (long long)from.n, ns_dtype_name(from.tensor->view.dtype), (long long)n);
+    rc = rc != NS_OK ? rc : ns_source_read(&from, 0, n, data, err);
     return rc != NS_OK || t->pass.math->all_finite(data, n)
-               ? rc : ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s' holds a number that is not finite", found->file, name);
+               ? rc : ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s' holds a number that is not finite", from.tensor->file, name);
 }
 
 /* All parts of one tensor. */

@@ -71,11 +71,13 @@ static int read_rows(const part *p, int64_t o, int64_t n, float *out, ns_error *
 
 static int non_finite(const part *p, int64_t o, const float *row, ns_error *err)
 {
+    int64_t at = source_row(p->ref, o);
+    const ns_tensor *const t = ns_source_at(&p->from, &at);
     for (int64_t k = 0; k < p->ref->n_in; k++)
         if (!isfinite(row[k]))
             return ns_fail(err, NS_E_NUMERIC,
                            "%s: tensor '%s': value %g at row %lld, column %lld; the checkpoint is damaged or training diverged",
-                           p->from.tensor->file, p->from.tensor->name, (double)row[k], (long long)source_row(p->ref, o), (long long)k);
+                           t->file, t->name, (double)row[k], (long long)at, (long long)k);
     return NS_OK;
 }
 
@@ -221,6 +223,13 @@ void ns_weight_fill(ns_weight *w, const float *W)
         fill_turned(w, W);
 }
 
+static int vector_non_finite(const ns_source *from, int64_t row, float value, ns_error *err)
+{
+    const ns_tensor *const t = ns_source_at(from, &row);
+    return ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at element %lld; the checkpoint is damaged or training diverged",
+                   t->file, t->name, (double)value, (long long)row);
+}
+
 /* *out = NULL for an absent tref. */
 static int read_vector(const ns_model *m, const ns_tref *ref, int64_t expert, float **out, ns_error *err)
 {
@@ -237,8 +246,7 @@ static int read_vector(const ns_model *m, const ns_tref *ref, int64_t expert, fl
                                 v + o, err);
     for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o++)
         if (!isfinite(v[o]))
-            rc = ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at element %lld; the checkpoint is damaged or training diverged",
-                         from.tensor->file, from.tensor->name, (double)v[o], (long long)source_row(ref, o));
+            rc = vector_non_finite(&from, source_row(ref, o), v[o], err);
     if (rc != NS_OK)
         free(v);
     else

@@ -21,23 +21,57 @@ static int states_of(const ns_trainer *t, const ns_param *p, state out[2])
 
 /* ---- writing ---- */
 
+/* What a file gets; the numbers of joined tensors are the first one's to free. */
+typedef struct written { ns_tensor_out *list; char **names; float **data; int64_t n; } written;
+
+/* Rows of a view, in parts that are as equal as they can be: the part at number i. */
+static ns_view rows_of_part(const ns_view *whole, int i, int parts)
+{
+    const int64_t rows = whole->shape[0], begin = rows * i / parts, end = rows * (i + 1) / parts;
+    ns_view part = *whole;
+    part.shape[0] = end - begin;
+    part.data = (float *)whole->data + begin * (rows ? ns_view_count(whole) / rows : 0);
+    return part;
+}
+
+/* The tensor of a parameter, or the tensors that its name joins. */
+static int add_tensors(written *w, const ns_trainer *t, float *arena, int64_t param, ns_error *err)
+{
+    const char *const name = t->model.params[param].name;
+    const int parts = ns_joined_count(name);
+    char one[NS_TENSOR_NAME];
+    ns_view whole;
+    const int rc = ns_trainable_tensor(&t->model, arena, param, &whole, err);
+    if (rc != NS_OK)
+        return rc;
+    w->data[w->n] = whole.data;
+    for (int i = 0; i < parts; i++, w->n++) {
+        ns_joined_name(name, i, one);
+        w->names[w->n] = ns_strdup(one);
+        w->list[w->n] = (ns_tensor_out){w->names[w->n], parts > 1 ? rows_of_part(&whole, i, parts) : whole, NS_F32};
+        if (!w->names[w->n])
+            return ns_oom(err, name);
+    }
+    return NS_OK;
+}
+
 /* Tensors as the model names them: of weights, or of gradients. */
 static int write_tensors(const ns_trainer *t, float *arena, const char *path, ns_error *err)
 {
-    ns_tensor_out *const list = ns_alloc_array((size_t)t->model.n_params, sizeof *list);
-    int64_t n = 0;
-    int rc = list ? NS_OK : ns_oom(err, path);
-    for (int64_t i = 0; i < t->model.n_params && rc == NS_OK; i++) {
-        if (!ns_trainable_begins(&t->model, i))
-            continue;
-        list[n] = (ns_tensor_out){.name = t->model.params[i].name, .dtype = NS_F32};
-        rc = ns_trainable_tensor(&t->model, arena, i, &list[n].view, err);
-        n += rc == NS_OK;
+    const size_t most = (size_t)t->model.n_params * NS_JOINED_MOST;
+    written w = {ns_alloc_array(most, sizeof *w.list), ns_alloc_array(most, sizeof *w.names), ns_alloc_array(most, sizeof *w.data), 0};
+    int rc = w.list && w.names && w.data ? NS_OK : ns_oom(err, path);
+    for (int64_t i = 0; i < t->model.n_params && rc == NS_OK; i++)
+        if (ns_trainable_begins(&t->model, i))
+            rc = add_tensors(&w, t, arena, i, err);
+    rc = rc != NS_OK ? rc : ns_safetensors_write(path, w.list, w.n, err);
+    for (size_t i = 0; i < most && w.names && w.data; i++) {
+        free(w.names[i]);
+        free(w.data[i]);
     }
-    rc = rc != NS_OK ? rc : ns_safetensors_write(path, list, n, err);
-    for (int64_t i = 0; i < n; i++)
-        free(list[i].view.data);
-    free(list);
+    free(w.list);
+    free(w.names);
+    free(w.data);
     return rc;
 }
 

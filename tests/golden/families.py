@@ -279,6 +279,7 @@ LIVE_5 = {
     "olmo_hybrid-rope": ("OlmoHybridConfig", dict(DELTA_5, attention_bias=True, linear_allow_neg_eigval=False,
                          layer_types=["full_attention", "linear_attention"] * 2, rope_parameters=dict(rope_type="default", rope_theta=1e4)),
                          dict(dtype=torch.float32)),
+    "olmo_hybrid-saved": ("OlmoHybridConfig", dict(DELTA_5, rope_parameters=dict(rope_theta=None)), dict(as_saved=True)),
     "olmo_hybrid-before": ("OlmoHybridConfig", dict(DELTA_5, rope_parameters=dict(rope_theta=None)), dict(apart=True)),
     "wrapper-qwen3_5": wrapped("Qwen3_5Config", dict(DELTA_5, **MROPE_5), QWEN_TOWER),
     "wrapper-qwen3_5_moe": ("Qwen3_5MoeConfig", wrapped(None, dict(DELTA_5, **EXPERTS_5), QWEN_TOWER)[1],

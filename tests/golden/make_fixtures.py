@@ -46,7 +46,7 @@ def put_codes(folder, codes):
 
 def name_convolutions(folder, model, apart):
     """olmo_hybrid's three convolutions and two norms by the names of the first releases, or by today's. transformers 5.23 writes the
-    former, but cuts q | k | v into three equal parts, which are not the rows of q, of k and of v."""
+    former, but cuts q | k | v into three equal parts, which are not the rows of q, of k and of v (olmo_hybrid-saved)."""
     path = os.path.join(folder, "model.safetensors")
     tensors, before = load_file(path), {"input_layernorm": "attention_layer_norm", "post_attention_layernorm": "feedforward_layer_norm"}
     for i, layer in enumerate(model.model.layers):
@@ -127,7 +127,7 @@ def make(folder, name, seed):
     codes = randomise_codes(model, generator) if how.get("mxfp4") else {}
     where = os.path.join(folder, name)
     store(model, where, how.get("dtype", torch.bfloat16), how.get("shard", "1GB"))
-    if config.model_type == "olmo_hybrid":
+    if config.model_type == "olmo_hybrid" and not how.get("as_saved"):
         name_convolutions(where, model, how.get("apart", False))
     if how.get("stacked"):
         stack_experts(where)

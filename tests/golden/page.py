@@ -48,8 +48,8 @@ stand for. Apertus keeps the parameters of its activation in bf16 in transformer
 glm4_moe: experts of groups that are left out cannot be chosen; transformers gives them a score of 0, which wins over a negative one.
 Mamba-2 with several groups of heads has a norm for each in mamba_ssm and transformers 5, one over all in transformers 4: the former is
 right.
-olmo_hybrid as transformers 5.23 writes it has its three convolutions cut into equal parts, which are not the rows of q, k and v where their
-widths differ: it is refused by its shapes. As released, and with one table of all three, it loads.
+olmo_hybrid as save_pretrained of transformers 5.23 writes it has its three convolutions cut into equal parts, which are not the rows of q,
+k and v where their widths differ. They are joined, as from_pretrained does; as released, and with one table of all three, it loads, too.
 hypenet and minicpm_sala have no class in a package: their referee (`published.py`) is put together as their published code has it, of
 transformers' modules and flash-linear-attention's kernel; MiniCPM-SALA's attention to all keys is its own below `dense_len` positions,
 and longer prompts are refused.

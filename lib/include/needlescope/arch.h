@@ -17,7 +17,8 @@ NS_BEGIN
 /* A weight, as rows of a tensor of the checkpoint. The wanted matrix is W[n_out, n_in] (y = W x); output row o lies in the
  * source at row  start + (o / group) * stride + o % group  (group = stride = n_out for a plain slice: fused QKV of phi3;
  * group = d, stride = 3 d for gpt_neox). `transposed` sources are [n_in, n_total] (gpt2's Conv1D). A weight that each of E experts
- * has: `name` has {} where the number of an expert stands, or names one tensor [E, ...] of all. */
+ * has: `name` has {} where the number of an expert stands, or names one tensor [E, ...] of all. A list in braces, "a.{q,k,v}.b", joins
+ * tensors by rows: start counts from the first row of the first of them. */
 typedef struct ns_tref {
     char   *name;              /* full tensor name; NULL = absent */
     int64_t start, group, stride;

@@ -21,6 +21,92 @@ void ns_tref_name(const ns_tref *t, int64_t expert, char out[NS_TENSOR_NAME])
         snprintf(out, NS_TENSOR_NAME, "%s", t->name);
 }
 
+/* ---- joined tensors ---- */
+
+/* The first list of the name, without its braces; NULL: none. */
+static const char *list_in(const char *name, size_t *n)
+{
+    for (const char *at = strchr(name, '{'); at; at = strchr(at + 1, '{')) {
+        *n = strcspn(at + 1, "{}");
+        if (at[1 + *n] == '}' && memchr(at + 1, ',', *n))
+            return at + 1;
+    }
+    return NULL;
+}
+
+int ns_joined_count(const char *name)
+{
+    size_t n;
+    const char *const list = list_in(name, &n);
+    int count = 1;
+    for (size_t i = 0; list && i < n; i++)
+        count += list[i] == ',';
+    return count;
+}
+
+void ns_joined_name(const char *name, int i, char out[NS_TENSOR_NAME])
+{
+    size_t n;
+    const char *const list = list_in(name, &n), *word = list;
+    for (; list && i > 0; i--)
+        word += strcspn(word, ",") + 1;
+    if (list)
+        snprintf(out, NS_TENSOR_NAME, "%.*s%.*s%s", (int)(list - 1 - name), name, (int)strcspn(word, ",}"), word, list + n + 1);
+    else
+        snprintf(out, NS_TENSOR_NAME, "%s", name);
+}
+
+/* Rows of one width and type. */
+static bool follows(const ns_view *a, const ns_view *b)
+{
+    bool fits = a->dtype == b->dtype && a->rank == b->rank && a->rank > 0;
+    for (int i = 1; fits && i < a->rank; i++)
+        fits = a->shape[i] == b->shape[i];
+    return fits;
+}
+
+/* No tensor has the name itself. */
+static int find_joined(const char *name, const ns_checkpoint *c, ns_source *out, ns_error *err)
+{
+    char one[NS_TENSOR_NAME];
+    const int n = ns_joined_count(name);
+    for (int i = 0; n > 1 && n <= NS_JOINED_MOST && i < n; i++) {
+        ns_joined_name(name, i, one);
+        const ns_tensor *const t = ns_checkpoint_find(c, one);
+        if (!t)
+            return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s', one of '%s'", ns_checkpoint_dir(c), one, name);
+        if (i > 0 && !follows(&out->tensor->view, &t->view))
+            return ns_fail(err, NS_E_FORMAT, "%s: tensors '%s' and '%s' have not one type and rows of one width: they cannot be joined",
+                           t->file, out->tensor->name, t->name);
+        *(i > 0 ? &out->more[out->n_more++] : &out->tensor) = t;
+    }
+    return NS_OK;
+}
+
+static int read_joined(const ns_source *s, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int i = 0; i <= s->n_more && n > 0 && rc == NS_OK; i++) {
+        const ns_tensor *const t = i ? s->more[i - 1] : s->tensor;
+        const int64_t all = ns_view_count(&t->view), left = first < all ? all - first : 0, count = left < n ? left : n;
+        rc = count ? ns_tensor_read_f32(t, first, count, out, err) : NS_OK;
+        out += count;
+        n -= count;
+        first = left ? 0 : first - all;
+    }
+    return rc;
+}
+
+const ns_tensor *ns_source_at(const ns_source *s, int64_t *row)
+{
+    const ns_tensor *t = s->tensor;
+    for (int i = 0; i < s->n_more && *row >= t->view.shape[0]; i++) {
+        *row -= t->view.shape[0];
+        t = s->more[i];
+    }
+    return t;
+}
+
 /* ---- MXFP4 ---- */
 
 enum { BLOCK = 32, BLOCK_BYTES = BLOCK / 2 };
@@ -77,6 +163,8 @@ static int read_codes(const ns_source *s, int64_t first, int64_t n, float *out, 
 ns_view ns_source_view(const ns_source *s)
 {
     ns_view v = s->tensor->view;
+    for (int i = 0; i < s->n_more; i++)
+        v.shape[0] += s->more[i]->view.shape[0];
     if (!s->scales)
         return v;
     v.dtype = NS_BF16;
@@ -87,7 +175,9 @@ ns_view ns_source_view(const ns_source *s)
 
 int ns_source_read(const ns_source *s, int64_t first, int64_t n, float *out, ns_error *err)
 {
-    return s->scales ? read_codes(s, s->at + first, n, out, err) : ns_tensor_read_f32(s->tensor, s->at + first, n, out, err);
+    return s->scales   ? read_codes(s, s->at + first, n, out, err)
+           : s->n_more ? read_joined(s, first, n, out, err)
+                       : ns_tensor_read_f32(s->tensor, s->at + first, n, out, err);
 }
 
 int ns_tref_source(const ns_tref *t, const ns_checkpoint *c, int64_t expert, ns_source *out, ns_error *err)
@@ -95,11 +185,13 @@ int ns_tref_source(const ns_tref *t, const ns_checkpoint *c, int64_t expert, ns_
     char name[NS_TENSOR_NAME];
     ns_tref_name(t, expert, name);
     *out = (ns_source){.tensor = ns_checkpoint_find(c, name)};
+    if (!out->tensor && find_joined(name, c, out, err) != NS_OK)
+        return NS_E_FORMAT;
     if (!out->tensor) {
         out->tensor = part_of(c, name, "_blocks");
         out->scales = part_of(c, name, "_scales");
     }
-    if (!out->tensor || (!out->scales && !ns_checkpoint_find(c, name)))
+    if (!out->tensor || (!out->scales && !out->n_more && !ns_checkpoint_find(c, name)))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(c), name);
     if (out->scales && check_codes(out, err) != NS_OK)
         return NS_E_FORMAT;

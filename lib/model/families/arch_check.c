@@ -145,9 +145,11 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
     ns_source from;
     const int rc = ns_tref_source(t, k->c, expert, &from, err);
     if (rc != NS_OK)
-        return from.scales ? rc : missing(k, slot, expert, err);
+        return from.scales || (from.tensor && ns_joined_count(t->name) > 1) ? rc : missing(k, slot, expert, err);
     const ns_tensor *const tensor = from.tensor;
     const ns_view view = ns_source_view(&from), *const v = &view;
+    if (from.n_more && ns_visit_joins_ill(slot))             /* a names map may have put it there */
+        return ns_fail(err, NS_E_FORMAT, "%s: %s: '%.200s' " NS_JOINS_ILL, tensor->file, slot->role, t->name);
     if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16 && v->dtype != NS_F64)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16, BF16 or F64 (convert the checkpoint, or "
                        "use the one that it was made from)", tensor->file, tensor->name, ns_dtype_name(v->dtype));
@@ -160,6 +162,8 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
     of->numbers += again ? 0 : row_numbers(t);
     if (from.scales)
         k->of[index_of(k->c, from.scales)].rows = 1;      /* used */
+    for (int i = 0; i < from.n_more; i++)
+        k->of[index_of(k->c, from.more[i])].rows = 1;     /* the first counts for all */
     return NS_OK;
 }
 

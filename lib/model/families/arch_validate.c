@@ -2,6 +2,7 @@
  *
  * After it every size is in range, every index points somewhere, every product of sizes fits int64, and every weight that the
  * forward pass needs is named with the shape its layer wants. */
+#include "model/branch/tref.h"
 #include "model/families/family.h"
 #include <math.h>
 #include <stdio.h>
@@ -138,6 +139,12 @@ static int check_layer(ns_checker *c, const ns_layer *layer, int64_t index)
     return rc != NS_OK ? rc : check_order(c, layer);
 }
 
+bool ns_visit_joins_ill(const ns_visit *slot)
+{
+    const int n = ns_joined_count(slot->tref->name);
+    return n > NS_JOINED_MOST || (n > 1 && (slot->layer < 0 || slot->copies || slot->tref->transposed));
+}
+
 /* The tref's own geometry, and its shape as the arch wants it. */
 static int check_slot(void *user, const ns_visit *slot, ns_error *err)
 {
@@ -150,6 +157,8 @@ static int check_slot(void *user, const ns_visit *slot, ns_error *err)
         return slot->required ? ns_fail(err, NS_E_FORMAT, "%s: %s%s names no tensor", c->label, where, slot->role) : NS_OK;
     if (!t->name[0] || strlen(t->name) > 4096)
         return ns_fail(err, NS_E_FORMAT, "%s: %s%s: a tensor name has 1 to 4096 bytes", c->label, where, slot->role);
+    if (ns_visit_joins_ill(slot))
+        return ns_fail(err, NS_E_FORMAT, "%s: %s%s: '%.200s' " NS_JOINS_ILL, c->label, where, slot->role, t->name);
     if (t->n_out != slot->n_out || t->n_in != slot->n_in)
         return ns_fail(err, NS_E_FORMAT, "%s: %s%s is [%lld, %lld], but the sizes want [%lld, %lld]", c->label, where, slot->role,
                        (long long)t->n_out, (long long)t->n_in, (long long)slot->n_out, (long long)slot->n_in);

@@ -28,10 +28,10 @@ static char *in_layer(const ns_builder *b, const char *name, size_t n, const cha
                            head, name, brace ? expert : "", tail, brace ? brace + 2 : "", suffix);
 }
 
-static bool held(ns_builder *b, const char *name, size_t n, const char *suffix)
+static const ns_tensor *find(ns_builder *b, const char *name, size_t n, const char *suffix)
 {
     char *const full = in_layer(b, name, n, suffix, "0");
-    const bool found = full && b->checkpoint && ns_checkpoint_find(b->checkpoint, full);
+    const ns_tensor *const found = full && b->checkpoint ? ns_checkpoint_find(b->checkpoint, full) : NULL;
     b->oom |= !full;
     free(full);
     return found;
@@ -39,13 +39,19 @@ static bool held(ns_builder *b, const char *name, size_t n, const char *suffix)
 
 bool ns_build_holds(ns_builder *b, const char *name)
 {
-    return held(b, name, strlen(name), "");
+    return find(b, name, strlen(name), "");
+}
+
+int64_t ns_build_rows(ns_builder *b, const char *name)
+{
+    const ns_tensor *const t = find(b, name, strlen(name), "");
+    return t && t->view.rank > 0 ? t->view.shape[0] : -1;
 }
 
 static char *name_in_layer(ns_builder *b, const char *names, const char *suffix)
 {
     for (const char *name = names; strchr(names, '|') && name; name = strchr(name, '|') ? strchr(name, '|') + 1 : NULL)
-        if (held(b, name, strcspn(name, "|"), suffix))
+        if (find(b, name, strcspn(name, "|"), suffix))
             return in_layer(b, name, strcspn(name, "|"), suffix, NULL);
     return in_layer(b, names, strcspn(names, "|"), suffix, NULL);
 }

@@ -48,14 +48,25 @@ static void build_apart(ns_builder *b, ns_branch *branch, const ns_delta_names *
         ns_build_matrix(b, branch, "attn.step", in->step);
 }
 
+/* transformers cuts the one table into three equal parts, and joins what it reads: the rows of a tensor need not be those of its name. */
+static bool cut_evenly(ns_builder *b, const ns_delta_names *in)
+{
+    const ns_mixer_facts *const m = &b->f->mixer;
+    const int64_t q = m->groups * m->key_dim, v = m->heads * m->value_dim;
+    const int64_t rows[] = {ns_build_rows(b, in->q_conv), ns_build_rows(b, in->k_conv), ns_build_rows(b, in->v_conv)};
+    return rows[0] > 0 && rows[1] > 0 && rows[2] > 0 && (rows[0] != q || rows[1] != q) && rows[0] + rows[1] + rows[2] == 2 * q + v;
+}
+
 /* One table of all channels q | k | v, or a table each. */
 static void build_convolution(ns_builder *b, ns_branch *branch, const ns_delta_names *in)
 {
     static const char *const roles[] = {"attn.q_conv", "attn.k_conv", "attn.v_conv"};
     const char *const apart[] = {in->q_conv, in->k_conv, in->v_conv};
-    const bool fused = in->conv && !(in->q_conv && ns_build_holds(b, in->q_conv));
+    const char *const whole = in->cut_conv && cut_evenly(b, in)                     ? in->cut_conv
+                              : in->conv && !(in->q_conv && ns_build_holds(b, in->q_conv)) ? in->conv
+                                                                                           : NULL;
     for (int i = 0; i < 3; i++)
-        ns_build_tensor(b, branch, roles[i], fused ? in->conv : apart[i])->start = fused ? i * b->f->mixer.groups * b->f->mixer.key_dim : 0;
+        ns_build_tensor(b, branch, roles[i], whole ? whole : apart[i])->start = whole ? i * b->f->mixer.groups * b->f->mixer.key_dim : 0;
 }
 
 ns_norm *ns_build_gated_deltanet(ns_builder *b, ns_branch *branch, const ns_delta_names *in)

@@ -300,6 +300,7 @@ double *ns_build_list(ns_builder *, ns_branch *, const char *key);              
 void ns_build_word(ns_builder *, ns_branch *, const char *key, const char *word);
 /* Has the checkpoint a tensor of this name in the layer? {}: the first expert's. */
 bool ns_build_holds(ns_builder *, const char *name);
+int64_t ns_build_rows(ns_builder *, const char *name);      /* its first axis; -1: it is not there, or has none */
 /* A matrix, its bias or a norm by its name in a layer, without ".weight" or ".bias"; "now|before" is what the checkpoint holds, without
  * one the first. The ns_tref is there to be narrowed: rows of a fused tensor. */
 ns_tref *ns_build_bias_of(ns_builder *, ns_branch *, const char *role, const char *name);
@@ -326,6 +327,7 @@ typedef struct ns_delta_names {
     const char *qkvz, *ba;                      /* q, k, v, gate of each group of heads; write and step of it */
     const char *qkv, *q, *k, *v, *z, *write, *step;
     const char *conv, *q_conv, *k_conv, *v_conv;      /* conv: of q, k and v; both are named: what the checkpoint holds */
+    const char *cut_conv;                       /* the three of them joined; NULL: each has the rows of its name */
     const char *o, *step_bias, *rate, *norm;
 } ns_delta_names;
 ns_norm *ns_build_gated_deltanet(ns_builder *, ns_branch *, const ns_delta_names *);
@@ -359,6 +361,9 @@ typedef struct ns_visit {
 } ns_visit;
 typedef int (*ns_visit_fn)(void *user, const ns_visit *, ns_error *);
 int  ns_arch_each(ns_arch *, ns_visit_fn, void *user, ns_error *);
+/* Its name joins tensors where that cannot be, or too many. */
+bool ns_visit_joins_ill(const ns_visit *);
+#define NS_JOINS_ILL "joins tensors: up to four may be, in layers, and neither transposed nor of experts"
 void ns_tref_clear(ns_tref *);
 void ns_rope_clear(ns_rope *);
 /* Sizes, ranges, structure and the shapes of all trefs; label begins the message. */

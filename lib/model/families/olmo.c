@@ -84,7 +84,7 @@ static void build_hybrid(ns_builder *b, ns_branch *branch)
     static const ns_delta_names in = {
         .module = "linear_attn.", .q = "q_proj", .k = "k_proj", .v = "v_proj", .z = "g_proj", .write = "b_proj", .step = "a_proj",
         .conv = "conv1d.weight", .q_conv = "q_conv1d.weight", .k_conv = "k_conv1d.weight", .v_conv = "v_conv1d.weight",
-        .o = "o_proj", .step_bias = "dt_bias", .rate = "A_log", .norm = "o_norm",
+        .cut_conv = "{q,k,v}_conv1d.weight", .o = "o_proj", .step_bias = "dt_bias", .rate = "A_log", .norm = "o_norm",
     };
     ns_build_gated_deltanet(b, branch, &in)->eps = 1e-5f;
 }

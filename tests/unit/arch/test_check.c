@@ -341,6 +341,46 @@ static void rows_taken_twice(void **state)
     ns_arch_free(a);
 }
 
+/* One table of q | k | v, cut anywhere into tensors that its name lists. */
+static void cut_tables(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of(small_config("olmo_hybrid"));
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    ns_tensor_out *const q = find(&t, "model.layers.0.linear_attn.conv1d.weight");
+    const int64_t rows = q->view.shape[0], taps = q->view.shape[1];
+    assert_int_equal(rows, 60);                                 /* 10 of q, 10 of k, 40 of v */
+    ns_branch *const b = &a->layers[0].stages[0].branches[0];
+    static const char *const roles[] = {"attn.q_conv", "attn.k_conv", "attn.v_conv"};
+    ns_tref *trefs[3];
+    for (int i = 0; i < 3; i++) {
+        trefs[i] = ns_slot_tref(b, &b->class_->slots[ns_slot_find(b->class_, roles[i])]);
+        free(trefs[i]->name);
+        trefs[i]->name = ns_strdup("model.layers.0.linear_attn.{q,k,v}_conv1d.weight");
+    }
+    q->name = "model.layers.0.linear_attn.q_conv1d.weight";
+    set_shape(q, 2, (int64_t[]){20, taps});
+    ns_tensor_out *const k = add(&t, "model.layers.0.linear_attn.k_conv1d.weight", 2, 20, taps);
+    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.0.linear_attn.v_conv1d.weight', one of '");
+    ns_tensor_out *const v = add(&t, "model.layers.0.linear_attn.v_conv1d.weight", 2, 20, taps);
+    expect(a, &t, NS_OK, "");
+    set_shape(k, 2, (int64_t[]){3, taps});
+    expect(a, &t, NS_E_FORMAT, "is [43, 4], but attn.v_conv (");
+    set_shape(v, 2, (int64_t[]){37, taps});
+    expect(a, &t, NS_OK, "");
+    set_shape(v, 2, (int64_t[]){38, taps});
+    expect(a, &t, NS_E_FORMAT, "q_conv1d.weight' has 61 rows, but the sizes of config.json");
+    set_shape(v, 2, (int64_t[]){37, taps + 1});
+    expect(a, &t, NS_E_FORMAT, "v_conv1d.weight' have not one type and rows of one width: they cannot be joined");
+    set_shape(v, 2, (int64_t[]){37, taps});
+    trefs[1]->transposed = true;
+    expect(a, &t, NS_E_FORMAT, "attn.k_conv: 'model.layers.0.linear_attn.{q,k,v}_conv1d.weight' joins tensors: up to four may be");
+    trefs[1]->transposed = false;
+    forget(&t);
+    ns_arch_free(a);
+}
+
 /* phi3's fused projection: rows that nobody takes. */
 static void rows_left_over(void **state)
 {
@@ -462,7 +502,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
                                        cmocka_unit_test(experts), cmocka_unit_test(stored_as_codes),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
-                                       cmocka_unit_test(rows_taken_twice),
+                                       cmocka_unit_test(rows_taken_twice), cmocka_unit_test(cut_tables),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(layer_lists),
                                        cmocka_unit_test(prefixes),         cmocka_unit_test(stored_decays)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

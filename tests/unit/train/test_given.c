@@ -300,11 +300,123 @@ static void parts_of_a_tensor(void **state)
     expect_parts("mlp.down_proj", "self_attn.o_proj", "self_attn.o_proj.weight' is two parts of the model that are not of one width");
 }
 
+/* ---- tensors cut elsewhere ---- */
+
+static const char OLMO[] = "{\"model_type\": \"olmo_hybrid\", \"vocab_size\": 50, \"hidden_size\": 16, \"intermediate_size\": 24, "
+                           "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, "
+                           "\"linear_num_key_heads\": 2, \"linear_key_head_dim\": 5, \"linear_value_head_dim\": 7, "
+                           "\"linear_conv_kernel_dim\": 3, \"max_position_embeddings\": 64}";
+enum { OLMO_ROWS = 2 * 10 + 4 * 7, OLMO_TAPS = 3 };
+
+/* A step's folder with the table of its convolutions cut as `rows` say: q_conv1d, k_conv1d and v_conv1d, whose own rows are 10, 10, 28. */
+static void cut_convolution(const char *step, const int64_t rows[3])
+{
+    static const char *const names[] = {"model.layers.0.linear_attn.q_conv1d.weight", "model.layers.0.linear_attn.k_conv1d.weight",
+                                        "model.layers.0.linear_attn.v_conv1d.weight"};
+    enum { MOST = 64 };
+    ns_tensor_out list[MOST];
+    float *kept[MOST];
+    ns_checkpoint *c;
+    int64_t n = 0, at = 0;
+    ok(ns_checkpoint_open(&c, step, NULL, &err));
+    for (int64_t i = 0; i < ns_checkpoint_count(c); i++) {
+        const ns_tensor *const t = ns_checkpoint_tensor(c, i);
+        float *const data = kept[i] = malloc((size_t)t->n_bytes);
+        ok(ns_tensor_read_f32(t, 0, ns_view_count(&t->view), data, &err));
+        if (!strstr(t->name, "linear_attn.conv1d.weight")) {
+            list[n++] = (ns_tensor_out){t->name, ns_view_of(data, NS_F32, t->view.rank, t->view.shape), NS_F32};
+            continue;
+        }
+        assert_int_equal(ns_view_count(&t->view), OLMO_ROWS * OLMO_TAPS);
+        for (int p = 0; p < 3; at += rows[p++])
+            list[n++] = (ns_tensor_out){names[p], ns_view_of(data + at * OLMO_TAPS, NS_F32, 3, (int64_t[]){rows[p], 1, OLMO_TAPS}), NS_F32};
+    }
+    assert_int_equal(at, OLMO_ROWS);
+    char *const file = ns_path_join(step, "model.safetensors");
+    ok(ns_safetensors_write(file, list, n, &err));
+    for (int64_t i = 0; i < ns_checkpoint_count(c); i++)
+        free(kept[i]);
+    ns_checkpoint_free(c);
+    free(file);
+}
+
+static void assert_same_numbers(ns_trainer *a, ns_trainer *b)
+{
+    assert_int_equal(ns_trainer_count(a), ns_trainer_count(b));
+    for (int64_t i = 0; i < ns_trainer_count(a); i++) {
+        ns_view x, y;
+        if (strstr(ns_trainer_name(a, i), "conv1d"))
+            continue;                                    /* its parts have one name */
+        assert_true(ns_trainer_tensor(a, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &x));
+        assert_true(ns_trainer_tensor(b, ns_trainer_name(b, i), NS_TRAIN_PARAMETER, &y));
+        assert_int_equal(ns_view_count(&x), ns_view_count(&y));
+        assert_memory_equal(x.data, y.data, (size_t)ns_view_count(&x) * sizeof(float));
+    }
+}
+
+static void expect_rows(const char *step, const int64_t rows[3])
+{
+    ns_checkpoint *c;
+    ok(ns_checkpoint_open(&c, step, NULL, &err));
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "model.layers.0.linear_attn.%c_conv1d.weight", "qkv"[i]);
+        const ns_tensor *const t = ns_checkpoint_find(c, name);
+        assert_true(t && t->view.rank == 3);
+        assert_int_equal(t->view.shape[0], rows[i]);
+    }
+    ns_checkpoint_free(c);
+}
+
+/* q, k and v of one table in three tensors whose rows are not theirs: the same model as with the one, and steps that are cut so, too. */
+static void cut_elsewhere(void **state)
+{
+    (void)state;
+    static const struct { int64_t before[3], behind[3]; } cuts[] = {
+        {{16, 16, 16}, {16, 16, 16}}, {{10, 10, 28}, {10, 10, 28}}, {{12, 5, 31}, {16, 16, 16}}, {{16, 31, 1}, {16, 16, 16}},
+    };
+    char *const path = ns_path_join(folder, "olmo.json"), *one = NULL, *step = NULL;
+    ok(ns_file_write(path, OLMO, strlen(OLMO), &err));
+    given plain = open_given(path, 1);
+    ok(ns_trainer_save(plain.trainer, folder, false, &one, &err));
+    close_given(&plain);
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        char below[64], command[256];
+        snprintf(below, sizeof below, "%s/cut%zu", folder, i);
+        snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", below, one, below);
+        assert_int_equal(system(command), 0);
+        cut_convolution(below, cuts[i].before);
+        given whole = open_given(one, 1), cut = open_given(below, 1);
+        assert_same_numbers(whole.trainer, cut.trainer);
+        train(whole.trainer, 3);
+        train(cut.trainer, 3);
+        assert_same_numbers(whole.trainer, cut.trainer);
+        ok(ns_trainer_save(cut.trainer, below, true, &step, &err));
+        expect_rows(step, cuts[i].behind);
+        given again = open_given(step, 1);
+        ns_trainer *resumed;
+        ok(ns_trainer_resume(&resumed, step, NULL, NULL, &err));
+        assert_same_numbers(whole.trainer, again.trainer);
+        assert_same_numbers(whole.trainer, resumed);
+        train(resumed, 1);
+        train(whole.trainer, 1);
+        assert_same_numbers(whole.trainer, resumed);
+        ns_trainer_free(resumed);
+        close_given(&again);
+        close_given(&whole);
+        close_given(&cut);
+        free(step);
+    }
+    free(path);
+    free(one);
+}
+
 int main(int argc, char **argv)
 {
     gguf = argc == 2 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals),
                                        cmocka_unit_test(parts_of_a_tensor), cmocka_unit_test(a_step_of_its_own),
-                                       cmocka_unit_test(nested_dtypes), cmocka_unit_test(tokenizers_come_along)};
+                                       cmocka_unit_test(nested_dtypes), cmocka_unit_test(tokenizers_come_along),
+                                       cmocka_unit_test(cut_elsewhere)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
