@@ -234,11 +234,13 @@ RECURRENT |= {
     "lfm2-biases": (hf.Lfm2Config, dict(SQUARE, layer_types=["full_attention", "conv", "conv", "full_attention"], conv_bias=True,
                     conv_L_cache=5, block_auto_adjust_ff_dim=False, tie_word_embeddings=False), dict(dtype=torch.float32)),
 }
+RECURRENT |= {"lfm2-tap": (hf.Lfm2Config, dict(SQUARE, full_attn_idxs=[1, 3], conv_L_cache=1), {})}
 ALONE = {k: MAMBA[k] for k in ("vocab_size", "hidden_size", "num_hidden_layers", "pad_token_id", "bos_token_id", "eos_token_id")}
 RECURRENT |= {
     "mamba": (hf.MambaConfig, dict(ALONE, state_size=7, time_step_rank=3), {}),
     "mamba-plain": (hf.MambaConfig, dict(ALONE, use_bias=True, use_conv_bias=False, conv_kernel=2, expand=3, tie_word_embeddings=False),
                     dict(dtype=torch.float32)),
+    "mamba-tap": (hf.MambaConfig, dict(ALONE, state_size=7, conv_kernel=1), {}),
     "falcon_mamba": (hf.FalconMambaConfig, dict(ALONE, state_size=9, intermediate_size=44), {}),
     "jamba": (hf.JambaConfig, dict(SQUARE, attn_layer_period=3, attn_layer_offset=1, num_experts=5, mamba_d_state=7,
               use_mamba_kernels=False), {}),
@@ -249,6 +251,8 @@ RECURRENT |= {
 GRIFFIN = dict(SQUARE, hidden_size=48, conv1d_width=3)          # a width whose root bfloat16 rounds
 RECURRENT |= {
     "recurrent_gemma": (hf.RecurrentGemmaConfig, dict(GRIFFIN, attention_window_size=9, num_key_value_heads=1), dict(sd=0.15)),
+    "recurrent_gemma-tap": (hf.RecurrentGemmaConfig, dict(GRIFFIN, attention_window_size=9, num_key_value_heads=1, conv1d_width=1),
+                            dict(sd=0.15)),
     "recurrent_gemma-wide": (hf.RecurrentGemmaConfig, dict(GRIFFIN, attention_window_size=64, lru_width=60, attention_bias=True,
                              block_types=["attention", "recurrent"], logits_soft_cap=5.0), dict(dtype=torch.float32, sd=0.15)),
 }

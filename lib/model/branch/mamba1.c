@@ -88,7 +88,7 @@ static int check(const ns_checker *c, const void *params)
     if ((rc = ns_check_range(c, "channels", p->channels, 1, NS_MAX_DIM)) != NS_OK ||
         (rc = ns_check_range(c, "state", p->state, 1, 65536)) != NS_OK ||
         (rc = ns_check_range(c, "rank", p->rank, 1, 65536)) != NS_OK ||
-        (rc = ns_check_range(c, "conv_taps", p->taps, 2, 1024)) != NS_OK ||
+        (rc = ns_check_range(c, "conv_taps", p->taps, 1, 1024)) != NS_OK ||
         (rc = ns_check_norm(c, "step_norm", &p->step_norm)) != NS_OK || (rc = ns_check_norm(c, "in_norm", &p->in_norm)) != NS_OK)
         return rc;
     return ns_check_norm(c, "read_norm", &p->read_norm);

@@ -75,7 +75,7 @@ static int check(const ns_checker *c, const void *params)
     if ((rc = ns_check_range(c, "channels", p->channels, 1, NS_MAX_DIM)) != NS_OK ||
         (rc = ns_check_range(c, "blocks", p->blocks, 1, 65536)) != NS_OK ||
         (rc = ns_check_range(c, "block_dim", p->block_dim, 1, 65536)) != NS_OK ||
-        (rc = ns_check_range(c, "conv_taps", p->taps, 2, 1024)) != NS_OK)
+        (rc = ns_check_range(c, "conv_taps", p->taps, 1, 1024)) != NS_OK)
         return rc;
     return p->channels == p->blocks * p->block_dim ? NS_OK : ns_check_refuse(c, "channels are not blocks x block_dim");
 }

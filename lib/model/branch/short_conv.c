@@ -53,7 +53,7 @@ static int check(const ns_checker *c, const void *params)
 {
     const short_conv *const p = params;
     const int rc = ns_check_range(c, "channels", p->channels, 1, NS_MAX_DIM);
-    return rc != NS_OK ? rc : ns_check_range(c, "conv_taps", p->taps, 2, 1024);
+    return rc != NS_OK ? rc : ns_check_range(c, "conv_taps", p->taps, 1, 1024);
 }
 
 static void keeps(const void *params, ns_keeps *out)

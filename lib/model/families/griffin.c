@@ -52,7 +52,7 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     int64_t window;
     int rc;
     if ((rc = ns_config_i64(c, "lru_width", f->d_model, 1, NS_MAX_DIM, &m->channels, err)) != NS_OK ||
-        (rc = ns_config_i64(c, "conv1d_width", 4, 2, 1024, &m->taps, err)) != NS_OK ||
+        (rc = ns_config_i64(c, "conv1d_width", 4, 1, 1024, &m->taps, err)) != NS_OK ||
         (rc = ns_config_i64(c, "attention_window_size", 2048, 1, NS_MAX_DIM, &window, err)) != NS_OK ||
         (rc = ns_config_f64(c, "logits_soft_cap", 30, 1e-6, 1e30, &f->logit_softcap, err)) != NS_OK)
         return rc;

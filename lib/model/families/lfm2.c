@@ -57,7 +57,7 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     if ((rc = ns_facts_silu(f, c, "lfm2 in transformers has silu whatever it says: take the key out", err)) != NS_OK ||
         (rc = ns_facts_listed_layers(f, c, "full_attn_idxs", true, err)) != NS_OK || (rc = read_width(f, c, err)) != NS_OK ||
         (rc = read_synonyms(f, c, err)) != NS_OK ||
-        (rc = ns_config_i64(c, "conv_L_cache", 3, 2, 1024, &f->mixer.taps, err)) != NS_OK)
+        (rc = ns_config_i64(c, "conv_L_cache", 3, 1, 1024, &f->mixer.taps, err)) != NS_OK)
         return rc;
     return ns_config_bool(c, "conv_bias", false, &f->mixer.bias, err);
 }

@@ -23,7 +23,7 @@ static int read_sizes(ns_facts *f, ns_config *c, const keys *k, ns_error *err)
     if ((rc = ns_facts_silu(f, c, "for the gate of Mamba the versions of transformers read it differently (silu is supported; or describe "
                             "the model with --arch)", err)) != NS_OK ||
         (rc = ns_config_i64(c, k->state, 16, 1, 65536, &m->key_dim, err)) != NS_OK ||
-        (rc = ns_config_i64(c, k->conv, 4, 2, 1024, &m->taps, err)) != NS_OK || (rc = read_rank(f, c, k->rank, err)) != NS_OK ||
+        (rc = ns_config_i64(c, k->conv, 4, 1, 1024, &m->taps, err)) != NS_OK || (rc = read_rank(f, c, k->rank, err)) != NS_OK ||
         (rc = ns_config_bool(c, k->bias, false, &m->bias, err)) != NS_OK)
         return rc;
     return ns_config_bool(c, k->conv_bias, true, &m->conv_bias, err);

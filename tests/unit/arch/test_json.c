@@ -315,7 +315,7 @@ static void channels(void **state)
     ns_arch_free(a);
     static const edit edits[] = {
         {"\"channels\":\t16", "\"channels\":\t0", "layer 0: channels is 0, outside 1"},
-        {"\"conv_taps\":\t3", "\"conv_taps\":\t1", "layer 0: conv_taps is 1, outside 2 to 1024"},
+        {"\"conv_taps\":\t3", "\"conv_taps\":\t0", "layer 0: conv_taps is 0, outside 1 to 1024"},
         {"\"conv\":\t\"", "\"cnov\":\t\"", "'cnov' is not a key that belongs here (did you mean 'conv'?)"},
         {"\"out_gate\":", "\"n_heads\":4,\"out_gate\":", "'n_heads' is not a key that belongs here"},
     };

@@ -118,7 +118,7 @@ static void order(void **state)
     static calls seen;
     const ns_hook all = {.size = sizeof all, .at = "*", .read = note, .user = &seen};
     const char *const configs[] = {tiny_llama, tiny_mistral, tiny_gpt_neox, tiny_minimax, tiny_experts, tiny_gated, tiny_delta, tiny_mamba2,
-                                   tiny_recurrences, tiny_lfm2, tiny_hgrn2, tiny_jamba, tiny_griffin, tiny_nemotron};
+                                   tiny_recurrences, tiny_lfm2, tiny_lfm2_tap, tiny_hgrn2, tiny_jamba, tiny_griffin, tiny_nemotron};
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         tiny t;
         tiny_open(&t, configs[i], 2, NULL, 0);

@@ -289,6 +289,7 @@ static void short_convolutions(void **state)
 {
     (void)state;
     invariance(tiny_lfm2);
+    invariance(tiny_lfm2_tap);
 }
 
 static void channels(void **state)

@@ -336,6 +336,7 @@ static void rows_are_shown_once(void **state)
     each_row_once(tiny_jamba);
     each_row_once(tiny_griffin);
     each_row_once(tiny_lfm2);
+    each_row_once(tiny_lfm2_tap);
 }
 
 /* ---- passes that go on ---- */

@@ -73,6 +73,11 @@ const char *const tiny_lfm2 =
     "{\"model_type\":\"lfm2\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
     "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"conv_L_cache\":4,\"conv_bias\":true,"
     "\"block_auto_adjust_ff_dim\":false,\"layer_types\":[\"conv\",\"full_attention\",\"conv\",\"conv\"]}";
+/* Of one tap: there is no state. */
+const char *const tiny_lfm2_tap =
+    "{\"model_type\":\"lfm2\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"conv_L_cache\":1,"
+    "\"block_auto_adjust_ff_dim\":false,\"layer_types\":[\"conv\",\"full_attention\",\"conv\",\"conv\"]}";
 /* Mamba-1 with norms of its steps, experts in every other layer, attention in one; more channels than a panel. */
 const char *const tiny_jamba =
     "{\"model_type\":\"jamba\",\"hidden_size\":40,\"intermediate_size\":48,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
@@ -188,7 +193,7 @@ static void add_tensor(tensors *t, const ns_tref *r, int64_t expert, int64_t cop
         data[i] = short_number((double)mean + (double)sd * ns_rng_normal(&t->rng));
     if (t->poisoned && strcmp(t->poisoned, name) == 0)
         data[n / 2] = t->poison;
-    const int rank = r->n_in == 1 ? 1 : 2;
+    const int rank = r->n_in == 1 && !ns_ends(name, "conv.weight") ? 1 : 2;               /* one tap is a column */
     t->list[t->n++] = (ns_tensor_out){ns_strdup(name), all > 1 ? ns_view_of(data, NS_F32, rank + 1, (int64_t[]){all, first, second})
                                                                : ns_view_of(data, NS_F32, rank, (int64_t[]){first, second}),
                                       t->n % 2 ? t->odd : t->even};

@@ -15,7 +15,7 @@ typedef struct tiny {
 extern const char *const tiny_llama, *const tiny_mistral, *const tiny_gemma2, *const tiny_gpt_neox, *const tiny_minimax,
                   *const tiny_experts,
                   *const tiny_gpt_oss, *const tiny_llama4, *const tiny_gated,
-                  *const tiny_delta, *const tiny_lfm2, *const tiny_jamba, *const tiny_griffin,
+                  *const tiny_delta, *const tiny_lfm2, *const tiny_lfm2_tap, *const tiny_jamba, *const tiny_griffin,
                   *const tiny_falcon, *const tiny_falcon_rows,
                   *const tiny_nemotron, *const tiny_mamba2, *const tiny_hgrn2, *const tiny_bounds, *const tiny_limits,
                   *const tiny_recurrences;
