@@ -148,7 +148,8 @@ static void walk_again(const tiny *t, const char *name, const int32_t *tokens, c
 static const struct { const char *name, *const *config; } models[] = {
     {"llama", &tiny_llama}, {"mistral", &tiny_mistral}, {"gemma2", &tiny_gemma2}, {"gpt_neox", &tiny_gpt_neox}, {"minimax", &tiny_minimax},
     {"experts", &tiny_experts}, {"gpt_oss", &tiny_gpt_oss}, {"llama4", &tiny_llama4}, {"gated", &tiny_gated}, {"delta", &tiny_delta},
-    {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences}, {"lfm2", &tiny_lfm2}, {"lfm2_tap", &tiny_lfm2_tap}, {"hgrn2", &tiny_hgrn2},
+    {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences}, {"lfm2", &tiny_lfm2}, {"lfm2_tap", &tiny_lfm2_tap},
+    {"hgrn2", &tiny_hgrn2},
     {"bounds", &tiny_bounds}, {"limits", &tiny_limits},
     {"jamba", &tiny_jamba}, {"griffin", &tiny_griffin}, {"falcon", &tiny_falcon},
     {"falcon_rows", &tiny_falcon_rows},
