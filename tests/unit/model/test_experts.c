@@ -248,7 +248,7 @@ static void edits(void **state)
     edited(&t, only_first, &other);
     assert_memory_not_equal(plain.out, other.out, sizeof plain.out);
     edited(&t, first_twice, &twice);
-    assert_memory_equal(twice.out, other.out, sizeof plain.out);
+    tiny_same(twice.out[0], other.out[0], sizeof plain.out / sizeof(float));
     edited(&t, none, &other);
     for (int row = 0; row < T; row++)
         for (int i = 0; i < 32; i++)

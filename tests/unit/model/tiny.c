@@ -3,6 +3,7 @@
 #include "core/core.h"
 #include "model/branch/branch.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -338,4 +339,15 @@ void tiny_tokens(int32_t *out, int64_t n, int64_t vocab, uint64_t seed)
     ns_rng rng = ns_rng_seed(seed, 3);
     for (int64_t i = 0; i < n; i++)
         out[i] = (int32_t)ns_rng_below(&rng, vocab);
+}
+
+void tiny_same(const float *a, const float *b, size_t n)
+{
+#ifdef NS_GEMM_OPENBLAS
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)a[i] - (double)b[i]) <= 1e-5 * (1 + fabs((double)b[i]))))
+            fail_msg("number %zu is %g, not %g", i, (double)a[i], (double)b[i]);
+#else
+    assert_memory_equal(a, b, n * sizeof *a);
+#endif
 }

@@ -29,6 +29,8 @@ void tiny_reopen(tiny *, int threads, const char *cpu, int64_t memory);
 void tiny_close(tiny *);
 /* Overwrites one value of a tensor's file before loading: see test_model_errors. */
 int  tiny_write(const char *dir, const ns_arch *, const char *poisoned, float poison, ns_error *);
+/* The same bits; with OpenBLAS, whose products are rounded otherwise beside other rows, to 1e-5 of 1 + |b|. */
+void tiny_same(const float *a, const float *b, size_t n);
 void tiny_tokens(int32_t *out, int64_t n, int64_t vocab, uint64_t seed);
 
 #endif
