@@ -94,6 +94,12 @@ static int train_steps(work *w, ns_error *err)
     return rc;
 }
 
+static int new_trainer(work *w, ns_error *err)
+{
+    const ns_trainer_params how = {.size = sizeof how, .threads = w->params->threads, .model = w->run.model};
+    return ns_trainer_new(&w->trainer, &w->run.train, &how, err);
+}
+
 /* A config that differs from the checkpoint's is named by its key; run.json then catches what the model does not know of. */
 static int open_trainer(work *w, ns_error *err)
 {
@@ -104,8 +110,8 @@ static int open_trainer(work *w, ns_error *err)
         rc = ns_trainer_find(&w->newest, w->dir, err);
     if (rc == NS_OK && w->newest)
         rc = ns_trainer_resume(&w->trainer, w->newest, &w->run.train, &how, err);
-    else if (rc == NS_OK)
-        rc = ns_trainer_new(&w->trainer, &w->run.train, &how, err);
+    else if (rc == NS_OK && !w->trainer)
+        rc = new_trainer(w, err);
     rc = rc != NS_OK ? rc : ns_run_claim(&w->run, w->dir, resume, err);
     return rc == NS_OK && w->newest ? drop_older_states(w, err) : rc;
 }
@@ -129,8 +135,10 @@ static int open_work(work *w, ns_error *err)
         ns_mul_size((size_t)w->run.train.batch, (size_t)w->run.train.length, &cells) ? ns_alloc_array(cells, sizeof *w->tokens) : NULL;
     if (rc == NS_OK && !w->tokens)
         rc = ns_oom(err, "a batch");
-    if (rc == NS_OK)      /* a corpus too short for a batch is known before a folder is made */
+    if (rc == NS_OK)      /* a corpus too short for a batch is known before a folder is made, and so is a model that cannot be trained */
         rc = ns_corpus_batch(w->corpus, 0, w->run.train.batch, w->run.train.length, w->tokens, NULL, err);
+    if (rc == NS_OK && !w->params->resume)
+        rc = new_trainer(w, err);
     if (rc == NS_OK)
         rc = ns_metrics_open(&w->metrics, &w->run, w->dir, w->params->by, err);
     if (rc == NS_OK)

@@ -143,6 +143,10 @@ bad 65 'bad.json' '{"train": '
 bad 66 'none.u16' '{"corpus": {"file": "none.u16"}}'
 expect 66 'none.json' train none.json -o bad
 expect 2 'o RUN_DIR is missing' train tiny.json
+# a model that is read, and cannot be trained
+run inspect whole/step000020 --arch-out twice.json
+sed -i 's/mlp.down_proj/self_attn.o_proj/' twice.json
+bad 65 "twice.json: tensor '.*self_attn.o_proj.weight' is two parts of the model" '{"model": "twice.json", "train": {"length": 16}}'
 
 # one's own tokens
 awk 'BEGIN { for (i = 0; i < 6000; i++) printf "%c%c", 65 + i * i % 26, 0 }' >text.u16 2>/dev/null
