@@ -65,6 +65,8 @@ static int check_settings(const ns_checker *c, const ns_recurrence *x)
         return ns_check_refuse(c, "beta sigmoid and twice_sigmoid need write, step needs a decay that has one for each head");
     if (x->write.name && x->rule == RULE_UNSAID)
         return ns_check_refuse(c, "beta sigmoid and twice_sigmoid are of either rule: rule must be add or delta");
+    if (x->decay == DECAY_NONE && x->rule == RULE_UNSAID)       /* nothing that it says is of one rule */
+        return ns_check_refuse(c, "a state without decay is of either rule: rule must be add or delta (or give the decay)");
     if ((x->taps > 0) != (x->q_conv.name && x->k_conv.name && x->v_conv.name))
         return ns_check_refuse(c, "conv_taps and the tables q_conv, k_conv, v_conv need each other");
     if (x->each && !steps)

@@ -444,6 +444,23 @@ static void lost_rule(void **state)
     ns_arch_free(a);
 }
 
+/* A DeltaNet without beta that lost its rule: nothing else tells it from a sum that forgets nothing. */
+static void lost_rule_of_ones(void **state)
+{
+    (void)state;
+    char *const config = edited(small_config("delta_net"), "{", "{\"use_beta\":false,");
+    ns_arch *const a = arch_of(config);
+    char *const json = written(a);
+    static const edit edits[] = {{"\"rule\":\t\"delta\",", "", "layer 1: a state without decay is of either rule: rule must be"}};
+    refuse_each(json, edits, 1);
+    char *const other = edited(json, "\"rule\":\t\"delta\"", "\"rule\":\t\"add\"");
+    reads_as(ns_strdup(other), other);
+    free(other);
+    free(json);
+    free(config);
+    ns_arch_free(a);
+}
+
 /* Files from before a decay by slope was a setting of the recurrence call it a mixer, and say nothing of a decay. */
 static void lightning(void **state)
 {
@@ -537,7 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
                                        cmocka_unit_test(experts),
                                        cmocka_unit_test(scans), cmocka_unit_test(recurrences), cmocka_unit_test(channels),
-                                       cmocka_unit_test(lightning), cmocka_unit_test(lost_rule),
+                                       cmocka_unit_test(lightning), cmocka_unit_test(lost_rule), cmocka_unit_test(lost_rule_of_ones),
                                        cmocka_unit_test(order_of_branches), cmocka_unit_test(names_maps),
                                        cmocka_unit_test(names_of_experts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
