@@ -13,22 +13,27 @@ enum { MOST_FACT = 1 << 24, ATTRIBUTE_NAME = 256 };    /* bytes of one text (a m
 
 /* ---- attributes as text ---- */
 
-static char *string_attribute(hid_t attribute, hid_t type)
+/* gone: HDF5 does not find it (1.14; 1.10 gives another, which heap.c notices). */
+static char *text_in_heap(hid_t attribute, hid_t type, bool *gone)
 {
-    char *copy = NULL;
-    if (H5Tis_variable_str(type) > 0) {
-        char *text = NULL;
-        const hid_t memory = ns_h5_string();
-        H5Tset_cset(memory, H5Tget_cset(type));
-        if (H5Aread(attribute, memory, &text) >= 0 && text && strnlen(text, MOST_FACT) < MOST_FACT)
-            copy = ns_strdup(text);
-        if (text)
-            H5free_memory(text);
-        H5Tclose(memory);
-        return copy;
-    }
+    char *copy = NULL, *text = NULL;
+    const hid_t memory = ns_h5_string();
+    H5Tset_cset(memory, H5Tget_cset(type));
+    *gone = H5Aread(attribute, memory, &text) < 0;
+    if (!*gone && text && strnlen(text, MOST_FACT) < MOST_FACT)
+        copy = ns_strdup(text);
+    if (text)
+        H5free_memory(text);
+    H5Tclose(memory);
+    return copy;
+}
+
+static char *string_attribute(hid_t attribute, hid_t type, bool *gone)
+{
+    if (H5Tis_variable_str(type) > 0)
+        return text_in_heap(attribute, type, gone);
     const size_t n = H5Tget_size(type);
-    copy = n > 0 && n < MOST_FACT ? calloc(n + 1, 1) : NULL;
+    char *const copy = n > 0 && n < MOST_FACT ? calloc(n + 1, 1) : NULL;
     if (copy && H5Aread(attribute, type, copy) >= 0)
         return copy;
     free(copy);
@@ -36,13 +41,13 @@ static char *string_attribute(hid_t attribute, hid_t type)
 }
 
 /* An integer of any width, a float, a text; NULL also where it cannot be read. */
-static char *scalar_text(hid_t attribute, hid_t type)
+static char *scalar_text(hid_t attribute, hid_t type, bool *gone)
 {
     int64_t whole;
     double real;
     switch (H5Tget_class(type)) {
     case H5T_STRING:
-        return string_attribute(attribute, type);
+        return string_attribute(attribute, type, gone);
     case H5T_INTEGER:
         return H5Aread(attribute, H5T_NATIVE_INT64, &whole) >= 0 ? ns_printf_alloc("%" PRId64, whole) : NULL;
     case H5T_FLOAT:
@@ -52,15 +57,23 @@ static char *scalar_text(hid_t attribute, hid_t type)
     }
 }
 
+int ns_text_is_gone(const ns_file *f, const char *what, ns_error *err)
+{
+    return ns_fail(err, NS_E_FORMAT, "%s: damaged: '%s' leads to a text or axis that is not there", f->path, what);
+}
+
 int ns_attribute_text(const ns_file *f, hid_t attribute, const char *name, char **out, ns_error *err)
 {
     const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     const H5T_class_t class = H5Tget_class(type);
     const bool known = type >= 0 && space >= 0 && class >= 0;
     const bool ours = H5Sget_simple_extent_npoints(space) == 1 && (class == H5T_STRING || class == H5T_INTEGER || class == H5T_FLOAT);
-    *out = ours ? scalar_text(attribute, type) : NULL;
+    bool gone = false;
+    *out = ours ? scalar_text(attribute, type, &gone) : NULL;
     H5Sclose(space);
     H5Tclose(type);
+    if (gone)
+        return ns_text_is_gone(f, name, err);
     if (!known || (ours && (!*out || !ns_utf8_valid(*out, strlen(*out), NULL)))) {
         free(*out);
         *out = NULL;

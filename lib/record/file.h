@@ -109,6 +109,8 @@ void ns_dset_free_texts(char **, int64_t n);
 int ns_dset_axes(const ns_file *, const ns_dset *, const char *name, char **out, ns_error *);
 /* *out malloc'd; NULL for arrays and for types that no needlescope file has. NS_E_FORMAT: a text or number that cannot be read. */
 int ns_attribute_text(const ns_file *, hid_t attribute, const char *name, char **out, ns_error *);
+/* NS_E_FORMAT: what is called so refers to something in a heap that is not there. */
+int ns_text_is_gone(const ns_file *, const char *what, ns_error *);
 /* start NULL: all */
 int ns_dset_read(const ns_file *, const ns_dset *, hid_t memory_type, const int64_t *start, const int64_t *count, void *out);
 

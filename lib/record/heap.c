@@ -127,7 +127,7 @@ static int check(ns_heaps *h, hid_t object, hid_t type, hssize_t n, const char *
     for (hssize_t i = 0; i < n && whole; i++)
         whole = leads_to_its_own(h, references + i * REFERENCE, unit);
     free(references);
-    return whole ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: damaged: '%s' leads to a text or axis that is not there", h->f->path, what);
+    return whole ? NS_OK : ns_text_is_gone(h->f, what, err);
 }
 
 int ns_heaps_check_texts(ns_heaps *h, const ns_dset *d, const char *name, ns_error *err)
