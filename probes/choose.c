@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/study.h>
+
 #include "heads/heads.h"
 #include "score.h"
 
@@ -155,4 +157,24 @@ int ns_choose_cases(ns_scoring *r, const ns_cases *cases)
         }
     }
     return rc == NS_OK && r->n_cases == 0 && sees_cases(r->scores) ? ns_drops_fail(&r->scores->drops, "case", r->err) : rc;
+}
+
+/* ---- names ---- */
+
+bool ns_output_name_is_taken(const char *name)
+{
+    for (const ns_probe *const *own = ns_probes(); *own; own++)
+        for (int i = 0; i < (*own)->n_outputs; i++)
+            if (!(*own)->definition && strcmp((*own)->outputs[i].name, name) == 0)
+                return true;
+    return false;
+}
+
+bool ns_coordinate_name_is_taken(const char *name)
+{
+    static const char *const of_runs[] = {"window", "seed", "pattern", "nope"};        /* what studies themselves know runs by */
+    for (size_t i = 0; i < sizeof of_runs / sizeof *of_runs; i++)
+        if (strcmp(name, of_runs[i]) == 0)
+            return false;
+    return ns_score_name_is_taken(name) || ns_output_name_is_taken(name) || ns_probe_find(name);
 }

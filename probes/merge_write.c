@@ -165,6 +165,16 @@ static const ns_shard *shard_of_run(const ns_merging *m, int64_t run)
     return NULL;
 }
 
+/* Shards of before may have it, and a probe of one's own may be called as a coordinate is. */
+static int check_coord(const ns_merging *m, const char *key)
+{
+    bool taken = ns_coordinate_name_is_taken(key);
+    for (int64_t i = 0; i < m->n_fields && !taken; i++)
+        taken = strcmp(m->fields[i].name, key) == 0;
+    return !taken ? NS_OK : ns_fail(m->err, NS_E_FORMAT, "a coordinate of the runs is called '%s', as something else in the study (call "
+                                    "it otherwise in \"coords\" of their run.json and scan again)", key);
+}
+
 static int write_coord(ns_merging *m, const char *key, const char *const *values)
 {
     bool numbers = true;
@@ -216,8 +226,10 @@ int ns_merge_write_coords(ns_merging *m)
                 rc = ns_oom(m->err, name);
         }
     }
-    for (int k = 0; rc == NS_OK && k < n_keys; k++)
-        rc = write_coord(m, keys[k], values + k * m->job.R);
+    for (int k = 0; rc == NS_OK && k < n_keys; k++) {
+        rc = check_coord(m, keys[k]);
+        rc = rc != NS_OK ? rc : write_coord(m, keys[k], values + k * m->job.R);
+    }
     free(values);
     return rc;
 }

@@ -36,6 +36,10 @@ static int check_coords(const cJSON *coords, const char *path, ns_error *err)
     const int rc = ns_coords_check(coords, path, err);
     if (rc != NS_OK)
         return rc;
+    for (const cJSON *one = coords ? coords->child : NULL; one; one = one->next)
+        if (ns_coordinate_name_is_taken(one->string))
+            return ns_fail(err, NS_E_FORMAT, "%s: coords: '%s' is the name of something else in a study (choose another)", path,
+                           one->string);
     if (cJSON_IsNumber(window) && !(window->valuedouble >= 0))
         return ns_fail(err, NS_E_FORMAT, "%s: coords: window is %g: a number of keys from 0 on (0 = all)", path, window->valuedouble);
     return NS_OK;

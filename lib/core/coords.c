@@ -5,10 +5,15 @@
 
 static int check_name(const char *name, const char *path, ns_error *err)
 {
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-+";
     const size_t n = strlen(name);
-    return n > 0 && n <= NS_COORD_NAME && !strchr(name, '/')
-               ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: coords: the name '%.80s'%s has %zu bytes: a coordinate's name has 1 to %d, and "
-                                 "no /", path, name, n > 80 ? "..." : "", n, NS_COORD_NAME);
+    if (n == 0 || n > NS_COORD_NAME)
+        return ns_fail(err, NS_E_FORMAT, "%s: coords: the name '%.80s'%s has %zu bytes: a coordinate's name has 1 to %d", path, name,
+                       n > 80 ? "..." : "", n, NS_COORD_NAME);
+    if (name[strspn(name, allowed)] || strchr(".-+", name[0]))
+        return ns_fail(err, NS_E_FORMAT, "%s: coords: the name '%s': a coordinate becomes an array of the study, whose name is made of "
+                       "letters (a-z, A-Z), digits and _.-+, and begins with none of the last three", path, name);
+    return NS_OK;
 }
 
 int ns_coords_check(const cJSON *coords, const char *path, ns_error *err)

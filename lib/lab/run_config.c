@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <needlescope/probe.h>
+
 #include "core/coords.h"
 #include "run.h"
 
@@ -111,9 +113,13 @@ static int read_coords(ns_run *run, const cJSON *coords, const char *path, ns_er
     const int rc = ns_coords_check(coords, path, err);
     if (rc != NS_OK)
         return rc;
-    for (const cJSON *item = coords ? coords->child : NULL; item; item = item->next)
+    for (const cJSON *item = coords ? coords->child : NULL; item; item = item->next) {
         if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
             return ns_fail(err, NS_E_FORMAT, "%s: coords: %.80s is neither a number nor a text", path, item->string);
+        if (ns_coordinate_name_is_taken(item->string))
+            return ns_fail(err, NS_E_FORMAT, "%s: coords: '%s' is the name of something else in a study (choose another)", path,
+                           item->string);
+    }
     run->coords = coords ? cJSON_Duplicate(coords, true) : cJSON_CreateObject();
     bool ok = run->coords != NULL;
     const bool letters = !run->model;

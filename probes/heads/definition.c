@@ -176,16 +176,6 @@ static int read_best(const reader *r, ns_pattern *p)
     return rc != NS_OK || !text || ns_best_end_find(text, &p->best) ? rc : unknown_word(r, "best", text, words, COUNT(words));
 }
 
-/* Is there an array of that name beside the scores of a probe of ours? */
-static bool is_output(const char *name)
-{
-    for (const ns_probe *const *own = ns_probes(); *own; own++)
-        for (int i = 0; i < (*own)->n_outputs; i++)
-            if (!(*own)->definition && strcmp((*own)->outputs[i].name, name) == 0)
-                return true;
-    return false;
-}
-
 static int read_name(const reader *r, ns_pattern *p)
 {
     const char *text;
@@ -197,7 +187,7 @@ static int read_name(const reader *r, ns_pattern *p)
         good = (*c >= 'a' && *c <= 'z') || (*c == '_' && c > text) || (*c >= '0' && *c <= '9' && c > text);
     if (!good)
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"name\" is missing or not made of up to %d of a-z, 0-9 and _", r->label, MAX_WORD);
-    if (ns_score_name_is_taken(text) || is_output(text))
+    if (ns_score_name_is_taken(text) || ns_output_name_is_taken(text))
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"name\" is '%s', which score files give to something else (choose another)", r->label,
                        text);
     snprintf(p->name, sizeof p->name, "%s", text);

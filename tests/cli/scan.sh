@@ -185,7 +185,15 @@ refused() { # refused MESSAGE COORDS
     expect 65 "unread/run.json: $1" scan unread --cases cases.jsonl --probe retrieval_find -o none
 }
 refused "coords: the name '${long}x' has 61 bytes" "\"${long}x\": 1"
-refused "coords: the name 'a/b'" '"a/b": 1'
+for name in a/b 'learning rate' größe .x; do refused "coords: the name '$name': .* whose name is made of letters" "\"$name\": 1"; done
+# what a study gives to something else: the scan says it before it scores, not the merge after
+for name in step tokens length retrieval_find find_hits case_entropy; do
+    refused "coords: '$name' is the name of something else in a study" "\"$name\": 1"
+done
+echo '{"name": "own", "rows": "first", "keys": "needle", "stat": "mass"}' >own.json
+echo '{"name": "unread", "coords": {"own": 1}}' >unread/run.json
+run scan unread --cases cases.jsonl --probe own.json -o own_probe
+expect 65 "a coordinate of the runs is called 'own'" merge own_probe
 refused "coords: the name '' has 0 bytes" '"": 1'
 refused "coords: 'sizes' is a list" '"sizes": [1, 2]'
 refused '33 coords: a run has at most 32' "$(seq -s, 33 | sed 's/[0-9]*/"k&": 1/g')"

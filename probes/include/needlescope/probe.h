@@ -116,6 +116,10 @@ struct ns_probe {
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
+/* Is there an array of that name beside the scores of a probe of ours? */
+NS_API bool ns_output_name_is_taken(const char *name);
+/* Is it a name that studies give to something else than a coordinate of runs (an axis, a score, an array)? No coordinate has one. */
+NS_API bool ns_coordinate_name_is_taken(const char *name);
 /* What a head that spreads its attention evenly over the keys it sees scores in the context's case (which the probe does not reject), where
  * the probe is a definition of a share or of hits: mean over the *rows that it judges. attn, head: whose mask it is. previous_token: .5
  * for a window of 2. *out = NaN, *rows = 0 for all other probes, and where no row has such keys. */
