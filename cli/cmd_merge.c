@@ -83,7 +83,8 @@ static int report(cli *app, const char *path)
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
     const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing,
                   not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study), unsealed = ns_study_unsealed(study),
-                  gone = count_of(study, "gone"), superseded = count_of(study, "superseded");
+                  gone = count_of(study, "gone"), superseded = count_of(study, "superseded"),
+                  unread = count_of(study, "tokenizer_unread");
     const char *const changes = ns_file_fact(ns_study_file(study), "arch_changes");
     const int tokenizers = things_in(ns_file_fact(ns_study_file(study), "tokenizer_sha256"));
     cli_out_begin(&o, app, "needlescope.merge/1");
@@ -98,6 +99,7 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "superseded", superseded ? "replaced since" : NULL, superseded);
     cli_out_int(&o, "passed_over", passed_over ? "passed over" : NULL, passed_over);
     cli_out_int(&o, "unsealed", unsealed ? "without a seal" : NULL, unsealed);
+    cli_out_int(&o, "tokenizer_unread", unread ? "tokenizer unread" : NULL, unread);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     cli_out_text(&o, "arch_changes", NULL, changes);
     cli_out_int(&o, "tokenizers", NULL, tokenizers);
@@ -113,6 +115,9 @@ static int report(cli *app, const char *path)
     if (rc == NS_OK && tokenizers > 1)
         cli_note(app, "the checkpoints have %d tokenizers, and the cases are the same token ids for all: of ids alone nobody knows whether "
                       "they mean the same", tokenizers);
+    if (rc == NS_OK && unread)
+        cli_note(app, "%lld of the checkpoints had a tokenizer that could not be read: nobody knows whether the cases are of it (their "
+                 "shards say why: tokenizer_unread)", (long long)unread);
     if (rc == NS_OK)
         remark_gone(app, gone, superseded);
     if (rc == NS_OK && passed_over)

@@ -79,17 +79,19 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     char hex[65];
     hash_shards(&m->job, hex);
     const ns_shard *const s = &m->job.shards[m->job.first];
-    char not_taken[24], passed_over[24], unsealed[24], gone[24], superseded[24];
+    char not_taken[24], passed_over[24], unsealed[24], unread[24], gone[24], superseded[24];
     snprintf(gone, sizeof gone, "%lld", (long long)m->job.gone);
     snprintf(superseded, sizeof superseded, "%lld", (long long)m->job.superseded);
     snprintf(not_taken, sizeof not_taken, "%lld", (long long)m->job.not_taken);
     snprintf(passed_over, sizeof passed_over, "%lld", (long long)m->job.passed_over);
     snprintf(unsealed, sizeof unsealed, "%lld", (long long)m->job.unsealed);
+    snprintf(unread, sizeof unread, "%lld", (long long)m->job.unread);
     const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false},
                            {"gone", m->job.gone ? gone : NULL, false},
                            {"superseded", m->job.superseded ? superseded : NULL, false},
                            {"passed_over", m->job.passed_over ? passed_over : NULL, true},
                            {"unsealed", m->job.unsealed ? unsealed : NULL, true},
+                           {"tokenizer_unread", m->job.unread ? unread : NULL, true},
                            {"arch_changes", m->job.arch_changes, false},
                            {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};

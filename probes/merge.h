@@ -52,6 +52,7 @@ typedef struct ns_merge_job {
     int64_t   gone;                    /* shards of checkpoints that the last scan did not find any more, left out */
     int64_t   superseded;              /* shards of other checkpoints than the last scan found in their place: those are missing */
     int64_t   unsealed;                /* shards and metrics without a seal */
+    int64_t   unread;                  /* checkpoints whose own tokenizer could not be read when they were scored */
     int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
     char    **runs;                    /* [R], borrowed from the shards */
     int64_t  *steps;                   /* [P] */

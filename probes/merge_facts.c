@@ -22,6 +22,7 @@ static bool has(const char *list, const char *value)
 int ns_merge_hear(ns_merge_job *m, const ns_file *file, ns_shard *s, ns_error *err)
 {
     const char *const weights = ns_file_fact(file, "weights_sha256");
+    m->unread += ns_file_fact(file, "tokenizer_unread") != NULL;
     for (int i = 0; i < NS_MERGE_SAID; i++) {
         const char *const value = ns_file_fact(file, said[i].name);
         if (!value || (m->said[i] && has(m->said[i], value)))

@@ -11,7 +11,7 @@ static const char *const names[] = {
     "conventions", "schema", "kind", "probes", "dropped", "special_tokens", "config_sha256", "content_sha256", "complete", "provenance",
     "cases_sha256", "weights_sha256", "arch_sha256", "tokenizer_sha256", "shards_sha256", "arch_json", "kernel_class", "layer_kinds",
     "constrain", "model_family", "model_name", "not_taken", "gone", "superseded",
-    "passed_over", "unsealed", "arch_changes", "ranking_resamples", "ranking_seed",
+    "passed_over", "unsealed", "tokenizer_unread", "arch_changes", "ranking_resamples", "ranking_seed",
     "ranking_strata", "hash_tile", "long_name", "coordinates", "best", "range", "chance",
     "probe_at", "probe_rows", "probe_classes", "probe_c", "probe_folds", "probe_shuffles", "probe_seed",
     "probe_weights", "probe_intercepts", "probe_mean", "probe_size",

@@ -192,7 +192,7 @@ for name in step tokens length retrieval_find find_hits case_entropy; do
 done
 echo '{"name": "own", "rows": "first", "keys": "needle", "stat": "mass"}' >own.json
 echo '{"name": "unread", "coords": {"own": 1}}' >unread/run.json
-run scan unread --cases cases.jsonl --probe own.json -o own_probe
+run scan unread --cases cases.jsonl --probe-def own.json -o own_probe
 expect 65 "a coordinate of the runs is called 'own'" merge own_probe
 refused "coords: the name '' has 0 bytes" '"": 1'
 refused "coords: 'sizes' is a list" '"sizes": [1, 2]'

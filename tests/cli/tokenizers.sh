@@ -100,6 +100,9 @@ run verify --facts unread/shards/d/step000002.h5
 grep -q 'tokenizer_unread.*Strange' out || fail "the shard does not say that its tokenizer was not read: $(cat out)"
 run verify --facts unread/shards/d/step000003.h5
 no_line tokenizer_unread out "a tokenizer that was read is said not to be"
+run merge unread --json
+grep -q '"tokenizer_unread":[[:space:]]*1' out && grep -q '1 of the checkpoints had a tokenizer that could not be read' err ||
+    fail "the merge does not count what was not read: $(cat out err)"
 run scan runs/d --cases text.jsonl --probe previous_token --tokenizer $A -o unread.one --json
 grep -q '"unread":[[:space:]]*0' out || fail "--tokenizer, and another counts: $(cat out)"
 strange >runs/d/step1/tokenizer.json
