@@ -373,7 +373,8 @@ static void name_bands(const ns_bands_panel *p, ns_canvas *c, int panel)
     char fit[NS_LABEL_BYTES];
     for (int b = 0; b < p->figure.n_bands; b++) {
         const double y = ns_baseline(p->box[panel].y + p->band_y[b] + p->band_h[b] / 2, NS_SIZE_TICK);
-        ns_type_fit(c->type, p->figure.bands[b], NS_SIZE_TICK, false, p->box[0].x - LABEL_GAP + 1, fit);    /* 1: it was snapped */
+        ns_type_fit_among(c->type, p->figure.bands, p->figure.n_bands, b, NS_SIZE_TICK, p->box[0].x - LABEL_GAP + 1,     /* 1: snapped */
+                          fit);
         ns_canvas_text(c, p->box[0].x - LABEL_GAP, y, fit, right);
         if (p->figure.notes && p->figure.notes[b])
             ns_canvas_text(c, p->notes_x, y, p->figure.notes[b], left);

@@ -214,12 +214,12 @@ static void draw_names(const matrix_panel *p, ns_canvas *c)
     const ns_style label = {.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE};
     char fit[NS_LABEL_BYTES];
     for (int64_t i = 0; i < f->n_rows; i++) {
-        ns_type_fit(c->type, f->rows[i], NS_SIZE_TICK, false, p->longest, fit);
+        ns_type_fit_among(c->type, f->rows, f->n_rows, i, NS_SIZE_TICK, p->longest, fit);
         ns_canvas_text(c, p->box.x - LABEL_GAP, ns_baseline(p->box.y + h * ((double)i + .5), NS_SIZE_TICK), fit,
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_END});
     }
     for (int64_t i = 0; i < f->n_cols; i += p->every) {
-        ns_type_fit(c->type, f->cols[i], NS_SIZE_TICK, false, p->longest_below, fit);
+        ns_type_fit_among(c->type, f->cols, f->n_cols, i, NS_SIZE_TICK, p->longest_below, fit);
         ns_canvas_text(
             c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + (p->slant < 90 || p->level ? NS_CAP_HEIGHT * NS_SIZE_TICK : 0),
             fit,

@@ -5,10 +5,12 @@
 
 #include "core/core.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST_TEXT = 1 << 13 };       /* bytes that are shaped */
+#define ELLIPSIS "\xe2\x80\xa6"
 
 struct ns_type {
     ns_faces  *faces;
@@ -138,7 +140,7 @@ void ns_type_fit(const ns_type *type, const char *text, double size, bool bold, 
     text = ns_type_text(type, text);
     size_t n = ns_type_prefix(text, NS_LABEL_BYTES - 4);
     memcpy(fit, text, n);
-    memcpy(fit + n, text[n] ? "\xe2\x80\xa6" : "\0\0\0", 4);
+    memcpy(fit + n, text[n] ? ELLIPSIS : "\0\0\0", 4);
     while (n > 0 && ns_type_width(type, fit, size, bold) > width) {
         do {
             n--;
@@ -147,6 +149,46 @@ void ns_type_fit(const ns_type *type, const char *text, double size, bool bold, 
         while (end > 0 && text[end - 1] == ' ')
             end--;
         memcpy(fit, text, end);
-        memcpy(fit + end, "\xe2\x80\xa6", 4);
+        memcpy(fit + end, ELLIPSIS, 4);
     }
+}
+
+/* Would another name, cut at the same place, be the same? */
+static bool is_alike(const ns_type *type, const char *const *names, int64_t n, const char *text, const char *fit)
+{
+    const size_t kept = strcmp(fit, text) != 0 ? strlen(fit) - strlen(ELLIPSIS) : 0;
+    for (int64_t i = 0; i < n && kept; i++) {
+        const char *const other = ns_type_text(type, names[i]);
+        if (strcmp(other, text) != 0 && strncmp(other, fit, kept) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Its beginning and its end, as much of either; false: there is no room for both. */
+static bool cut_inside(const ns_type *type, const char *text, double size, double width, char fit[NS_LABEL_BYTES])
+{
+    const size_t length = strlen(text);
+    char cut[NS_LABEL_BYTES];
+    for (size_t kept = length < NS_LABEL_BYTES - 4 ? length - 1 : NS_LABEL_BYTES - 5; kept > 1; kept--) {
+        const size_t head = ns_type_prefix(text, kept / 2);
+        size_t tail = length - (kept - kept / 2);
+        while (((uint8_t)text[tail] & 0xc0) == 0x80)
+            tail++;
+        snprintf(cut, sizeof cut, "%.*s" ELLIPSIS "%s", (int)head, text, text + tail);
+        if (ns_type_width(type, cut, size, false) <= width) {
+            memcpy(fit, cut, strlen(cut) + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+void ns_type_fit_among(const ns_type *type, const char *const *names, int64_t n, int64_t which, double size, double width,
+                       char fit[NS_LABEL_BYTES])
+{
+    const char *const text = ns_type_text(type, names[which]);
+    ns_type_fit(type, names[which], size, false, width, fit);
+    if (is_alike(type, names, n, text, fit))
+        (void)cut_inside(type, text, size, width, fit);
 }

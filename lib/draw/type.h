@@ -24,6 +24,9 @@ int    ns_type_check(const ns_type *, const char *text, const char *what, ns_err
  * label that found no memory cannot be taken for none. */
 enum { NS_LABEL_BYTES = (1 << 10) + 4 };
 void   ns_type_fit(const ns_type *, const char *text, double size, bool bold, double width, char fit[NS_LABEL_BYTES]);
+/* Name `which` of n: cut in the middle where it could not be told from another that is cut at the end. */
+void   ns_type_fit_among(const ns_type *, const char *const *names, int64_t n, int64_t which, double size, double width,
+                         char fit[NS_LABEL_BYTES]);
 /* What a text covers, from a place on its baseline (the `part`th of its width, 0 ... 1); y downwards. False: no memory for its fonts. */
 typedef struct ns_ink { double x, y, w, h; } ns_ink;
 bool   ns_type_ink(const ns_type *, const char *text, double size, bool bold, double part, ns_ink *);

@@ -359,6 +359,34 @@ static void test_cut_names(void **state)
     ns_type_free(type);
 }
 
+/* Names that are alike where they are cut are cut in the middle: whoever reads them can tell them apart. */
+static void test_names_apart(void **state)
+{
+    static const char *const names[] = {"retrieval of the needle, first token", "retrieval of the needle, second", "retrieval ünd ébène",
+                                        "retrieval of the needle, tööth", "mass", "mass"};
+    enum { N = sizeof names / sizeof *names };
+    char fit[N][NS_LABEL_BYTES];
+    ns_type *type;
+    size_t bad;
+    int inside = 0;
+    (void)state;
+    assert_int_equal(ns_type_new(&type, NULL, NULL), NS_OK);
+    for (double width = 40; width < 200; width += 1.7) {
+        for (int i = 0; i < N; i++) {
+            ns_type_fit_among(type, names, N, i, 8, width, fit[i]);
+            assert_true(ns_utf8_valid(fit[i], strlen(fit[i]), &bad) && ns_type_width(type, fit[i], 8, false) <= width);
+            const char *const cut = strstr(fit[i], "\xe2\x80\xa6");
+            inside += cut && cut[3];
+        }
+        for (int i = 0; i < N - 1; i++)
+            for (int k = 0; k < i; k++)
+                assert_string_not_equal(fit[i], fit[k]);
+        assert_string_equal(fit[N - 1], "mass");
+    }
+    assert_true(inside > 50);
+    ns_type_free(type);
+}
+
 /* The text of a key has room for so many bytes: what is longer ends with a character and an ellipsis, wherever the room ends. */
 static void test_long_keys(void **state)
 {
@@ -390,7 +418,7 @@ int main(void)
         cmocka_unit_test(test_pooling_keeps_the_needle),                   cmocka_unit_test(test_fonts_that_fail),
         cmocka_unit_test(test_advances),        cmocka_unit_test(test_embedded_once),
         cmocka_unit_test(test_both_directions),       cmocka_unit_test(test_shaping),
-        cmocka_unit_test(test_cut_names),       cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_names_apart), cmocka_unit_test(test_cut_names),       cmocka_unit_test(test_long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
