@@ -188,7 +188,7 @@ static int run_command(cli *app, int argc, char **argv)
         if (rc == NS_OK)
             rc = cli_check_paths(app, targets, n_targets, args, n_args);
         if (rc == NS_OK && strcmp(c->section, "Figures") == 0)
-            rc = ns_provenance_of_figure(&app->figure, &app->by, &app->err);
+            rc = ns_provenance_of_export(&app->figure, &app->by, &app->err);
         if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
         cli_tell_replaced(app);

@@ -19,7 +19,7 @@ typedef struct table {
 static int provenance(const table *t, ns_error *err)
 {
     ns_fact_list facts = {0};
-    int rc = ns_provenance_of_figure(&facts, t->params->by, err);
+    int rc = ns_provenance_of_export(&facts, t->params->by, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_file(&facts, t->x->path, 1, err);
     for (int64_t i = 0; i < facts.n && rc == NS_OK; i++)
         if (!strpbrk(facts.list[i].value, "\r\n"))

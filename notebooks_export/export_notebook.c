@@ -14,7 +14,7 @@
 #include "words.h"
 
 typedef struct story {
-    ns_fact_list facts, lasting;      /* lasting: without time and caller, for the figures: the same study gives the same ones */
+    ns_fact_list facts, lasting;      /* lasting: without the caller, for the figures: the same study gives the same ones */
     ns_notebook      b;
     const ns_source *x;
     const ns_export_params *params;
@@ -52,6 +52,8 @@ static void provenance(story *s)
     fputs("## How it was made\n", t.f);
     for (int64_t i = 0; i < ns_file_fact_count(s->x->file); i++) {
         const char *const name = ns_file_fact_name(s->x->file, i), *const value = ns_file_fact(s->x->file, name);
+        if (strcmp(name, "hostname") == 0 || strcmp(name, "inputs_json") == 0)     /* a notebook goes to others: no machine, no folders */
+            continue;
         fputs("\n* **", t.f);
         ns_words_markdown(t.f, name);
         fputs("**: ", t.f);

@@ -188,7 +188,7 @@ int ns_export_npz(const char *gradient, const char *path, bool shuffled, const n
         rc = ns_fail(err, NS_E_ARG, "%s: was made without shuffled texts (--no-baseline)", gradient);
     rc = rc != NS_OK ? rc : fill(&a, f, shuffled, err);
     rc = rc != NS_OK ? rc : small_enough(&a, path, err);
-    rc = rc != NS_OK ? rc : ns_provenance_of_run(&facts, by, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_export(&facts, by, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_file(&facts, gradient, 1, err);
     rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
     rc = rc != NS_OK ? rc : write_file(&a, path, err);

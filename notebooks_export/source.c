@@ -32,6 +32,6 @@ int ns_source_begin(ns_source *x, ns_study *study, const char *path, ns_kind mak
 
 int ns_source_facts(const ns_source *x, const ns_provenance *by, ns_fact_list *out, ns_error *err)
 {
-    const int rc = ns_provenance_of_run(out, by, err);
+    const int rc = ns_provenance_of_export(out, by, err);
     return rc != NS_OK ? rc : ns_provenance_of_file(out, x->path, 1, err);
 }

@@ -62,12 +62,12 @@ int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params
         rc = ns_fail(err, NS_E_ARG, "dpi %d is of a PNG; %s has no pixels to set", l->params.dpi, path);
     l->params.width = l->params.width > 0 ? l->params.width : width;
     rc = rc != NS_OK ? rc : ns_fact_list_add_all(&l->facts, l->params.facts, l->params.n_facts, err);
-    /* A figure in memory is part of a thing that says who made it and when: the same file gives the same one. */
+    /* A figure in memory is part of a thing that says who made it: the same file gives the same one. */
     const ns_provenance by = {.size = sizeof by, .caller = l->params.comment};
     l->comment = rc == NS_OK && by.caller ? ns_clean_utf8(by.caller) : NULL;
     if (rc == NS_OK && by.caller && !l->comment)
         rc = ns_oom(err, path);
-    rc = rc != NS_OK ? rc : ns_provenance_of_figure(&l->facts, l->params.bytes ? NULL : &by, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_export(&l->facts, l->params.bytes ? NULL : &by, err);
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = ns_provenance_of_file(&l->facts, files[i], i + 1, err);
     rc = rc != NS_OK || l->params.bytes ? rc : ns_provenance_check_output(&l->facts, path, err);

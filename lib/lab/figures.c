@@ -67,7 +67,7 @@ int ns_laboratory_draw(laboratory *lab, ns_error *err)
     figures f = {.lab = lab, .view = {.size = sizeof f.view, .name = name, .run = -1}};
     ns_emergence *births = NULL;
     snprintf(comment, sizeof comment, "needlescope lab %s", lab->study->name);
-    int rc = ns_provenance_of_figure(&f.facts, lab->params->by, err);
+    int rc = ns_provenance_of_export(&f.facts, lab->params->by, err);
     f.look = (ns_figure_params){.size = sizeof f.look, .comment = comment, .facts = f.facts.list,
                                 .n_facts = (int)f.facts.n};
     rc = rc != NS_OK ? rc : ns_laboratory_open_births(lab, &f.view.study, &births, err);

@@ -157,21 +157,26 @@ static int add_host(ns_fact_list *f, ns_error *err)
     return ns_fact_list_add(f, "hostname", host, true, err);
 }
 
-static int add_run(ns_fact_list *f, const ns_provenance *by, bool with_host, ns_error *err)
+static int add_time(ns_fact_list *f, ns_error *err)
 {
     char stamp[32] = "";
     const time_t now = time(NULL);
     struct tm utc;
+    if (!gmtime_r(&now, &utc) || !strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        return ns_fail(err, NS_E_INTERNAL, "the machine does not say the time");
+    return ns_fact_list_add(f, "created_utc", stamp, true, err);
+}
+
+static int add_run(ns_fact_list *f, const ns_provenance *by, bool where_and_when, ns_error *err)
+{
     int rc = ns_fact_list_add(f, "needlescope_version", NS_VERSION, true, err);
     if (!by || rc != NS_OK)
         return rc;
-    if (!gmtime_r(&now, &utc) || !strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc))
-        return ns_fail(err, NS_E_INTERNAL, "the machine does not say the time");
     rc = ns_fact_list_add(f, "command_line", by->caller, true, err);
-    rc = rc != NS_OK || !with_host ? rc : add_host(f, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "created_utc", stamp, true, err);
+    rc = rc != NS_OK || !where_and_when ? rc : add_host(f, err);
+    rc = rc != NS_OK || !where_and_when ? rc : add_time(f, err);
     rc = rc != NS_OK ? rc : add_inputs(f, err);
-    return rc != NS_OK ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
+    return rc != NS_OK || !where_and_when ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
 }
 
 int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err)
@@ -179,7 +184,7 @@ int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err
     return add_run(f, by, true, err);
 }
 
-int ns_provenance_of_figure(ns_fact_list *f, const ns_provenance *by, ns_error *err)
+int ns_provenance_of_export(ns_fact_list *f, const ns_provenance *by, ns_error *err)
 {
     return add_run(f, by, false, err);
 }
@@ -250,7 +255,7 @@ int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_erro
     rc = rc != NS_OK ? rc : ns_fact_list_name_input(f, "file", ns_file_fact(file, "content_sha256"), path, err);
     for (size_t i = 0; i < sizeof names / sizeof *names && rc == NS_OK; i++) {
         const char *const value = ns_file_fact(file, names[i]);
-        const bool of_source = i < 2 || strcmp(names[i], "created_utc") == 0;       /* the figure has its own */
+        const bool of_source = i < 2 || strcmp(names[i], "created_utc") == 0;
         snprintf(name, sizeof name, of_source ? "source_%s" : "%s", names[i]);
         const char *const first = ns_fact_list_find(f, name);
         if (number > 1 && !(first && value && strcmp(first, value) == 0))

@@ -75,7 +75,7 @@ static void csv_life(FILE *f, const ns_emergence *e, const ns_head_life *l)
 static int put(const ns_emergence *e, const char *path, const char *table, size_t size, const ns_provenance *by, ns_error *err)
 {
     ns_fact_list facts = {0};
-    int rc = ns_provenance_of_run(&facts, by, err);
+    int rc = ns_provenance_of_export(&facts, by, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_file(&facts, ns_study_path(e->study), 1, err);
     rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
     rc = rc != NS_OK ? rc : ns_kind_check_output(path, NS_KINDS(NS_KIND_TEXT), err);

@@ -119,9 +119,9 @@ done
 [ ! -e ./- ] || fail "a folder called -"
 
 # - is a standard stream; the answer then goes to standard error, and to nowhere with -q
-same() {     # same FILE OTHER: but for when and by which command a table was written
-    grep -v '^% \(command_line\|created_utc\): ' "$1" >same.1
-    grep -v '^% \(command_line\|created_utc\): ' "$2" >same.2
+same() {     # same FILE OTHER: but for the command by which a table was written
+    grep -v '^% command_line: ' "$1" >same.1
+    grep -v '^% command_line: ' "$2" >same.2
     cmp -s same.1 same.2
 }
 stream() {   # stream FILE ARGS...: what goes to standard output is FILE

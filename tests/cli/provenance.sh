@@ -32,13 +32,16 @@ tail=
 says() {
     grep -Eq "^$2: ($3)$tail\$" facts || fail "$1: '$2' is not '$3': $(grep "^$2:" facts | head -c 200)"
 }
-whoever() { # whoever FILE COMMAND: who made it, when and where; what goes into a paper does not say where
+whoever() { # whoever FILE COMMAND: who made it, when and where; what is drawn or written out of a file says neither when nor where
     says "$1" needlescope_version "$version"
     says "$1" command_line "[^ ]*needlescope $2 .*"
-    says "$1" created_utc "$day.*Z|$(date -u +%Y-%m-%d).*Z"
     case $1 in
-    *.tex | *.svg | *.png | *.pdf) no_line '^hostname' facts "$1 has the machine's name" ;;
-    *) says "$1" hostname "$(hostname)" ;;
+    *.tex | *.svg | *.png | *.pdf | *.eps | *.csv | *.npz | *.ipynb | *.csv-metadata.json)
+        no_line '^(hostname|created_utc)' facts "$1 says when or where it was made"
+        says "$1" source_created_utc "$day.*Z|$(date -u +%Y-%m-%d).*Z" ;;
+    *)
+        says "$1" created_utc "$day.*Z|$(date -u +%Y-%m-%d).*Z"
+        says "$1" hostname "$(hostname)" ;;
     esac
 }
 model() {   # model FILE: of which model, on what
@@ -91,6 +94,25 @@ for file in scores.csv heads.tex study.ipynb scores.csv-metadata.json; do
     case $file in heads.tex) command='export latex' ;; study.ipynb) command='export notebook' ;; *) command='export csv' ;; esac
     whoever $file "$command" && model $file
 done
+# the same command on the same file gives the same bytes, whenever and wherever it runs
+twice() {   # twice FILE ARGUMENTS...
+    file=$1
+    shift
+    mkdir -p first
+    mv "$file"* first
+    sleep 1.1
+    run "$@" -o "$file"
+    for part in "$file"*; do cmp -s "$part" "first/$part" || fail "$part: other bytes a second later"; done
+}
+twice scores.csv export csv scores.h5
+twice influence.npz export npz gradient.h5
+twice heads.tex export latex study.h5
+twice study.ipynb export notebook study.h5
+run export notebook study.h5 -o study.ipynb
+for word in 'hostname' "$dir"; do
+    ! grep -qF "$word" study.ipynb || fail "a notebook names the machine or a folder of it: $(grep -oF "$word" study.ipynb | head -1)"
+done
+
 # a page says what it was made from and by what, not when and where: the same files give the same page
 run view scores.h5 recording.h5 -o page.html
 told page.html
@@ -149,6 +171,9 @@ if "$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o heads.svg >ou
         whoever $figure 'figure heads' && model $figure
         says $figure source_content_sha256 '[0-9a-f]{64}'
     done
+    for ending in png pdf svg; do twice heads.$ending figure heads scores.h5 --score retrieval_find; done
+    run figure heads scores.h5 -o heads.eps
+    twice heads.eps figure heads scores.h5
     run figure heads scores.h5 --title 'a (b) \\ "ü" <c>; d: e' -o odd.pdf
     told odd.pdf
     whoever odd.pdf 'figure heads' && grep -q '^command_line: .*figure heads .*ü.* <c>; d: e. -o odd.pdf$' facts ||

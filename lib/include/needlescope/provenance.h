@@ -44,8 +44,9 @@ NS_API const char *ns_fact_list_find(const ns_fact_list *, const char *name);
 /* needlescope_version, command_line, hostname, created_utc, the batch job, and the inputs that were named so far. by = NULL: the version
  * alone, so that the same input gives the same bytes. */
 NS_API NS_MUST_CHECK int ns_provenance_of_run(ns_fact_list *, const ns_provenance *by, ns_error *);
-/* The same without the machine's name, for what goes into papers: figures and LaTeX. */
-NS_API NS_MUST_CHECK int ns_provenance_of_figure(ns_fact_list *, const ns_provenance *by, ns_error *);
+/* The same without hostname and created_utc, for what is drawn or written out of files and goes to others: figures, tables, notebooks. The
+ * same command on the same file gives the same bytes; when the file was made is in them (source_created_utc). */
+NS_API NS_MUST_CHECK int ns_provenance_of_export(ns_fact_list *, const ns_provenance *by, ns_error *);
 /* Name, family, layers, arch, kernels and threads; hashes of weights (where the model was loaded with them), config and tokenizer. */
 NS_API NS_MUST_CHECK int ns_provenance_of_model(ns_fact_list *, const ns_model *, ns_error *);
 /* Hash and text of an architecture, and of its checkpoint's config.json where there is one: also before the weights are read. */
