@@ -113,6 +113,16 @@ static void index_characters(ns_tok_model *model)
     }
 }
 
+/* `tokenizers` counts the bytes of an affix that falls back as if they stood in the text, so its offsets point beyond the word, and none
+ * of ours would be both those and right. */
+static int check_fallback(const ns_tok_model *model, const char *affix, const char *key, const char *path, ns_error *err)
+{
+    if (!affix || !model->byte_fallback || !ns_tok_bytes_known(model, affix, strlen(affix)))
+        return NS_OK;
+    return ns_fail(err, NS_E_UNSUPPORTED, "%s: byte_fallback with the %s '%s', whose bytes are in the vocabulary, has no offsets that mean "
+                   "places of the text (tokenize elsewhere and pass token ids)", path, key, affix);
+}
+
 int ns_tok_bpe_read(ns_tok_model *model, const cJSON *json, const char *path, ns_error *err)
 {
     const cJSON *const scores = cJSON_GetObjectItemCaseSensitive(json, "scores");
@@ -126,6 +136,7 @@ int ns_tok_bpe_read(ns_tok_model *model, const cJSON *json, const char *path, ns
     if (rc == NS_OK) {
         index_characters(model);
         ns_tok_index_bytes(model);
+        rc = check_fallback(model, model->prefix, "continuing_subword_prefix", path, err);
     }
-    return rc;
+    return rc != NS_OK ? rc : check_fallback(model, model->suffix, "end_of_word_suffix", path, err);
 }

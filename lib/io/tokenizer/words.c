@@ -20,12 +20,8 @@ static int add_tokens(ns_tok_work *w, ns_tok_piece piece, const ns_tok_cut *cuts
     if (!ns_tok_grow(&w->tokens, &w->tokens_capacity, w->n + count, sizeof *w->tokens))
         return ns_oom(w->err, "the tokens of a text");
     const ns_tok_span *const from = w->text.from + piece.begin;
-    const int64_t n = (int64_t)piece.end - piece.begin;
-    for (int64_t i = 0; i < count; i++) {
-        /* Affixes that fell back to bytes can claim more bytes than the word has. */
-        const int64_t begin = cuts[i].begin < n ? cuts[i].begin : n - 1, end = cuts[i].end < n ? cuts[i].end : n;
-        w->tokens[w->n++] = (ns_tok_token){cuts[i].id, -1, -1, from[begin].begin, from[end - 1].end};
-    }
+    for (int64_t i = 0; i < count; i++)
+        w->tokens[w->n++] = (ns_tok_token){cuts[i].id, -1, -1, from[cuts[i].begin].begin, from[cuts[i].end - 1].end};
     return NS_OK;
 }
 

@@ -40,6 +40,8 @@ static const struct row { const char *json; int code; const char *says;
     {"{" BPE("'vocab':{'a':0},'merges':['a a']") "}", NS_E_FORMAT, "makes 'aa'"},
     {"{" BPE("'continuing_subword_prefix':'##','vocab':{'a':0},'merges':['a a']") "}", NS_E_FORMAT, "prefix"},
     {"{" BPE("'vocab':{'a':0},'merges':[],'byte_fallback':1") "}", NS_E_FORMAT, "byte_fallback"},
+    {"{" BPE("'vocab':{'a':0,'<0x23>':1},'merges':[],'byte_fallback':true,'continuing_subword_prefix':'##'") "}", NS_E_UNSUPPORTED, "prefix '##'"},
+    {"{" BPE("'vocab':{'a':0,'<0x23>':1},'merges':[],'byte_fallback':true,'end_of_word_suffix':'#'") "}", NS_E_UNSUPPORTED, "suffix '#'"},
     {"{'normalizer':{'type':'Precompiled','precompiled_charsmap':''}," AB "}", NS_E_FORMAT, "cut short"},
     {"{'normalizer':{'type':'Precompiled','precompiled_charsmap':'a?=='}," AB "}", NS_E_FORMAT, "base64"},
     {"{'normalizer':{'type':'Precompiled'}," AB "}", NS_E_FORMAT, "base64"},

@@ -205,6 +205,10 @@ static void test_affixes_and_ignore_merges(void **state)
                     "'vocab':{'a':0,'b</w>':1,'ab</w>':2,'a</w>':3},'merges':['a b</w>']}}");
     expect(tok, "ab a aa", "2:0:2 3:3:4 0:5:6 3:6:7");
     ns_tokenizer_free(tok);
+    tok = must_open("{'model':{'type':'BPE','continuing_subword_prefix':'#','byte_fallback':true,'unk_token':'?',"
+                    "'vocab':{'?':0,'a':1,'<0xC3>':2,'<0xA9>':3},'merges':[]}}");
+    expect(tok, "\u00e9a\u00e9", "2:0:2 3:0:2 0:2:3 0:3:5");   /* the byte of the prefix is not there: nothing within a word falls back */
+    ns_tokenizer_free(tok);
     tok = must_open("{'model':{'type':'BPE','ignore_merges':true,'vocab':{'a':0,'b':1,'ba':2},'merges':[]}}");
     expect(tok, "ba", "2:0:2");
     expect(tok, "bab", "1:0:1 0:1:2 1:2:3");
