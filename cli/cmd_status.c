@@ -29,7 +29,7 @@ static void list_all(cli_out *o, const ns_scan_status *s, bool done_too)
     cli_out_table(o, "checkpoints", NULL, columns, 5);
     for (int64_t i = 0; i < s->n; i++) {
         const ns_scan_one *const one = &s->list[i];
-        if (one->state == NS_SCAN_DONE && !done_too)
+        if (one->state == NS_SCAN_DONE && !one->why && !done_too)
             continue;
         cli_cell_text(o, one->run);
         cli_cell_int(o, one->step);
@@ -53,6 +53,7 @@ static int status(cli *app, const void *settings, char **args, int n_args)
     cli_out_int(&o, "runs", "runs", s.n_runs);
     for (int i = 0; i < NS_SCAN_N_STATES; i++)
         cli_out_int(&o, states[i].key, s.count[i] || i <= NS_SCAN_WAITS ? states[i].label : NULL, s.count[i]);
+    cli_out_int(&o, "tokenizer_unread", s.unread ? "tokenizer unread" : NULL, s.unread);
     list_all(&o, &s, asked->all);
     rc = cli_out_end(&o, &app->err);
     const bool whole = s.count[NS_SCAN_FAILED] + s.count[NS_SCAN_IN_HAND] + s.count[NS_SCAN_WAITS] == 0;
@@ -66,7 +67,8 @@ const cli_command cli_cmd_status = {
     .description = "Counts the checkpoints that scans into the folder found, by what became of them, and lists those that are not done: "
                    "failed, with the reason; in hand, with the process and its node; waiting for a scan; not taken (scan --steps); gone "
                    "since (merge leaves their shards out); and the names that were left out, with the reason, or are no "
-                   "checkpoints, as a folder of logs. It reads the index and the first bytes of shards alone, so it may be asked "
+                   "checkpoints, as a folder of logs. Those that are done though their tokenizer could not be read are "
+                   "counted and listed too. It reads the index, what lies beside the shards and their first bytes alone, so it may be asked "
                    "at any time, from any machine that sees the folder. The exit code is 1 as long as "
                    "checkpoints wait, are in hand or failed.",
     .examples = "needlescope status scan\n"

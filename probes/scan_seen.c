@@ -1,5 +1,5 @@
 /* scan_seen.c - what is remembered of a checkpoint beside its shard, so that a second call need not open either: stepNNNNNN.seen says that
- * this shard is what was asked for of a checkpoint with these files; stepNNNNNN.failed says why there is none, and of what that holds.
+ * this shard is what was asked for of a checkpoint with these files (and, on a line before that, why its tokenizer could not be read); stepNNNNNN.failed says why there is none, and of what that holds.
  *
  * Both are memories: without them, or where anything is not as they say, the shard and the checkpoint are opened and looked at. */
 #include <stdio.h>
@@ -97,10 +97,19 @@ static char *seen_text(const ns_scan_pass *s, const ns_scan_place *at)
                            (long long)id.mtime_ns, (unsigned long long)id.inode, s->item->label);
 }
 
+static const char UNREAD[] = "unread ";
+
+/* Behind the line that says why the checkpoint's tokenizer could not be read. */
+static const char *what_was_asked(const char *text)
+{
+    const char *const end = ns_starts(text, UNREAD) ? strchr(text, '\n') : NULL;
+    return end ? end + 1 : text;
+}
+
 bool ns_scan_seen(const ns_scan_pass *s, const ns_scan_place *at)
 {
     char *const want = seen_text(s, at), *text = NULL;
-    const bool same = want && ns_file_read(at->seen, LARGEST, &text, NULL, NULL) == NS_OK && strcmp(text, want) == 0;
+    const bool same = want && ns_file_read(at->seen, LARGEST, &text, NULL, NULL) == NS_OK && strcmp(what_was_asked(text), want) == 0;
     free(want);
     free(text);
     return same;
@@ -121,10 +130,24 @@ static void write_memory(const char *path, const char *text)
 
 void ns_scan_see(const ns_scan_pass *s, const ns_scan_place *at)
 {
-    char *const text = seen_text(s, at);
+    char *const asked = seen_text(s, at);
+    char *const text = asked && s->unread[0] ? ns_printf_alloc("%s%s\n%s", UNREAD, s->unread, asked) : asked;
     if (text && !ns_file_is_unsealed(at->shard))        /* those are counted each time */
         write_memory(at->seen, text);
+    if (text != asked)
+        free(text);
+    free(asked);
+}
+
+char *ns_scan_seen_unread(const char *path)
+{
+    char *text = NULL, *why = NULL;
+    if (ns_file_read(path, LARGEST, &text, NULL, NULL) == NS_OK && what_was_asked(text) != text) {
+        text[strcspn(text, "\n")] = '\0';
+        why = ns_printf_alloc("whether the cases are of its tokenizer cannot be checked: %s", text + strlen(UNREAD));
+    }
     free(text);
+    return why;
 }
 
 bool ns_scan_seen_as(const char *shard, const char *label)

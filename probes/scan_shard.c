@@ -101,6 +101,8 @@ int ns_scan_is_done(ns_scan_pass *s, const ns_scan_place *at, const char *scan_s
         rc = ns_scan_same_reference(s, f, out, err);
         if (rc == NS_OK && *out && !says(f, "checkpoint_stamp", at->stamp))
             rc = has_weights(f, m, out, err);
+        const char *const unread = ns_file_fact(f, "tokenizer_unread");
+        snprintf(s->unread, sizeof s->unread, "%s", unread ? unread : "");        /* of when it was scored, whatever is there now */
     }
     ns_file_close(f);
     return rc;

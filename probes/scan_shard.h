@@ -51,6 +51,7 @@ void ns_scan_place_clear(ns_scan_place *);
 int  ns_scan_question(ns_scan_pass *);
 bool ns_scan_seen(const ns_scan_pass *, const ns_scan_place *);          /* the shard is known to be what is asked now */
 void ns_scan_see(const ns_scan_pass *, const ns_scan_place *);           /* and is remembered to be */
+char *ns_scan_seen_unread(const char *path);                              /* of stepN.seen, for people; NULL: its tokenizer was read */
 bool ns_scan_seen_as(const char *shard, const char *label);               /* a scan found its checkpoint under this name */
 enum { NS_SCAN_WHY = 1200 };
 bool ns_scan_failed(const ns_scan_place *, char why[NS_SCAN_WHY]);       /* what is asked now failed on these very files */

@@ -7,6 +7,7 @@
 #include <needlescope/scan.h>
 
 #include "scan_index.h"
+#include "scan_shard.h"
 
 static char *beside(const char *out, const char *run, ns_scan_key key, const char *ending)
 {
@@ -34,7 +35,7 @@ static int say_cut(ns_scan_one *one, ns_error *err)
 }
 
 /* A failure counts also where older scores lie beside it. */
-static int find_state(const char *const paths[3], ns_scan_one *one, ns_error *err)
+static int find_state(const char *const paths[4], ns_scan_one *one, ns_error *err)
 {
     char holder[NS_CLAIM_HOLDER];
     if (ns_claim_held(paths[0], holder)) {
@@ -44,18 +45,20 @@ static int find_state(const char *const paths[3], ns_scan_one *one, ns_error *er
     }
     const bool there = ns_path_exists(paths[2]), cut = there && !ns_file_is_uncut(paths[2]);
     one->state = ns_path_exists(paths[1]) ? NS_SCAN_FAILED : there && !cut ? NS_SCAN_DONE : NS_SCAN_WAITS;
+    if (one->state == NS_SCAN_DONE)
+        one->why = ns_scan_seen_unread(paths[3]);
     return one->state == NS_SCAN_FAILED ? read_reason(paths[1], &one->why, err) : cut ? say_cut(one, err) : NS_OK;
 }
 
 static int look_at(ns_scan_one *one, const char *out, ns_scan_key key, ns_error *err)
 {
-    static const char *const endings[] = {"claim", "failed", "h5"};
-    char *paths[3];
+    static const char *const endings[] = {"claim", "failed", "h5", "seen"};
+    char *paths[4];
     bool room = true;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         room &= (paths[i] = beside(out, one->run, key, endings[i])) != NULL;
     const int rc = room ? find_state((const char *const *)paths, one, err) : ns_oom(err, out);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         free(paths[i]);
     return rc;
 }
@@ -71,6 +74,7 @@ static int add_one(ns_scan_status *s, const char *run, const ns_scan_entry *e, c
     if (rc == NS_OK && !e->gone && e->taken)
         rc = look_at(one, out, e->key, err);
     s->count[one->state]++;
+    s->unread += one->state == NS_SCAN_DONE && one->why;
     return rc;
 }
 

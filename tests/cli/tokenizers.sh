@@ -100,6 +100,13 @@ run verify --facts unread/shards/d/step000002.h5
 grep -q 'tokenizer_unread.*Strange' out || fail "the shard does not say that its tokenizer was not read: $(cat out)"
 run verify --facts unread/shards/d/step000003.h5
 no_line tokenizer_unread out "a tokenizer that was read is said not to be"
+for how in first --again; do
+    run status unread --json
+    grep -q '"tokenizer_unread":[[:space:]]*1' out && grep -q 'cases are of its tokenizer cannot be checked: .*Strange' out ||
+        fail "status does not count what was not read ($how): $(cat out)"
+    rm unread/shards/d/*.seen                              # memories alone: the next scan finds it in the shard
+    run scan runs/d --cases told.jsonl --probe previous_token -o unread
+done
 run merge unread --json
 grep -q '"tokenizer_unread":[[:space:]]*1' out && grep -q '1 of the checkpoints had a tokenizer that could not be read' err ||
     fail "the merge does not count what was not read: $(cat out err)"

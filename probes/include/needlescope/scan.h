@@ -96,11 +96,13 @@ typedef struct ns_scan_one {
     char   *run, *label;
     int64_t step;                                 /* -1: of a name that was left out */
     ns_scan_state state;
-    char   *why;                                  /* failed, left out, cut: why; in hand: of which process; else NULL */
+    char   *why;                                  /* failed, left out, cut: why; in hand: of which process; done: why its tokenizer could not
+                                                   * be read; else NULL */
 } ns_scan_one;
 typedef struct ns_scan_status {
     ns_scan_one *list;
     int64_t n, capacity, n_runs, count[NS_SCAN_N_STATES];
+    int64_t unread;                               /* of the done: their own tokenizer could not be read when they were scored */
 } ns_scan_status;
 NS_API NS_MUST_CHECK int ns_scan_status_read(ns_scan_status *, const char *out, ns_error *);
 NS_API void ns_scan_status_clear(ns_scan_status *);
