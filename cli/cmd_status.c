@@ -68,8 +68,8 @@ const cli_command cli_cmd_status = {
                    "failed, with the reason; in hand, with the process and its node; waiting for a scan; not taken (scan --steps); gone "
                    "since (merge leaves their shards out); and the names that were left out, with the reason, or are no "
                    "checkpoints, as a folder of logs. Those that are done though their tokenizer could not be read are "
-                   "counted and listed too. It reads the index, what lies beside the shards and their first bytes alone, so it may be asked "
-                   "at any time, from any machine that sees the folder. The exit code is 1 as long as "
+                   "counted and listed too. It reads the index, what lies beside the shards and their first bytes alone, so it "
+                   "may be asked at any time, from any machine that sees the folder. The exit code is 1 as long as "
                    "checkpoints wait, are in hand or failed.",
     .examples = "needlescope status scan\n"
                 "needlescope status scan --json",

@@ -1,5 +1,6 @@
 /* scan_seen.c - what is remembered of a checkpoint beside its shard, so that a second call need not open either: stepNNNNNN.seen says that
- * this shard is what was asked for of a checkpoint with these files (and, on a line before that, why its tokenizer could not be read); stepNNNNNN.failed says why there is none, and of what that holds.
+ * this shard is what was asked for of a checkpoint with these files (and, on a line before that, why its tokenizer could not be read);
+ * stepNNNNNN.failed says why there is none, and of what that holds.
  *
  * Both are memories: without them, or where anything is not as they say, the shard and the checkpoint are opened and looked at. */
 #include <stdio.h>

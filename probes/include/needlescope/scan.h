@@ -96,8 +96,8 @@ typedef struct ns_scan_one {
     char   *run, *label;
     int64_t step;                                 /* -1: of a name that was left out */
     ns_scan_state state;
-    char   *why;                                  /* failed, left out, cut: why; in hand: of which process; done: why its tokenizer could not
-                                                   * be read; else NULL */
+    char   *why;                                  /* failed, left out, cut: why; in hand: of which process; done: why its tokenizer could
+                                                   * not be read; else NULL */
 } ns_scan_one;
 typedef struct ns_scan_status {
     ns_scan_one *list;
